@@ -1,0 +1,185 @@
+package plan
+
+import (
+	"fmt"
+
+	"github.com/badbubble/distgo/plan/transcript"
+)
+
+// Rank numbers a process of the world, 0 ≤ Rank < size. Root is rank 0.
+type Rank int
+
+// ActionID is an action's index in Plan.Actions.
+type ActionID int32
+
+// ArtifactID is an artifact's index in Plan.Artifacts.
+type ArtifactID int32
+
+// Superstep numbers the groups: superstep k carries group k. The first is 0.
+type Superstep int32
+
+// ActionKind says what an action makes.
+type ActionKind uint8
+
+// The values travel in plans and reports: append only.
+const (
+	Compile ActionKind = iota + 1 // one package
+	Link                          // one program
+	Prepare                       // what a compile reads beside sources: a preprocessed profile, a coverage file, a C object
+)
+
+func (k ActionKind) String() string {
+	switch k {
+	case Compile:
+		return "compile"
+	case Link:
+		return "link"
+	case Prepare:
+		return "prepare"
+	}
+	return fmt.Sprintf("ActionKind(%d)", uint8(k))
+}
+
+// ArtifactKind says who reads an artifact, and with it which lane it takes.
+type ArtifactKind uint8
+
+// The values travel in plans and reports: append only.
+const (
+	Export ArtifactKind = iota + 1 // export data (.x): importers' compiles read it
+	Object                         // link object (.a): only links read it
+	Other                          // anything else that one action leaves for another
+)
+
+func (k ArtifactKind) String() string {
+	switch k {
+	case Export:
+		return "export"
+	case Object:
+		return "object"
+	case Other:
+		return "other"
+	}
+	return fmt.Sprintf("ArtifactKind(%d)", uint8(k))
+}
+
+// An Action is one vertex of the build.
+type Action struct {
+	ID      ActionID             `msgpack:"i"`
+	Kind    ActionKind           `msgpack:"k"`
+	Package string               `msgpack:"p"`           // import path; repeats when a package is built in variants
+	Node    string               `msgpack:"n"`           // cmd/go's name for its directory, "b012"
+	Group   Superstep            `msgpack:"g"`           // depth in the graph
+	Cost    int64                `msgpack:"w"`           // estimated microseconds of one core
+	Inputs  []ArtifactID         `msgpack:"r,omitempty"` // ascending
+	Outputs []ArtifactID         `msgpack:"o,omitempty"` // ascending
+	Steps   []transcript.Command `msgpack:"c,omitempty"` // commands in order; left out of the copies of ranks that do not execute it
+}
+
+// An Artifact is a file that one action produces and others read.
+type Artifact struct {
+	ID        ArtifactID   `msgpack:"i"`
+	Kind      ArtifactKind `msgpack:"k"`
+	Path      string       `msgpack:"p"` // below every rank's scratch directory, slash-separated
+	Producer  ActionID     `msgpack:"f"`
+	Consumers []ActionID   `msgpack:"t,omitempty"` // ascending
+}
+
+// A Plan is a whole build.
+type Plan struct {
+	GoVersion string     `msgpack:"v"`
+	Actions   []Action   `msgpack:"a"`
+	Artifacts []Artifact `msgpack:"f"`
+	Owner     []Rank     `msgpack:"o"` // by ActionID: who executes it, unless it is moved while the build runs
+	Priority  []int64    `msgpack:"y"` // by ActionID: higher starts first
+	Env       []string   `msgpack:"e"` // environment of every command, sorted
+	Programs  []string   `msgpack:"m"` // files outside the scratch directories that links write
+}
+
+// Groups lists the actions by group, each in ascending order.
+// Groups are executed in order, one superstep each.
+func (p *Plan) Groups() [][]ActionID {
+	var groups [][]ActionID
+	for i := range p.Actions {
+		g := int(p.Actions[i].Group)
+		for len(groups) <= g {
+			groups = append(groups, nil)
+		}
+		groups[g] = append(groups[g], ActionID(i))
+	}
+	return groups
+}
+
+// Commands counts the tool invocations of a.
+func (a *Action) Commands() int {
+	n := 0
+	for i := range a.Steps {
+		if a.Steps[i].Op == transcript.Run {
+			n++
+		}
+	}
+	return n
+}
+
+// Dependents calls f for every action that reads an output of a.
+// An action that reads several outputs is seen several times.
+func (p *Plan) Dependents(a ActionID, f func(ActionID)) {
+	for _, out := range p.Actions[a].Outputs {
+		for _, c := range p.Artifacts[out].Consumers {
+			f(c)
+		}
+	}
+}
+
+// Dependencies calls f for every action whose output a reads.
+// An action that gives several inputs is seen several times.
+func (p *Plan) Dependencies(a ActionID, f func(ActionID)) {
+	for _, in := range p.Actions[a].Inputs {
+		f(p.Artifacts[in].Producer)
+	}
+}
+
+// Validate checks the package's invariants and that every index is in range,
+// so that a plan that arrived over the wire can be used without further checks.
+func (p *Plan) Validate(size int) error {
+	n, m := len(p.Actions), len(p.Artifacts)
+	if len(p.Owner) != n || len(p.Priority) != n {
+		return fmt.Errorf("plan of %d actions has %d owners and %d priorities", n, len(p.Owner), len(p.Priority))
+	}
+	for i := range p.Artifacts {
+		f := &p.Artifacts[i]
+		if f.ID != ArtifactID(i) || f.Producer < 0 || int(f.Producer) >= n {
+			return fmt.Errorf("artifact %d of the plan is misnumbered or has no producer", i)
+		}
+		if !transcript.LocalPath(f.Path) {
+			return fmt.Errorf("artifact %d of the plan has a path outside the scratch directory: %q", i, f.Path)
+		}
+		for _, c := range f.Consumers {
+			if c < 0 || int(c) >= n {
+				return fmt.Errorf("artifact %d of the plan is read by action %d of %d", i, c, n)
+			}
+			if p.Actions[c].Group <= p.Actions[f.Producer].Group {
+				return fmt.Errorf("action %d reads %s of action %d, which is not in an earlier group", c, f.Path, f.Producer)
+			}
+		}
+	}
+	for i := range p.Actions {
+		a := &p.Actions[i]
+		if a.ID != ActionID(i) || a.Group < 0 || int(a.Group) >= n {
+			return fmt.Errorf("action %d of the plan is misnumbered or in group %d", i, a.Group)
+		}
+		if o := p.Owner[i]; o < 0 || int(o) >= size {
+			return fmt.Errorf("action %d is placed on rank %d of %d", i, o, size)
+		}
+		for _, in := range a.Inputs {
+			if in < 0 || int(in) >= m {
+				return fmt.Errorf("action %d reads artifact %d of %d", i, in, m)
+			}
+		}
+		for _, out := range a.Outputs {
+			if out < 0 || int(out) >= m || p.Artifacts[out].Producer != a.ID {
+				return fmt.Errorf("action %d claims artifact %d, which another action produces", i, out)
+			}
+		}
+	}
+	return nil
+}

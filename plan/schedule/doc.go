@@ -1,0 +1,10 @@
+// Package schedule decides which rank executes which action of a plan, before
+// the build starts. It is the part of planning that chooses; it reads nothing
+// but the plan and the description of the ranks, and is deterministic.
+//
+// Place is a greedy list scheduler (Graham, 1969) in the order of the bottom
+// levels: whenever a slot is free, the ready action with the longest chain
+// behind it takes the slot on which its inputs arrive first. What the build
+// turns out to need differently is corrected while it runs, by moving actions
+// that are ready but not started (package rank/superstep).
+package schedule

@@ -1,0 +1,173 @@
+package schedule
+
+import (
+	"container/heap"
+
+	"github.com/badbubble/distgo/plan"
+)
+
+// A Rank is what the scheduler knows of one process.
+type Rank struct {
+	Slots int     // actions it executes side by side, at least 1
+	Speed float64 // relative to the rank the costs were measured on; 0 means 1
+}
+
+// transferCost is what an input costs that another rank holds, in
+// microseconds: a message and some 60 KB of export data at 1 Gbit/s.
+const transferCost = 700
+
+// Place sets p.Owner and returns the finish time it expects, in the plan's
+// unit of cost. Links, and what else writes outside the scratch directories,
+// go to root, where the program's place is.
+func Place(p *plan.Plan, ranks []Rank) (makespan int64) {
+	s := simulation{
+		plan:    p,
+		ranks:   ranks,
+		free:    make([]int, len(ranks)),
+		missing: make([]int, len(p.Actions)),
+	}
+	for r := range ranks {
+		s.free[r] = max(ranks[r].Slots, 1)
+	}
+	s.ready.priority = p.Priority
+	for i := range p.Actions {
+		s.missing[i] = len(p.Actions[i].Inputs)
+		if s.missing[i] == 0 {
+			heap.Push(&s.ready, plan.ActionID(i))
+		}
+	}
+	return s.run()
+}
+
+// simulation is a build on the ranks, as the scheduler expects it.
+type simulation struct {
+	plan    *plan.Plan
+	ranks   []Rank
+	free    []int // by rank: slots without an action
+	missing []int // by action: inputs that do not exist yet
+	ready   byPriority
+	running byFinish
+}
+
+func (s *simulation) run() (now int64) {
+	for s.ready.Len() > 0 || len(s.running) > 0 {
+		s.start(now)
+		if len(s.running) == 0 {
+			return now // a cycle; Validate refuses such plans
+		}
+		done := heap.Pop(&s.running).(finish)
+		now = done.at
+		s.free[s.plan.Owner[done.action]]++
+		s.plan.Dependents(done.action, func(c plan.ActionID) {
+			if s.missing[c]--; s.missing[c] == 0 {
+				heap.Push(&s.ready, c)
+			}
+		})
+	}
+	return now
+}
+
+// start gives free slots to ready actions until one of the two runs out.
+func (s *simulation) start(now int64) {
+	var wait []plan.ActionID // pinned to a rank that is busy
+	for s.ready.Len() > 0 {
+		a := heap.Pop(&s.ready).(plan.ActionID)
+		r, delay := s.choose(a)
+		if r < 0 {
+			wait = append(wait, a)
+			if s.plan.Actions[a].Kind != plan.Link {
+				break // no slot anywhere
+			}
+			continue
+		}
+		s.free[r]--
+		s.plan.Owner[a] = r
+		cost := s.plan.Actions[a].Cost
+		if speed := s.ranks[r].Speed; speed > 0 {
+			cost = int64(float64(cost) / speed)
+		}
+		heap.Push(&s.running, finish{now + delay + cost, a})
+	}
+	for _, a := range wait {
+		heap.Push(&s.ready, a)
+	}
+}
+
+// choose finds the rank with a free slot on which a would finish first; among
+// equals the one with most free slots, then the lowest.
+func (s *simulation) choose(a plan.ActionID) (best plan.Rank, delay int64) {
+	action := &s.plan.Actions[a]
+	if action.Kind == plan.Link {
+		if s.free[0] == 0 {
+			return -1, 0
+		}
+		return 0, 0
+	}
+	best = -1
+	var bestEnd int64
+	for r := range s.ranks {
+		if s.free[r] == 0 {
+			continue
+		}
+		var foreign int64
+		for _, in := range action.Inputs {
+			if s.plan.Owner[s.plan.Artifacts[in].Producer] != plan.Rank(r) {
+				foreign++
+			}
+		}
+		d := foreign * transferCost
+		end := d + action.Cost
+		if speed := s.ranks[r].Speed; speed > 0 {
+			end = d + int64(float64(action.Cost)/speed)
+		}
+		if best < 0 || end < bestEnd || end == bestEnd && s.free[r] > s.free[best] {
+			best, bestEnd, delay = plan.Rank(r), end, d
+		}
+	}
+	return best, delay
+}
+
+// byPriority is a heap of ready actions, highest priority first, then lowest ID.
+type byPriority struct {
+	priority []int64
+	ids      []plan.ActionID
+}
+
+func (h *byPriority) Len() int { return len(h.ids) }
+func (h *byPriority) Less(i, j int) bool {
+	a, b := h.ids[i], h.ids[j]
+	if h.priority[a] != h.priority[b] {
+		return h.priority[a] > h.priority[b]
+	}
+	return a < b
+}
+func (h *byPriority) Swap(i, j int) { h.ids[i], h.ids[j] = h.ids[j], h.ids[i] }
+func (h *byPriority) Push(x any)    { h.ids = append(h.ids, x.(plan.ActionID)) }
+func (h *byPriority) Pop() any {
+	last := h.ids[len(h.ids)-1]
+	h.ids = h.ids[:len(h.ids)-1]
+	return last
+}
+
+type finish struct {
+	at     int64
+	action plan.ActionID
+}
+
+// byFinish is a heap of running actions, first to finish first, then lowest ID.
+type byFinish []finish
+
+func (h byFinish) Len() int { return len(h) }
+func (h byFinish) Less(i, j int) bool {
+	if h[i].at != h[j].at {
+		return h[i].at < h[j].at
+	}
+	return h[i].action < h[j].action
+}
+func (h byFinish) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
+func (h *byFinish) Push(x any)   { *h = append(*h, x.(finish)) }
+func (h *byFinish) Pop() any {
+	last := (*h)[len(*h)-1]
+	*h = (*h)[:len(*h)-1]
+	return last
+}

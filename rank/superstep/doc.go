@@ -1,0 +1,37 @@
+// Package superstep is the state of a build while it runs: what each rank may
+// start, where its artifacts go, which barriers have closed, and which actions
+// root moves. It does no I/O, knows no clock and starts no goroutine; package
+// rank drives it with what happened and carries out the effects it answers.
+//
+// A Rank is one process's view, a Root what rank 0 knows beside its own. The
+// caller must
+//
+//  1. tell a Rank of every artifact that exists locally (Produced, Arrived),
+//     every action that ended (Finished) and every message of root;
+//  2. carry out all effects it got before it waits for the next event;
+//  3. tell Root of every Done and Notify, its own included, in the order in
+//     which each rank sent them.
+//
+// Invariant 1: every action is executed, or satisfied from a store, exactly
+// once in a run without failures. Both types refuse a second end of an action.
+// Invariant 2: an action starts only when every input is here.
+// Invariant 3: commits are totally ordered and identical on every rank: a Rank
+// accepts barrier k only after barrier k-1, Root closes them in that order.
+// Invariant 4: only an action whose inputs all exist is moved. So the placement
+// in the plan, which says where artifacts are put, is never stale for an
+// artifact that does not exist yet, and needs no update when an action moves.
+//
+// A violation is an *Error: a defect of distgo or a peer that lies. The types
+// are not safe for concurrent use.
+package superstep
+
+import "fmt"
+
+// An Error says which invariant an event would have broken.
+type Error struct{ Reason string }
+
+func (e *Error) Error() string { return e.Reason }
+
+func violation(format string, args ...any) error {
+	return &Error{fmt.Sprintf(format, args...)}
+}

@@ -1,0 +1,327 @@
+package superstep
+
+import (
+	"container/heap"
+
+	"github.com/badbubble/distgo/plan"
+)
+
+// Mode says whether anyone waits at a barrier.
+type Mode uint8
+
+const (
+	// Split is the split-phase barrier: a rank notifies and goes on with
+	// whatever its inputs allow.
+	Split Mode = iota + 1
+	// Blocking is textbook BSP: nobody starts group k+1 before everyone has
+	// passed barrier k.
+	Blocking
+)
+
+func (m Mode) String() string {
+	if m == Blocking {
+		return "blocking"
+	}
+	return "split"
+}
+
+// Effects is what a Rank wants done, in no particular order.
+type Effects struct {
+	Start  []Start
+	Put    []Put
+	Want   []Want
+	Notify []plan.Superstep // tell root: my part of this superstep is done
+}
+
+// A Start executes an action with so many threads for its tools.
+type Start struct {
+	Action  plan.ActionID
+	Threads int
+}
+
+// A Put sends an artifact that exists here to a rank that needs it.
+type Put struct {
+	Artifact plan.ArtifactID
+	To       plan.Rank
+}
+
+// A Want asks a rank for an artifact that it holds.
+type Want struct {
+	Artifact plan.ArtifactID
+	From     plan.Rank
+}
+
+type state uint8
+
+const (
+	foreign state = iota // another rank's, or nobody's since it was dropped
+	waiting              // mine, inputs missing or its superstep not open
+	ready                // mine, in the queue
+	running
+	done
+)
+
+// Rank is one process's view of the build.
+type Rank struct {
+	plan  *plan.Plan
+	self  plan.Rank
+	mode  Mode
+	slots int
+
+	state   []state // by action
+	doomed  []bool  // by action: will not be executed, or its result not used: what it depends on did not build
+	missing []int   // by action of mine: inputs that are not here
+	here    []bool  // by artifact
+	asked   []bool  // by artifact: wanted from a holder
+	queue   queue
+	active  int   // actions running
+	open    []int // by group: actions of mine that have not ended
+	due     []int // by group: artifacts of that group that are on their way here; counted in Blocking mode
+
+	notified  plan.Superstep // next superstep to notify
+	committed plan.Superstep // next superstep to commit
+	out       Effects
+}
+
+// NewRank returns the view of rank self, which has so many slots, and what it
+// can start at once.
+func NewRank(p *plan.Plan, self plan.Rank, slots int, mode Mode) (*Rank, Effects) {
+	groups := len(p.Groups())
+	r := &Rank{
+		plan: p, self: self, mode: mode, slots: max(slots, 1),
+		state:   make([]state, len(p.Actions)),
+		doomed:  make([]bool, len(p.Actions)),
+		missing: make([]int, len(p.Actions)),
+		here:    make([]bool, len(p.Artifacts)),
+		asked:   make([]bool, len(p.Artifacts)),
+		queue:   queue{priority: p.Priority},
+		open:    make([]int, groups),
+		due:     make([]int, groups),
+	}
+	for i := range p.Actions {
+		a := plan.ActionID(i)
+		if p.Owner[a] != self {
+			continue
+		}
+		r.state[a] = waiting
+		r.missing[a] = len(p.Actions[a].Inputs)
+		r.open[p.Actions[a].Group]++
+		r.admit(a)
+	}
+	for i := range p.Artifacts {
+		if f := &p.Artifacts[i]; p.Owner[f.Producer] != self && r.reads(f) {
+			r.due[p.Actions[f.Producer].Group]++
+		}
+	}
+	r.advance()
+	return r, r.take()
+}
+
+// reads reports whether the plan puts f here.
+func (r *Rank) reads(f *plan.Artifact) bool {
+	for _, c := range f.Consumers {
+		if r.plan.Owner[c] == r.self {
+			return true
+		}
+	}
+	return false
+}
+
+// Produced tells that an action running here left an artifact in its place.
+func (r *Rank) Produced(f plan.ArtifactID) (Effects, error) {
+	producer := r.plan.Artifacts[f].Producer
+	if s := r.state[producer]; s != running {
+		return Effects{}, violation("%s appeared while %s was not running here", r.plan.Artifacts[f].Path, r.plan.Actions[producer].Package)
+	}
+	sent := map[plan.Rank]bool{r.self: true}
+	for _, c := range r.plan.Artifacts[f].Consumers {
+		if to := r.plan.Owner[c]; !sent[to] {
+			sent[to] = true
+			r.out.Put = append(r.out.Put, Put{f, to})
+		}
+	}
+	r.arrive(f)
+	r.advance()
+	return r.take(), nil
+}
+
+// Arrived tells that an artifact of another rank is here and its digest is
+// what that rank said. A second arrival changes nothing.
+func (r *Rank) Arrived(f plan.ArtifactID) Effects {
+	if !r.here[f] {
+		if file := &r.plan.Artifacts[f]; r.reads(file) && r.plan.Owner[file.Producer] != r.self {
+			r.due[r.plan.Actions[file.Producer].Group]--
+		}
+		r.arrive(f)
+	}
+	r.advance()
+	return r.take()
+}
+
+// Holds reports whether f is here.
+func (r *Rank) Holds(f plan.ArtifactID) bool { return r.here[f] }
+
+func (r *Rank) arrive(f plan.ArtifactID) {
+	if r.here[f] {
+		return
+	}
+	r.here[f] = true
+	for _, c := range r.plan.Artifacts[f].Consumers {
+		if r.state[c] == waiting {
+			r.missing[c]--
+			r.admit(c)
+		}
+	}
+}
+
+// admit queues an action of mine that may start.
+func (r *Rank) admit(a plan.ActionID) {
+	if r.state[a] != waiting || r.missing[a] > 0 {
+		return
+	}
+	if r.mode == Blocking && r.plan.Actions[a].Group > r.committed {
+		return
+	}
+	r.state[a] = ready
+	heap.Push(&r.queue, a)
+}
+
+// Finished tells that an action running here ended, all its artifacts having
+// been told of when it succeeded.
+func (r *Rank) Finished(a plan.ActionID, ok bool) (Effects, error) {
+	if r.state[a] != running {
+		return Effects{}, violation("%s ended without running here", r.plan.Actions[a].Package)
+	}
+	r.state[a] = done
+	r.active--
+	r.open[r.plan.Actions[a].Group]--
+	if !ok {
+		r.drop(a)
+	}
+	r.advance()
+	return r.take(), nil
+}
+
+// Failed tells that an action failed on another rank: what depends on it will
+// not be executed.
+func (r *Rank) Failed(a plan.ActionID) Effects {
+	r.drop(a)
+	r.advance()
+	return r.take()
+}
+
+// drop gives up the descendants of a. One that runs already (its input came
+// before a failed) runs on; nobody will use what it makes.
+func (r *Rank) drop(a plan.ActionID) {
+	for _, out := range r.plan.Actions[a].Outputs {
+		if f := &r.plan.Artifacts[out]; !r.here[out] && r.plan.Owner[f.Producer] != r.self && r.reads(f) {
+			r.here[out] = true // it will not come
+			r.due[r.plan.Actions[f.Producer].Group]--
+		}
+	}
+	r.plan.Dependents(a, func(c plan.ActionID) {
+		if r.doomed[c] {
+			return
+		}
+		r.doomed[c] = true
+		switch r.state[c] {
+		case ready:
+			r.queue.remove(c)
+			r.open[r.plan.Actions[c].Group]--
+			r.state[c] = foreign
+		case waiting:
+			r.open[r.plan.Actions[c].Group]--
+			r.state[c] = foreign
+		}
+		r.drop(c)
+	})
+}
+
+// Committed closes barrier k.
+func (r *Rank) Committed(k plan.Superstep) (Effects, error) {
+	if k != r.committed {
+		return Effects{}, violation("barrier %d closed, expected barrier %d", k, r.committed)
+	}
+	if k >= r.notified {
+		return Effects{}, violation("barrier %d closed before this rank reached it", k)
+	}
+	r.committed++
+	if r.mode == Blocking {
+		for i := range r.plan.Actions {
+			if r.plan.Actions[i].Group == r.committed {
+				r.admit(plan.ActionID(i))
+			}
+		}
+	}
+	r.advance()
+	return r.take(), nil
+}
+
+// Yield gives up an action so that another rank can execute it, unless it has
+// started.
+func (r *Rank) Yield(a plan.ActionID) (Effects, bool) {
+	switch r.state[a] {
+	case waiting:
+	case ready:
+		r.queue.remove(a)
+	default:
+		return Effects{}, false
+	}
+	r.state[a] = foreign
+	r.open[r.plan.Actions[a].Group]-- // Root holds the barrier until it is executed elsewhere
+	r.advance()
+	return r.take(), true
+}
+
+// Assigned hands this rank an action that another one gave up. Holders names,
+// input by input, a rank that has it.
+func (r *Rank) Assigned(a plan.ActionID, holders []plan.Rank) (Effects, error) {
+	inputs := r.plan.Actions[a].Inputs
+	if r.state[a] != foreign {
+		return Effects{}, violation("%s was assigned to a rank that has it", r.plan.Actions[a].Package)
+	}
+	if len(holders) != len(inputs) {
+		return Effects{}, violation("%s has %d inputs, %d holders were named", r.plan.Actions[a].Package, len(inputs), len(holders))
+	}
+	if r.doomed[a] {
+		return Effects{}, nil
+	}
+	r.open[r.plan.Actions[a].Group]++
+	r.state[a] = waiting
+	r.missing[a] = 0
+	for i, in := range inputs {
+		if r.here[in] {
+			continue
+		}
+		r.missing[a]++
+		if !r.asked[in] && !r.reads(&r.plan.Artifacts[in]) {
+			r.asked[in] = true
+			r.out.Want = append(r.out.Want, Want{in, holders[i]})
+		}
+	}
+	r.admit(a)
+	r.advance()
+	return r.take(), nil
+}
+
+// advance starts what can start and notifies what is done.
+func (r *Rank) advance() {
+	for r.active < r.slots && len(r.queue.ids) > 0 {
+		a := heap.Pop(&r.queue).(plan.ActionID)
+		r.state[a] = running
+		r.active++
+		// An action that is alone gets the cores that would idle.
+		threads := max(1, r.slots/(r.active+len(r.queue.ids)))
+		r.out.Start = append(r.out.Start, Start{a, threads})
+	}
+	for int(r.notified) < len(r.open) && r.open[r.notified] == 0 && (r.mode == Split || r.due[r.notified] == 0 && r.notified == r.committed) {
+		r.out.Notify = append(r.out.Notify, r.notified)
+		r.notified++
+	}
+}
+
+func (r *Rank) take() Effects {
+	out := r.out
+	r.out = Effects{}
+	return out
+}

@@ -1,0 +1,268 @@
+package superstep
+
+import (
+	"slices"
+
+	"github.com/badbubble/distgo/plan"
+)
+
+// Orders is what Root wants done, in the order of the fields.
+type Orders struct {
+	Fail   []plan.ActionID  // tell every rank but the one it failed on: what depends on it will not be executed
+	Yield  []Yield          // ask a rank to give up an action
+	Assign []Assign         // hand an action to a rank
+	Commit []plan.Superstep // tell every rank that a barrier closed
+	Over   bool             // nothing is left to execute
+}
+
+// A Yield asks a rank to give up an action that it has probably not started.
+type Yield struct {
+	Action plan.ActionID
+	From   plan.Rank
+}
+
+// An Assign hands an action to a rank, with a holder of each of its inputs.
+type Assign struct {
+	Action  plan.ActionID
+	To      plan.Rank
+	Holders []plan.Rank
+}
+
+// Root is what rank 0 knows of the whole build.
+type Root struct {
+	plan  *plan.Plan
+	mode  Mode
+	slots []int // by rank
+
+	owner    []plan.Rank // by action: who executes it, as moved
+	ended    []bool      // by action: executed or dropped
+	dropped  []bool      // by action: will not be executed, or its result not used
+	failed   []plan.ActionID
+	missing  []int       // by action: inputs that do not exist anywhere
+	holder   []plan.Rank // by artifact: who made it
+	moving   []plan.Rank // by action: the rank it is being moved to, -1
+	settled  []bool      // by action: started or moved once; stays where it is
+	load     [][]plan.ActionID
+	reached  []plan.Superstep // by rank: supersteps notified
+	open     []int            // by group: actions not ended
+	left     int              // actions not ended
+	closed   plan.Superstep   // barriers closed
+	out      Orders
+	finished bool
+}
+
+// NewRoot returns root's view of a build on ranks with so many slots each.
+func NewRoot(p *plan.Plan, slots []int, mode Mode) *Root {
+	r := &Root{
+		plan: p, mode: mode, slots: slots,
+		owner:   slices.Clone(p.Owner),
+		ended:   make([]bool, len(p.Actions)),
+		dropped: make([]bool, len(p.Actions)),
+		missing: make([]int, len(p.Actions)),
+		holder:  make([]plan.Rank, len(p.Artifacts)),
+		moving:  make([]plan.Rank, len(p.Actions)),
+		settled: make([]bool, len(p.Actions)),
+		load:    make([][]plan.ActionID, len(slots)),
+		reached: make([]plan.Superstep, len(slots)),
+		open:    make([]int, len(p.Groups())),
+		left:    len(p.Actions),
+	}
+	for i := range p.Actions {
+		r.moving[i] = -1
+		r.missing[i] = len(p.Actions[i].Inputs)
+		r.open[p.Actions[i].Group]++
+		if r.missing[i] == 0 {
+			r.enqueue(r.owner[i], plan.ActionID(i))
+		}
+	}
+	return r
+}
+
+// Begin answers the first orders, which for an empty plan are the last.
+func (r *Root) Begin() Orders {
+	r.balance()
+	r.close()
+	return r.take()
+}
+
+// Failed lists the actions that failed, in the order in which root heard.
+func (r *Root) Failed() []plan.ActionID { return r.failed }
+
+// Left counts the actions that have not ended.
+func (r *Root) Left() int { return r.left }
+
+// Closed counts the barriers that have closed.
+func (r *Root) Closed() plan.Superstep { return r.closed }
+
+// Exists tells that a rank made an artifact.
+func (r *Root) Exists(f plan.ArtifactID, on plan.Rank) Orders {
+	r.holder[f] = on
+	for _, c := range r.plan.Artifacts[f].Consumers {
+		if r.missing[c]--; r.missing[c] == 0 && !r.ended[c] {
+			r.enqueue(r.owner[c], c)
+		}
+	}
+	r.balance()
+	return r.take()
+}
+
+// Done tells that an action ended on a rank, all its artifacts having been
+// told of when it succeeded.
+func (r *Root) Done(a plan.ActionID, on plan.Rank, ok bool) (Orders, error) {
+	if r.owner[a] != on {
+		return Orders{}, violation("rank %d executed %s, which is rank %d's", on, r.plan.Actions[a].Package, r.owner[a])
+	}
+	r.dequeue(on, a)
+	if r.dropped[a] { // it ran already when what it depends on failed
+		return r.take(), nil
+	}
+	if r.ended[a] {
+		return Orders{}, violation("%s ended twice", r.plan.Actions[a].Package)
+	}
+	r.end(a)
+	if !ok {
+		r.failed = append(r.failed, a)
+		r.out.Fail = append(r.out.Fail, a)
+		r.drop(a)
+	}
+	r.balance()
+	r.close()
+	return r.take(), nil
+}
+
+// Notified tells that a rank has done its part of superstep k.
+func (r *Root) Notified(k plan.Superstep, by plan.Rank) (Orders, error) {
+	if k != r.reached[by] {
+		return Orders{}, violation("rank %d reached barrier %d, expected barrier %d", by, k, r.reached[by])
+	}
+	r.reached[by]++
+	r.close()
+	return r.take(), nil
+}
+
+// Yielded answers a Yield: whether the rank gave the action up.
+func (r *Root) Yielded(a plan.ActionID, by plan.Rank, ok bool) (Orders, error) {
+	to := r.moving[a]
+	if to < 0 || r.owner[a] != by {
+		return Orders{}, violation("rank %d gave up %s unasked", by, r.plan.Actions[a].Package)
+	}
+	r.moving[a] = -1
+	if !ok || r.ended[a] { // started meanwhile, or dropped
+		r.dequeue(to, a)
+		if !r.ended[a] {
+			r.enqueue(by, a)
+		}
+		r.balance()
+		return r.take(), nil
+	}
+	r.owner[a] = to
+	holders := make([]plan.Rank, len(r.plan.Actions[a].Inputs))
+	for i, in := range r.plan.Actions[a].Inputs {
+		holders[i] = r.holder[in]
+	}
+	r.out.Assign = append(r.out.Assign, Assign{a, to, holders})
+	return r.take(), nil
+}
+
+func (r *Root) end(a plan.ActionID) {
+	if !r.ended[a] {
+		r.ended[a] = true
+		r.left--
+		r.open[r.plan.Actions[a].Group]--
+	}
+}
+
+// drop ends the descendants of a failed action.
+func (r *Root) drop(a plan.ActionID) {
+	r.plan.Dependents(a, func(c plan.ActionID) {
+		if !r.dropped[c] {
+			r.dropped[c] = true
+			r.end(c)
+			r.dequeue(r.owner[c], c)
+			r.drop(c)
+		}
+	})
+}
+
+// close closes the barriers that everybody has reached: everything up to
+// their groups exists.
+func (r *Root) close() {
+	for int(r.closed) < len(r.open) && r.open[r.closed] == 0 && slices.Min(r.reached) > r.closed {
+		r.out.Commit = append(r.out.Commit, r.closed)
+		r.closed++
+	}
+	if r.left == 0 && int(r.closed) == len(r.open) && !r.finished {
+		r.finished = true
+		r.out.Over = true
+	}
+}
+
+// balance moves ready actions from ranks that queue to ranks that idle.
+// In Blocking mode nobody moves: it is the textbook's.
+func (r *Root) balance() {
+	if r.mode == Blocking || len(r.slots) == 1 {
+		return
+	}
+	for to := range r.slots {
+		for len(r.load[to]) < r.slots[to] {
+			from, a := r.surplus()
+			if from < 0 {
+				return
+			}
+			r.settled[a] = true
+			r.moving[a] = plan.Rank(to)
+			r.dequeue(from, a)
+			r.enqueue(plan.Rank(to), a)
+			r.out.Yield = append(r.out.Yield, Yield{a, from})
+		}
+	}
+}
+
+// surplus finds the most urgent ready action that has to queue, on the rank
+// with the longest queue.
+func (r *Root) surplus() (from plan.Rank, a plan.ActionID) {
+	from = -1
+	longest := 0
+	for rank := range r.slots {
+		if n := len(r.load[rank]) - r.slots[rank]; n > longest {
+			if c, ok := r.movable(plan.Rank(rank)); ok {
+				from, a, longest = plan.Rank(rank), c, n
+			}
+		}
+	}
+	return from, a
+}
+
+// movable finds the most urgent action of a rank's queue that it has probably
+// not started: the first so many are taken to be running.
+func (r *Root) movable(rank plan.Rank) (plan.ActionID, bool) {
+	for _, a := range r.load[rank][r.slots[rank]:] {
+		if !r.settled[a] && r.plan.Actions[a].Kind != plan.Link {
+			return a, true
+		}
+	}
+	return 0, false
+}
+
+// enqueue adds a ready action to a rank's load, which is kept in the order in
+// which the rank takes it: what is older and more urgent first.
+func (r *Root) enqueue(rank plan.Rank, a plan.ActionID) {
+	queue := r.load[rank]
+	i := len(queue)
+	for i > min(r.slots[rank], len(queue)) && r.plan.Priority[a] > r.plan.Priority[queue[i-1]] {
+		i--
+	}
+	r.load[rank] = slices.Insert(queue, i, a)
+}
+
+func (r *Root) dequeue(rank plan.Rank, a plan.ActionID) {
+	if i := slices.Index(r.load[rank], a); i >= 0 {
+		r.load[rank] = slices.Delete(r.load[rank], i, i+1)
+	}
+}
+
+func (r *Root) take() Orders {
+	out := r.out
+	r.out = Orders{}
+	return out
+}

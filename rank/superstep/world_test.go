@@ -1,0 +1,330 @@
+package superstep
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/badbubble/distgo/plan"
+)
+
+// world is a whole build in one goroutine: n ranks and root, connected by
+// queues that keep the order of each link and nothing else.
+type world struct {
+	t     *testing.T
+	rng   *rand.Rand
+	plan  *plan.Plan
+	mode  Mode
+	fail  map[plan.ActionID]bool
+	early bool // exports appear before the action ends, as with the pipelined compiler
+	ranks []*Rank
+	root  *Root
+	links map[[2]plan.Rank][]func() // messages in flight, by sender and receiver
+	busy  [][]func()                // by rank: actions running, and what happens next in them
+	runs  map[plan.ActionID]int
+	order [][]plan.Superstep // by rank: commits seen
+	slots []int
+	moves int
+	over  bool
+}
+
+func randomPlan(rng *rand.Rand, actions, size int) *plan.Plan {
+	p := &plan.Plan{}
+	for i := range actions {
+		a := plan.Action{ID: plan.ActionID(i), Kind: plan.Compile, Package: fmt.Sprintf("p%d", i), Cost: 1 + rng.Int64N(100)}
+		for j := range 2 {
+			f := plan.ArtifactID(len(p.Artifacts))
+			p.Artifacts = append(p.Artifacts, plan.Artifact{ID: f, Kind: plan.ArtifactKind(j + 1), Path: fmt.Sprintf("b%d/%d", i, j), Producer: a.ID})
+			a.Outputs = append(a.Outputs, f)
+		}
+		for range rng.IntN(4) {
+			if i == 0 {
+				break
+			}
+			d := plan.ActionID(rng.IntN(i))
+			f := p.Actions[d].Outputs[0]
+			if !slices.Contains(a.Inputs, f) {
+				a.Inputs = append(a.Inputs, f)
+				p.Artifacts[f].Consumers = append(p.Artifacts[f].Consumers, a.ID)
+				a.Group = max(a.Group, p.Actions[d].Group+1)
+			}
+		}
+		p.Actions = append(p.Actions, a)
+		p.Owner = append(p.Owner, plan.Rank(rng.IntN(size)))
+	}
+	link := plan.Action{ID: plan.ActionID(actions), Kind: plan.Link, Package: "main"}
+	for i := range actions {
+		f := p.Actions[i].Outputs[1]
+		link.Inputs = append(link.Inputs, f)
+		p.Artifacts[f].Consumers = append(p.Artifacts[f].Consumers, link.ID)
+		link.Group = max(link.Group, p.Actions[i].Group+1)
+	}
+	p.Actions = append(p.Actions, link)
+	p.Owner = append(p.Owner, 0)
+	p.Priority = plan.BottomLevels(p)
+	return p
+}
+
+func newWorld(t *testing.T, seed uint64, actions, size int, mode Mode) *world {
+	rng := rand.New(rand.NewPCG(seed, uint64(size)))
+	w := &world{
+		t: t, rng: rng, plan: randomPlan(rng, actions, size), mode: mode,
+		fail: map[plan.ActionID]bool{}, links: map[[2]plan.Rank][]func(){},
+		busy: make([][]func(), size), runs: map[plan.ActionID]int{}, order: make([][]plan.Superstep, size),
+	}
+	if err := w.plan.Validate(size); err != nil {
+		t.Fatal(err)
+	}
+	for range size {
+		w.slots = append(w.slots, 1+rng.IntN(3))
+	}
+	return w
+}
+
+// run delivers messages and ends actions in random order until nothing is left.
+func (w *world) run() {
+	w.root = NewRoot(w.plan, w.slots, w.mode)
+	w.ranks = make([]*Rank, len(w.slots))
+	for i := range w.slots {
+		var e Effects
+		w.ranks[i], e = NewRank(w.plan, plan.Rank(i), w.slots[i], w.mode)
+		w.effects(plan.Rank(i), e, nil)
+	}
+	w.orders(w.root.Begin(), nil)
+	for {
+		var next []func()
+		for link, queue := range sorted(w.links) {
+			_ = queue
+			next = append(next, func() {
+				f := w.links[link][0]
+				w.links[link] = w.links[link][1:]
+				f()
+			})
+		}
+		for r := range w.busy {
+			for i := range w.busy[r] {
+				next = append(next, func() {
+					f := w.busy[r][i]
+					w.busy[r] = slices.Delete(w.busy[r], i, i+1)
+					f()
+				})
+			}
+		}
+		if len(next) == 0 {
+			return
+		}
+		next[w.rng.IntN(len(next))]()
+	}
+}
+
+// sorted walks the links that hold messages in a fixed order.
+func sorted(links map[[2]plan.Rank][]func()) func(func([2]plan.Rank, []func()) bool) {
+	return func(yield func([2]plan.Rank, []func()) bool) {
+		var keys [][2]plan.Rank
+		for k, q := range links {
+			if len(q) > 0 {
+				keys = append(keys, k)
+			}
+		}
+		slices.SortFunc(keys, func(a, b [2]plan.Rank) int { return slices.Compare(a[:], b[:]) })
+		for _, k := range keys {
+			if !yield(k, links[k]) {
+				return
+			}
+		}
+	}
+}
+
+func (w *world) send(from, to plan.Rank, f func()) {
+	w.links[[2]plan.Rank{from, to}] = append(w.links[[2]plan.Rank{from, to}], f)
+}
+
+func (w *world) effects(self plan.Rank, e Effects, err error) {
+	if err != nil {
+		w.t.Fatalf("rank %d: %v", self, err)
+	}
+	r := w.ranks[self]
+	for _, s := range e.Start {
+		w.execute(self, s)
+	}
+	for _, p := range e.Put {
+		w.send(self, p.To, func() { w.effects(p.To, w.ranks[p.To].Arrived(p.Artifact), nil) })
+	}
+	for _, want := range e.Want {
+		w.send(self, want.From, func() {
+			if !w.ranks[want.From].Holds(want.Artifact) {
+				w.t.Fatalf("rank %d was asked for artifact %d, which it does not hold", want.From, want.Artifact)
+			}
+			w.send(want.From, self, func() { w.effects(self, w.ranks[self].Arrived(want.Artifact), nil) })
+		})
+	}
+	for _, k := range e.Notify {
+		w.send(self, 0, func() { o, err := w.root.Notified(k, self); w.orders(o, err) })
+	}
+	_ = r
+}
+
+func (w *world) execute(self plan.Rank, s Start) {
+	a := &w.plan.Actions[s.Action]
+	w.runs[a.ID]++
+	r := w.ranks[self]
+	for _, in := range a.Inputs {
+		if !r.Holds(in) {
+			w.t.Fatalf("rank %d started %s without %s", self, a.Package, w.plan.Artifacts[in].Path)
+		}
+	}
+	if w.mode == Blocking && int(a.Group) > len(w.order[self]) {
+		w.t.Fatalf("rank %d started %s of group %d after %d barriers", self, a.Package, a.Group, len(w.order[self]))
+	}
+	produce := func(out plan.ArtifactID) {
+		w.send(self, 0, func() { w.orders(w.root.Exists(out, self), nil) })
+		e, err := r.Produced(out)
+		w.effects(self, e, err)
+	}
+	end := func() {
+		ok := !w.fail[a.ID]
+		for i, out := range a.Outputs {
+			if ok && !(i == 0 && w.early) {
+				produce(out)
+			}
+		}
+		// The end is told before its consequences, as package rank does.
+		w.send(self, 0, func() {
+			o, err := w.root.Done(a.ID, self, ok)
+			w.orders(o, err)
+		})
+		e, err := r.Finished(a.ID, ok)
+		w.effects(self, e, err)
+	}
+	if w.early && len(a.Outputs) > 0 {
+		w.busy[self] = append(w.busy[self], func() {
+			produce(a.Outputs[0])
+			w.busy[self] = append(w.busy[self], end)
+		})
+		return
+	}
+	w.busy[self] = append(w.busy[self], end)
+}
+
+func (w *world) orders(o Orders, err error) {
+	if err != nil {
+		w.t.Fatalf("root: %v", err)
+	}
+	for _, a := range o.Fail {
+		for to := range w.ranks {
+			w.send(0, plan.Rank(to), func() { w.effects(plan.Rank(to), w.ranks[to].Failed(a), nil) })
+		}
+	}
+	for _, y := range o.Yield {
+		w.send(0, y.From, func() {
+			e, ok := w.ranks[y.From].Yield(y.Action)
+			w.send(y.From, 0, func() { o, err := w.root.Yielded(y.Action, y.From, ok); w.orders(o, err) })
+			w.effects(y.From, e, nil)
+		})
+	}
+	for _, a := range o.Assign {
+		w.moves++
+		w.send(0, a.To, func() { e, err := w.ranks[a.To].Assigned(a.Action, a.Holders); w.effects(a.To, e, err) })
+	}
+	for _, k := range o.Commit {
+		for to := range w.ranks {
+			w.send(0, plan.Rank(to), func() {
+				w.order[to] = append(w.order[to], k)
+				e, err := w.ranks[to].Committed(k)
+				w.effects(plan.Rank(to), e, err)
+			})
+		}
+	}
+	w.over = w.over || o.Over
+}
+
+func TestWorlds(t *testing.T) {
+	moves := 0
+	for _, size := range []int{1, 2, 3, 5, 8} {
+		for _, mode := range []Mode{Split, Blocking} {
+			for _, early := range []bool{false, true} {
+				for seed := range uint64(60) {
+					w := newWorld(t, seed, 60, size, mode)
+					w.early = early
+					w.run()
+					name := fmt.Sprintf("size %d, %s, early %v, seed %d", size, mode, early, seed)
+					if !w.over {
+						t.Fatalf("%s: stuck with %d actions left", name, w.root.Left())
+					}
+					for i := range w.plan.Actions {
+						if n := w.runs[plan.ActionID(i)]; n != 1 {
+							t.Fatalf("%s: action %d was executed %d times", name, i, n)
+						}
+					}
+					for r, seen := range w.order {
+						if len(seen) != len(w.plan.Groups()) || !slices.IsSorted(seen) {
+							t.Fatalf("%s: rank %d saw commits %v", name, r, seen)
+						}
+					}
+					if mode == Blocking && w.moves > 0 {
+						t.Fatalf("%s: %d actions moved", name, w.moves)
+					}
+					moves += w.moves
+				}
+			}
+		}
+	}
+	if moves == 0 {
+		t.Error("no world moved an action: the test does not reach balance")
+	}
+}
+
+// A failure ends the build: what depends on it is dropped, all else is executed.
+func TestFailure(t *testing.T) {
+	for _, size := range []int{1, 2, 3, 5, 8} {
+		for _, mode := range []Mode{Split, Blocking} {
+			for _, early := range []bool{false, true} {
+				for seed := range uint64(60) {
+					w := newWorld(t, seed, 60, size, mode)
+					w.early = early
+					broken := plan.ActionID(w.rng.IntN(40))
+					w.fail[broken] = true
+					w.run()
+					name := fmt.Sprintf("size %d, %s, early %v, seed %d", size, mode, early, seed)
+					if !w.over || !slices.Equal(w.root.Failed(), []plan.ActionID{broken}) {
+						t.Fatalf("%s: over %v, failed %v, broken %d, left %d", name, w.over, w.root.Failed(), broken, w.root.Left())
+					}
+					doomed := map[plan.ActionID]bool{}
+					var doom func(plan.ActionID)
+					doom = func(a plan.ActionID) { w.plan.Dependents(a, func(c plan.ActionID) { doomed[c] = true; doom(c) }) }
+					doom(broken)
+					for i := range w.plan.Actions {
+						a := plan.ActionID(i)
+						n := w.runs[a]
+						if doomed[a] && n != 0 && !early || !doomed[a] && n != 1 {
+							t.Fatalf("%s: action %d (depends on the broken one: %v) was executed %d times", name, a, doomed[a], n)
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+func TestViolations(t *testing.T) {
+	w := newWorld(t, 1, 20, 2, Split)
+	r, _ := NewRank(w.plan, 0, 1, Split)
+	if _, err := r.Finished(19, true); err == nil {
+		t.Error("an action that did not run ended")
+	}
+	if _, err := r.Committed(3); err == nil {
+		t.Error("barrier 3 closed first")
+	}
+	root := NewRoot(w.plan, []int{1, 1}, Split)
+	on := w.plan.Owner[0]
+	if _, err := root.Done(0, on, true); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := root.Done(0, on, true); err == nil {
+		t.Error("an action ended twice")
+	}
+	if _, err := root.Done(1, 1-w.plan.Owner[1], true); err == nil {
+		t.Error("an action ended on a rank that did not have it")
+	}
+}
