@@ -1,0 +1,45 @@
+// Package pipeline makes, proves and keeps the pipelined compiler: a private
+// build of cmd/compile that writes a package's export data before its back end
+// begins, so that importers start while the package is still being compiled.
+//
+// It is made from the source in the user's own GOROOT by a handful of edits,
+// each matched on the exact text it expects, and `go build -overlay`; GOROOT
+// itself is only read. Given
+//
+//	compile -o p.x -linkobj p.a …
+//
+// it writes p.x under a temporary name right after escape analysis, renames
+// it, writes one byte to the descriptor whose number the environment variable
+// DISTGO_EXPORTED holds (if it is set), closes that descriptor, and goes on to
+// p.a. A parent that reads end of file without the byte knows that no export
+// data came. Errors found afterwards are printed in the stock compiler's
+// words, p.x is removed again, and the exit status is the stock one's.
+//
+// In distgo it stands beside the rest of rank/toolchain: root asks Ensure for
+// the compiler before it plans, and where Ensure declines, the build goes on
+// with the stock compiler and the user reads why in one line.
+//
+// Invariant 1: Ensure returns no compiler that has not been proved on this
+// toolchain: the probe program, compiled by it with split outputs from the
+// runtime up, equals the stock `go build`'s byte for byte, and runs.
+//
+// Invariant 2: with -linkobj given, the symbols of the objects are not
+// interchangeable with the stock compiler's: content hashes go by name. Never
+// link objects of both; Compiler.Digest belongs in every cache key.
+//
+// Invariant 3: without -linkobj it writes what the stock compiler writes, byte
+// for byte. `compile -V=full` differs all the same, so cmd/go never confuses
+// the two. The assembler and the linker are the stock ones: what cmd/asm
+// emits has no content-addressed symbol with relocations, and the linker only
+// compares hashes.
+//
+// Invariant 4: a compiler in the store is complete: it is moved there under
+// its identity by one rename, and its digest is checked whenever it is used.
+//
+// Every function may be called from any goroutine and process; Ensure makes
+// one compiler at a time per store. All of them block and end on their
+// context. Errors: a context's own error as it is; a *Difference where the
+// proof failed, which Ensure remembers so that the next run does not try
+// again; anything else is a toolchain that does not match or a machine in
+// trouble, and is tried anew next time.
+package pipeline
