@@ -1,0 +1,59 @@
+package launch
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"testing"
+)
+
+// TestMain lets the test's own executable be a rank.
+func TestMain(m *testing.M) {
+	if what := os.Getenv("LAUNCH_TEST_RANK"); what != "" {
+		os.Exit(rank(what))
+	}
+	os.Exit(m.Run())
+}
+
+func rank(what string) int {
+	me := os.Getenv("DISTGO_RANK")
+	switch what {
+	case "hello":
+		p, err := Detect(os.LookupEnv, Flags{Rank: -1, Size: -1}, os.ReadFile)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 2
+		}
+		in, _ := io.ReadAll(os.Stdin)
+		fmt.Printf("%s local %d/%d in %q\n", p, p.LocalRank, p.LocalSize, in)
+		fmt.Printf("end of %d", p.Rank) // without a newline
+	case "fail":
+		if me == "1" {
+			return 7
+		}
+		syscall.Pause() // until it is ended
+	case "stubborn": // ignores requests and leaves a child in a group of its own
+		signal.Ignore(syscall.SIGTERM, syscall.SIGINT)
+		if me == "1" {
+			return 7
+		}
+		attr := &os.ProcAttr{Files: []*os.File{nil, nil, nil}, Env: append(os.Environ(), "LAUNCH_TEST_RANK=sleep"), Sys: &syscall.SysProcAttr{Setpgid: true}}
+		if _, err := os.StartProcess("/proc/self/exe", os.Args[:1], attr); err != nil {
+			return 9
+		}
+		fmt.Println("started")
+		syscall.Pause()
+	case "sleep":
+		syscall.Pause()
+	case "signal":
+		c := make(chan os.Signal, 1)
+		signal.Notify(c, syscall.SIGINT)
+		fmt.Println("ready")
+		<-c
+		fmt.Println("interrupted")
+		return 130
+	}
+	return 0
+}
