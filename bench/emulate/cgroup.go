@@ -1,0 +1,205 @@
+package emulate
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// A group names a control group by its path below the hierarchy's root.
+//
+// A cluster has this tree, in each hierarchy that takes part:
+//
+//	distgo-ab12c/                the cluster
+//	  node001-2c-4x/             a node: its quota, and in its name its cores and dilation, for Cage to read
+//	    main/                    what Start runs
+//	    cmd-4711/                one command of fewer threads than the node has cores, by process ID
+type group string
+
+const (
+	groupPrefix   = "distgo-"
+	mainGroup     = "main"
+	commandPrefix = "cmd-"
+)
+
+// groups is what differs between the two versions of control groups.
+type groups interface {
+	// addNode makes a node's group and its main group.
+	addNode(node group, s share) error
+	// addCommand makes one command's group. It exists already if a process of the same ID left it: then it is reused.
+	addCommand(command group, s share) error
+	// join moves the calling thread, which is about to become the process by exec, to a group.
+	join(g group) error
+	// usage is the CPU time used in a node since it was made, by processes that ended too.
+	usage(node group) (time.Duration, error)
+	// roots are the directories under which a cluster has its tree; the first is the CPU controller's.
+	roots() []string
+}
+
+// clusterGroup is the tree of the cluster with an ID.
+func clusterGroup(id string) group { return group(groupPrefix + id) }
+
+func nodeGroup(id, hostname string, s share) group {
+	return group(fmt.Sprintf("%s%s/%s-%dc-%sx", groupPrefix, id, hostname, s.cores,
+		strconv.FormatFloat(s.dilation, 'f', -1, 64)))
+}
+
+// nodeOf finds the node in the path of any group in it, and the share that its name tells.
+func nodeOf(path string) (node group, s share, ok bool) {
+	parts := strings.Split(strings.TrimPrefix(path, "/"), "/")
+	if len(parts) < 2 || !strings.HasPrefix(parts[0], groupPrefix) {
+		return "", share{}, false
+	}
+	words := strings.Split(parts[1], "-")
+	if len(words) != 3 || !strings.HasSuffix(words[1], "c") || !strings.HasSuffix(words[2], "x") {
+		return "", share{}, false
+	}
+	cores, err1 := strconv.Atoi(strings.TrimSuffix(words[1], "c"))
+	dilation, err2 := strconv.ParseFloat(strings.TrimSuffix(words[2], "x"), 64)
+	if err1 != nil || err2 != nil || cores < 1 || !(dilation >= 1) {
+		return "", share{}, false
+	}
+	return group(parts[0] + "/" + parts[1]), share{cores, dilation}, true
+}
+
+// findGroups finds the hierarchies with the CPU controller in a process's mountinfo. Version 1 wins where both are
+// mounted, because a controller that has a v1 mount is not there in the v2 tree.
+func findGroups(mountinfo string) (groups, error) {
+	var v1 groupsV1
+	var v2 groupsV2
+	lines := bufio.NewScanner(strings.NewReader(mountinfo))
+	for lines.Scan() {
+		// 32 31 0:29 / /sys/fs/cgroup/cpu rw,relatime - cgroup cgroup rw,cpu (proc_pid_mountinfo(5))
+		before, after, ok := strings.Cut(lines.Text(), " - ")
+		where, what := strings.Fields(before), strings.Fields(after)
+		if !ok || len(where) < 5 || len(what) < 3 {
+			continue
+		}
+		switch what[0] {
+		case "cgroup":
+			for _, option := range strings.Split(what[2], ",") {
+				switch option {
+				case "cpu":
+					v1.cpu = where[4]
+				case "cpuacct":
+					v1.cpuacct = where[4]
+				}
+			}
+		case "cgroup2":
+			v2.root = where[4]
+		}
+	}
+	switch {
+	case v1.cpu != "" && v1.cpuacct != "":
+		return v1, nil
+	case v1.cpu != "":
+		return nil, fmt.Errorf("cgroup v1 has no cpuacct controller mounted: mount -t cgroup -o cpuacct none /sys/fs/cgroup/cpuacct")
+	case v2.root != "":
+		controllers, err := os.ReadFile(filepath.Join(v2.root, "cgroup.controllers"))
+		if err != nil {
+			return nil, err
+		}
+		if !hasWord(string(controllers), "cpu") {
+			return nil, fmt.Errorf("the cgroup v2 tree at %s has no cpu controller for us (a container without it delegated?)", v2.root)
+		}
+		return v2, nil
+	}
+	return nil, errors.New("no control groups are mounted: mount -t cgroup2 none /sys/fs/cgroup")
+}
+
+func hasWord(list, word string) bool {
+	for _, w := range strings.Fields(list) {
+		if w == word {
+			return true
+		}
+	}
+	return false
+}
+
+func machineGroups() (groups, error) {
+	mountinfo, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return nil, err
+	}
+	return findGroups(string(mountinfo))
+}
+
+// processesOf lists the processes of a group and those below it.
+func processesOf(gs groups, g group) ([]int, error) {
+	var pids []int
+	err := filepath.WalkDir(filepath.Join(gs.roots()[0], string(g)), func(path string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // a command's group that was swept while we looked
+		}
+		if err != nil || d.Name() != "cgroup.procs" {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return ignoreGone(err)
+		}
+		for _, field := range strings.Fields(string(text)) {
+			if pid, err := strconv.Atoi(field); err == nil && pid > 0 {
+				pids = append(pids, pid)
+			}
+		}
+		return nil
+	})
+	return pids, err
+}
+
+// ignoreGone forgives that a group went away while it was used: reading its files says one or the other.
+func ignoreGone(err error) error {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENODEV) {
+		return nil
+	}
+	return err
+}
+
+// removeGroup removes a group and those below it in every hierarchy. Control groups hold no files to remove, only
+// directories, innermost first.
+func removeGroup(gs groups, g group) error {
+	var errs []error
+	for _, root := range gs.roots() {
+		var dirs []string
+		errs = append(errs, filepath.WalkDir(filepath.Join(root, string(g)), func(path string, d fs.DirEntry, err error) error {
+			if err == nil && d.IsDir() {
+				dirs = append(dirs, path)
+			}
+			return ignoreGone(err)
+		}))
+		for i := len(dirs) - 1; i >= 0; i-- {
+			errs = append(errs, ignoreGone(syscallRmdir(dirs[i])))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// syscallRmdir is os.Remove without its try at unlink.
+func syscallRmdir(dir string) error {
+	if err := syscall.Rmdir(dir); err != nil {
+		return &fs.PathError{Op: "rmdir", Path: dir, Err: err}
+	}
+	return nil
+}
+
+// makeGroup makes a group's directory and says whether it is there.
+func makeGroup(dir string) error {
+	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return nil
+}
+
+func writeFile(dir, name, value string) error {
+	return os.WriteFile(filepath.Join(dir, name), []byte(value), 0o644)
+}
+
+func micros(d time.Duration) string { return strconv.FormatInt(d.Microseconds(), 10) }

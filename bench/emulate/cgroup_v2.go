@@ -1,0 +1,74 @@
+package emulate
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// groupsV2 is the one tree of version 2. There processes live in leaves only, and a controller is switched on from
+// above, level by level.
+type groupsV2 struct{ root string }
+
+func (v groupsV2) roots() []string { return []string{v.root} }
+
+func (v groupsV2) addNode(node group, s share) error {
+	cluster := filepath.Join(v.root, filepath.Dir(string(node)))
+	dir := filepath.Join(v.root, string(node))
+	if err := v.handDown(v.root); err != nil {
+		return fmt.Errorf("%w (inside a container, move its processes out of the top group first)", err)
+	}
+	for _, dir := range []string{cluster, dir} {
+		if err := makeGroup(dir); err != nil {
+			return err
+		}
+		if err := v.handDown(dir); err != nil {
+			return err
+		}
+	}
+	if err := v.limit(dir, s); err != nil {
+		return err
+	}
+	return makeGroup(filepath.Join(dir, mainGroup))
+}
+
+func (v groupsV2) addCommand(command group, s share) error {
+	dir := filepath.Join(v.root, string(command))
+	if err := makeGroup(dir); err != nil {
+		return err
+	}
+	return v.limit(dir, s)
+}
+
+// handDown gives the groups below dir the CPU controller; where they have it the kernel changes nothing.
+func (v groupsV2) handDown(dir string) error {
+	return writeFile(dir, "cgroup.subtree_control", "+cpu")
+}
+
+func (v groupsV2) limit(dir string, s share) error {
+	return writeFile(dir, "cpu.max", micros(s.quota())+" "+micros(s.period()))
+}
+
+func (v groupsV2) join(g group) error {
+	return writeFile(filepath.Join(v.root, string(g)), "cgroup.procs", "0")
+}
+
+func (v groupsV2) usage(node group) (time.Duration, error) {
+	text, err := os.ReadFile(filepath.Join(v.root, string(node), "cpu.stat"))
+	if err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(text)) {
+		if value, ok := strings.CutPrefix(line, "usage_usec "); ok {
+			n, err := strconv.ParseInt(strings.TrimSpace(value), 10, 64)
+			if err != nil {
+				return 0, fmt.Errorf("cpu.stat of %s: %w", node, err)
+			}
+			return time.Duration(n) * time.Microsecond, nil
+		}
+	}
+	return 0, fmt.Errorf("cpu.stat of %s has no usage_usec", node)
+}

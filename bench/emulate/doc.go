@@ -1,0 +1,30 @@
+// Package emulate makes one Linux machine behave like a cluster of N nodes with C cores each, so that a run of
+// distgo, or of go build, can be measured as if it had them. It knows processes and kernel counters, nothing of Go
+// builds but how the go command is told to run its tools in the cage. bench starts it; it imports nothing of ours.
+//
+// A node is a network namespace with an address of its own (10.141.0.x) on a private switch, a host name (nodeNNN),
+// a disk (/local) that no other node can read, and control groups (cgroup v1 or v2).
+//
+// Time is dilated: with factor F everything a node does takes F times as long as on real cores, and whoever reports
+// divides by F. That is how eight nodes fit on two cores.
+//
+//   - Invariant 1: a node of C cores uses at most C/F of the machine's, whatever runs in it.
+//   - Invariant 2: a command of n threads, n < C, uses at most n/F: it runs in a group of its own below the node's
+//     ([Cage]). The node's quota alone would let a lone thread use the share of all C cores and run C times too fast.
+//     With C = 1 the node's own group is the command's, and Cage only executes.
+//   - Invariant 3: a node sends and receives at most Net/F bits a second, both ways measured at its own port.
+//   - Invariant 4: the nodes of a cluster never ask for more cores than the machine has ([Spec.Validate]).
+//   - Invariant 5: nothing outlives a cluster but by a killed owner, and what that leaves the next [Up] removes.
+//
+// Not dilated, and for the report to say: disk, fork and exec, latency of the network, time-outs of the programs. A
+// burst of work shorter than a node's quota of one period (a few milliseconds, share.period) runs undilated when
+// the node was idle before. For C > 1 two more errors remain: phases with fewer runnable threads than a command was
+// given (the serial part of a compile at -c=4 runs up to four times too fast), and programs that nobody runs through
+// Cage, which are the rank's or the go command's own process and the C compilers that the go command starts.
+//
+// A Cluster's methods may be called from any goroutine; Down waits for nobody but the processes it kills. Enter and
+// Cage replace the calling process and are for a process that was started for nothing else.
+//
+// Errors: a machine that cannot emulate (Check) and a Spec that is not for this machine (Validate) are the caller's
+// configuration; everything else is the machine's refusal, named with the command or file that failed.
+package emulate

@@ -1,0 +1,92 @@
+package emulate
+
+import (
+	"fmt"
+	"math"
+	"time"
+)
+
+const (
+	maxNodes    = 254 // addresses of 10.141.0.0/24
+	maxCores    = 1024
+	maxDilation = 100 // beyond it the kernel's least quota, 1 ms, makes periods longer than a command
+
+	// minPeriod and minQuota make the time slices of a dilated core. Slices should be short, since a node runs
+	// undilated within one; the kernel grants no quota below 1 ms.
+	minPeriod = 5 * time.Millisecond
+	minQuota  = time.Millisecond
+)
+
+// Spec describes an emulated cluster. Up checks it.
+type Spec struct {
+	Name     string   // for people, in messages; may be empty
+	Nodes    int      // 1 to 254
+	Cores    int      // of each node
+	Dilation float64  // F >= 1: everything takes F times as long as on real cores
+	Net      Rate     // of each node's link, each way, undilated
+	Self     []string // the command through which this executable reaches Enter and Cage, without these words
+}
+
+// Validate says why the cluster cannot be made on a machine with that many cores, or nil.
+func (s Spec) Validate(cores int) error {
+	switch {
+	case s.Nodes < 1 || s.Nodes > maxNodes:
+		return fmt.Errorf("%d nodes: an emulated cluster has 1 to %d", s.Nodes, maxNodes)
+	case s.Cores < 1 || s.Cores > maxCores:
+		return fmt.Errorf("%d cores: an emulated node has 1 to %d", s.Cores, maxCores)
+	case !(s.Dilation >= 1 && s.Dilation <= maxDilation):
+		return fmt.Errorf("dilation %g: time can run 1 to %d times slower", s.Dilation, maxDilation)
+	case s.Net < 0:
+		return fmt.Errorf("network rate %d bit/s is negative", s.Net)
+	case len(s.Self) == 0:
+		return fmt.Errorf("emulated cluster %q does not know the command of its own executable", s.Name)
+	}
+	if err := checkWords(s.Self); err != nil {
+		return err
+	}
+	// The comparison forgives rounding of a dilation such as 8/3.
+	if need := s.realCores(); need > float64(cores)+1e-6 {
+		fits := math.Ceil(float64(s.Nodes*s.Cores) / float64(cores))
+		return fmt.Errorf("%d nodes of %d cores at dilation %g need %.3g real cores and this machine has %d: dilation %g fits",
+			s.Nodes, s.Cores, s.Dilation, need, cores, fits)
+	}
+	return nil
+}
+
+// OneNode is the cluster of one node of s: go build's machine in the narrow baseline.
+func (s Spec) OneNode() Spec {
+	s.Nodes = 1
+	return s
+}
+
+// BigNode is the cluster of one node that has all the cores of s: the machine a user would otherwise buy.
+func (s Spec) BigNode() Spec {
+	s.Cores *= s.Nodes
+	s.Nodes = 1
+	return s
+}
+
+// Hostname is node i's, i from 0: node001 is the first, as on DAS-5.
+func (s Spec) Hostname(node int) string { return fmt.Sprintf("node%03d", node+1) }
+
+// Address is node i's address in the cluster's network.
+func (s Spec) Address(node int) string { return fmt.Sprintf("10.141.0.%d", node+1) }
+
+// realCores are what the whole cluster may take of the machine.
+func (s Spec) realCores() float64 { return float64(s.Nodes*s.Cores) / s.Dilation }
+
+// A share is the part of the machine's time that a control group gets.
+type share struct {
+	cores    int // 0 means no limit of its own
+	dilation float64
+}
+
+// period is the length of a time slice: the shortest in which one dilated core gets the least quota there is.
+func (s share) period() time.Duration {
+	return max(minPeriod, time.Duration(math.Ceil(s.dilation*float64(minQuota)/1e6))*time.Millisecond)
+}
+
+// quota is the CPU time that the group gets in each period.
+func (s share) quota() time.Duration {
+	return time.Duration(float64(s.cores) / s.dilation * float64(s.period())).Round(time.Microsecond)
+}

@@ -1,0 +1,87 @@
+package emulate
+
+import (
+	"math"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestParseRate(t *testing.T) {
+	for text, want := range map[string]Rate{
+		"1gbit": 1e9, "100mbit": 100e6, "56.5mbit": 56.5e6, "9600bit": 9600, "800kbit": 800e3, "unlimited": 0, "0": 0,
+	} {
+		got, err := ParseRate(text)
+		if err != nil || got != want {
+			t.Errorf("ParseRate(%q) = %d, %v; want %d", text, got, err, want)
+		}
+		if back, err := ParseRate(got.String()); err != nil || back != got {
+			t.Errorf("ParseRate(%q) = %d, %v; want %d back", got.String(), back, err, got)
+		}
+	}
+	for _, text := range []string{"", "1", "gbit", "-1gbit", "1gbps", "NaNbit", "Infgbit", "1 gbit", "9e9gbit", "1bit"} {
+		if got, err := ParseRate(text); err == nil {
+			t.Errorf("ParseRate(%q) = %d; want an error", text, got)
+		}
+	}
+}
+
+func TestValidateSaysWhatFits(t *testing.T) {
+	good := Spec{Nodes: 8, Cores: 1, Dilation: 4, Net: 1e9, Self: []string{"distgo"}}
+	if err := good.Validate(2); err != nil {
+		t.Errorf("8 nodes at dilation 4 on 2 cores: %v", err)
+	}
+	for _, c := range []struct {
+		change func(*Spec)
+		want   string
+	}{
+		{func(s *Spec) { s.Cores = 2 }, "dilation 8 fits"},
+		{func(s *Spec) { s.Dilation = 3 }, "dilation 4 fits"},
+		{func(s *Spec) { s.Dilation = 0.5 }, "dilation 0.5"},
+		{func(s *Spec) { s.Dilation = math.NaN() }, "dilation NaN"},
+		{func(s *Spec) { s.Nodes = 0 }, "0 nodes"},
+		{func(s *Spec) { s.Nodes = 255 }, "255 nodes"},
+		{func(s *Spec) { s.Cores = 0 }, "0 cores"},
+		{func(s *Spec) { s.Net = -1 }, "negative"},
+		{func(s *Spec) { s.Self = nil }, "own executable"},
+		{func(s *Spec) { s.Self = []string{`a'b"c`} }, "quotes"},
+	} {
+		bad := good
+		c.change(&bad)
+		if err := bad.Validate(2); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("Validate(%+v) = %v; want %q in it", bad, err, c.want)
+		}
+	}
+}
+
+func TestSharesAreGrantable(t *testing.T) {
+	for _, dilation := range []float64{1, 1.5, 2, 8.0 / 3, 4, 5, 7.3, 16, maxDilation} {
+		for cores := 1; cores <= 16; cores++ {
+			s := share{cores, dilation}
+			if s.quota() < minQuota || s.period() < minPeriod || s.period() > time.Second {
+				t.Errorf("%+v: quota %s in %s is outside what the kernel grants", s, s.quota(), s.period())
+			}
+			got := float64(s.quota()) / float64(s.period()) * dilation
+			if math.Abs(got-float64(cores)) > 0.001*float64(cores) {
+				t.Errorf("%+v: quota %s in %s gives %g dilated cores", s, s.quota(), s.period(), got)
+			}
+		}
+	}
+}
+
+func TestBaselines(t *testing.T) {
+	s := Spec{Nodes: 8, Cores: 2, Dilation: 8}
+	if one := s.OneNode(); one.Nodes != 1 || one.Cores != 2 {
+		t.Errorf("one node of %+v is %+v", s, one)
+	}
+	if big := s.BigNode(); big.Nodes != 1 || big.Cores != 16 || big.Dilation != 8 {
+		t.Errorf("the big node of %+v is %+v", s, big)
+	}
+}
+
+func TestQuoteWords(t *testing.T) {
+	got := quoteWords([]string{"/opt/my tools/distgo", "it's", "bench", "cage", ""})
+	if want := `'/opt/my tools/distgo' "it's" bench cage ''`; got != want {
+		t.Errorf("quoteWords = %s; want %s", got, want)
+	}
+}
