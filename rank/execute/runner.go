@@ -1,0 +1,174 @@
+package execute
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/badbubble/distgo/plan"
+	"github.com/badbubble/distgo/plan/transcript"
+)
+
+// A Runner executes actions in one scratch directory.
+type Runner struct {
+	Work  string   // the scratch directory, absolute; what $WORK stands for
+	Env   []string // the environment of every command, before the command's own
+	Tools Tools    // what may be started
+	Wrap  []string // words put before every command line, such as a tool that measures it; usually none
+	Words Words    // how diagnostics are shown
+
+	// Trace, where set, is called with each command line before it is run.
+	Trace func(a *plan.Action, line string)
+}
+
+// A Result is what executing an action took.
+type Result struct {
+	Output   string        // what the tools said, as cmd/go shows it; not only when they fail
+	CPU      time.Duration // user and system time of the tools
+	MaxRSS   int64         // bytes, of the largest tool
+	Commands int           // tools started
+}
+
+// A Failure says that a tool refused its input: the user's code does not build.
+type Failure struct {
+	Package string
+	Output  string // the tool's words, as cmd/go shows them
+	Signal  string // the signal that ended the tool, "" when it exited by itself
+}
+
+func (f *Failure) Error() string { return strings.TrimSuffix(f.Output, "\n") }
+
+// Run executes the commands of a, giving its tools so many threads. It returns
+// when they have ended, or were killed because ctx was done.
+func (r *Runner) Run(ctx context.Context, a *plan.Action, threads int) (Result, error) {
+	var result Result
+	for i := range a.Steps {
+		c := &a.Steps[i]
+		var err error
+		switch c.Op {
+		case transcript.Run:
+			err = r.tool(ctx, a, c, threads, &result)
+		default:
+			err = r.builtin(a, c)
+		}
+		if err != nil {
+			return result, err
+		}
+	}
+	return result, nil
+}
+
+// tool starts the process of one command and waits for it.
+func (r *Runner) tool(ctx context.Context, a *plan.Action, c *transcript.Command, threads int, result *Result) error {
+	argv := make([]string, len(c.Args))
+	for i, arg := range c.Args {
+		if i > 0 && strings.HasPrefix(arg, "@") {
+			return fmt.Errorf("%s: response file %s refused", a.Package, arg)
+		}
+		argv[i] = r.expand(strings.ReplaceAll(arg, plan.Threads, strconv.Itoa(backends(threads))))
+	}
+	if err := r.Tools.check(argv[0]); err != nil {
+		return fmt.Errorf("%s: %w", a.Package, err)
+	}
+	dir := r.dir(c)
+	env := slices.Clone(r.Env)
+	for _, e := range c.Env {
+		env = append(env, r.expand(e))
+	}
+	env = append(env, "PWD="+dir)
+	if threads == 1 {
+		env = append(env, "GOMAXPROCS=1")
+	}
+	if r.Trace != nil {
+		r.Trace(a, strings.Join(argv, " "))
+	}
+	p := process{argv: append(slices.Clone(r.Wrap), argv...), dir: dir, env: env}
+	if c.Stdout != "" {
+		path, err := r.inside(c.Stdout)
+		if err != nil {
+			return err
+		}
+		p.stdout = path
+	}
+	usage, err := p.run(ctx)
+	result.Commands++
+	result.CPU += usage.cpu
+	result.MaxRSS = max(result.MaxRSS, usage.maxRSS)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err == nil && len(usage.output) == 0 {
+		return nil
+	}
+	text := r.Words.shape(a, r.Work, c, string(usage.output), err)
+	if err == nil {
+		result.Output += text
+		return nil
+	}
+	if usage.started {
+		return &Failure{Package: a.Package, Output: result.Output + text, Signal: usage.signal}
+	}
+	return fmt.Errorf("%s: starting %s: %w", a.Package, filepath.Base(argv[0]), err)
+}
+
+// backends is the number that a compile's -c gets. One would also switch off
+// the compiler's large starting heap (GOROOT/src/cmd/compile/internal/gc/main.go)
+// and slow it; two back ends on one core do not.
+func backends(threads int) int { return max(threads, 2) }
+
+// expand puts the scratch directory in place of $WORK.
+func (r *Runner) expand(s string) string {
+	if !strings.Contains(s, "$WORK") {
+		return s
+	}
+	if s == "$WORK" {
+		return r.Work
+	}
+	return strings.ReplaceAll(s, transcript.Work, r.Work+"/")
+}
+
+// dir is the directory a command runs in.
+func (r *Runner) dir(c *transcript.Command) string {
+	if c.Dir == "" || c.Dir == "." {
+		return r.Work
+	}
+	return r.expand(c.Dir)
+}
+
+// inside resolves a path that must lie in the scratch directory.
+func (r *Runner) inside(path string) (string, error) {
+	rel, ok := strings.CutPrefix(path, transcript.Work)
+	rel = strings.TrimSuffix(rel, "/")
+	if !ok || !transcript.LocalPath(rel) {
+		return "", fmt.Errorf("%s is not in the scratch directory", path)
+	}
+	return filepath.Join(r.Work, filepath.FromSlash(rel)), nil
+}
+
+// target resolves a path that a command writes: in the scratch directory, or
+// for a link anywhere.
+func (r *Runner) target(a *plan.Action, c *transcript.Command, path string) (string, error) {
+	if a.Kind != plan.Link || strings.HasPrefix(path, transcript.Work) {
+		return r.inside(path)
+	}
+	return r.source(c, path), nil
+}
+
+// source resolves a path that a command reads.
+func (r *Runner) source(c *transcript.Command, path string) string {
+	path = r.expand(path)
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(r.dir(c), path)
+	}
+	return path
+}
+
+// Prepare makes the directory of an action's node.
+func (r *Runner) Prepare(a *plan.Action) error {
+	return os.MkdirAll(filepath.Join(r.Work, a.Node), 0o700)
+}

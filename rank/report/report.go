@@ -1,0 +1,138 @@
+package report
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// Schema is the version of the report's format.
+const Schema = 1
+
+// A Report is everything that is kept of one run.
+type Report struct {
+	Schema    int         `json:"schema"`
+	Distgo    string      `json:"distgo"`  // version
+	Go        string      `json:"go"`      // version of the toolchain
+	Program   []string    `json:"program"` // what was built, as go build is told
+	Flags     []string    `json:"flags,omitempty"`
+	Barrier   string      `json:"barrier"`
+	Compiler  string      `json:"compiler"` // stock or pipelined
+	Outcome   string      `json:"outcome"`  // built, failed
+	Size      int         `json:"size"`
+	Wall      int64       `json:"wall_us"`       // from start to the program in its place, at root
+	Capture   int64       `json:"capture_us"`    // the go command's part of planning
+	Plan      int64       `json:"plan_us"`       // from start to the plan sent, capture and meeting included
+	Meet      int64       `json:"meet_us"`       // from start to the world's standing
+	Send      int64       `json:"distribute_us"` // encoding and queueing the plan
+	PlanBytes int64       `json:"plan_bytes"`
+	Planned   int         `json:"planned_commands"` // tool invocations in the plan
+	RootRSS   int64       `json:"root_rss_bytes"`   // root's own peak memory
+	Ranks     []Rank      `json:"ranks"`
+	Actions   []Action    `json:"actions"`
+	Supers    []Superstep `json:"supersteps"`
+	Moved     int         `json:"moved"` // actions that another rank took over
+	Bound     Bound       `json:"bound"`
+}
+
+// A Rank is one process's part of the run.
+type Rank struct {
+	Rank     int     `json:"rank"`
+	Host     string  `json:"host"`
+	Slots    int     `json:"slots"`
+	Executed int64   `json:"execute_us"` // sum over its actions
+	CPU      int64   `json:"tool_cpu_us"`
+	OwnCPU   int64   `json:"own_cpu_us"` // distgo itself
+	OwnRSS   int64   `json:"own_rss_bytes"`
+	Exchange int64   `json:"exchange_us"` // time in which artifacts were being received
+	Waiting  int64   `json:"waiting_us"`  // slot time without an action, until the link started
+	Commands int     `json:"commands"`
+	Sent     []Bytes `json:"sent,omitempty"`
+}
+
+// Bytes counts what a rank sent of one kind.
+type Bytes struct {
+	Kind   string `json:"kind"` // export, object, other, plan, messages
+	Frames int64  `json:"frames"`
+	Bytes  int64  `json:"bytes"`
+}
+
+// An Action is one vertex as it was executed.
+type Action struct {
+	ID       int32   `json:"id"`
+	Kind     string  `json:"kind"`
+	Package  string  `json:"package"`
+	Node     string  `json:"node"`
+	Group    int32   `json:"group"`
+	Rank     int     `json:"rank"`
+	Slot     int     `json:"slot"`
+	Threads  int     `json:"threads"`
+	Start    int64   `json:"start_us"`
+	Exported int64   `json:"exported_us,omitempty"` // when its export data was there, if before the end
+	End      int64   `json:"end_us"`
+	CPU      int64   `json:"cpu_us"`
+	RSS      int64   `json:"rss_bytes"`
+	Commands int     `json:"commands"`
+	Cost     int64   `json:"cost_us"`          // what the scheduler took it to be
+	Deps     []int32 `json:"deps,omitempty"`   // actions whose outputs it reads
+	Export   int64   `json:"export_bytes,omitempty"`
+	Object   int64   `json:"object_bytes,omitempty"`
+}
+
+// A Superstep is one round, by rank.
+type Superstep struct {
+	Superstep int32   `json:"superstep"`
+	Actions   int     `json:"actions"`
+	Execute   []int64 `json:"execute_us"` // sum over the rank's actions
+	Notified  []int64 `json:"notified_us"`
+	Committed []int64 `json:"committed_us"`
+}
+
+// Write stores the report as JSON, whole or not at all.
+func (r *Report) Write(path string) error {
+	text, err := json.MarshalIndent(r, "", " ")
+	if err != nil {
+		return err
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(path), ".report-*")
+	if err != nil {
+		return err
+	}
+	_, err = tmp.Write(append(text, '\n'))
+	if cerr := tmp.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = os.Chmod(tmp.Name(), 0o644)
+	}
+	if err == nil {
+		err = os.Rename(tmp.Name(), path)
+	}
+	if err != nil {
+		os.Remove(tmp.Name())
+		return fmt.Errorf("writing the report: %w", err)
+	}
+	return nil
+}
+
+// Read reads a report and refuses one of another schema.
+func Read(r io.Reader) (*Report, error) {
+	var report Report
+	if err := json.NewDecoder(r).Decode(&report); err != nil {
+		return nil, fmt.Errorf("reading a report: %w", err)
+	}
+	if report.Schema != Schema {
+		return nil, fmt.Errorf("the report has schema %d, this distgo reads %d", report.Schema, Schema)
+	}
+	return &report, nil
+}
+
+// Commands counts the tool invocations of the run.
+func (r *Report) Commands() (n int) {
+	for i := range r.Ranks {
+		n += r.Ranks[i].Commands
+	}
+	return n
+}

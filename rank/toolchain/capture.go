@@ -1,0 +1,115 @@
+package toolchain
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+)
+
+// A Request names what to build, as `go build` is told.
+type Request struct {
+	Main   []string // packages or files, seen from the project
+	Output string   // -o, absolute; "" for go build's default
+	Flags  []string // further flags of go build
+}
+
+// Usage says that a flag cannot be passed on.
+type Usage struct{ Reason string }
+
+func (e *Usage) Error() string { return e.Reason }
+
+// Flags of go build that are distgo's own business, and what to do instead.
+var refusedFlags = map[string]string{
+	"C":        "use -p",
+	"o":        "use distgo's -o, before the --",
+	"n":        "use distgo plan",
+	"json":     "its output would not be go build's",
+	"toolexec": "the tools run on many nodes; no program is put before them",
+	"compiler": "only gc builds can be distributed",
+}
+
+// Flags that say how go build works, not what it makes; true when a value
+// follows. distgo has its own.
+var ignoredFlags = map[string]bool{"a": false, "v": false, "x": false, "work": false, "p": true}
+
+// PassedFlags checks the flags that a user wants passed to go build, and drops
+// those that have no meaning for a distributed build.
+func PassedFlags(flags []string) ([]string, error) {
+	var out []string
+	for i := 0; i < len(flags); i++ {
+		name, _, inline := strings.Cut(strings.TrimLeft(flags[i], "-"), "=")
+		if !strings.HasPrefix(flags[i], "-") {
+			out = append(out, flags[i]) // the value of the flag before it
+			continue
+		}
+		if remedy := refusedFlags[name]; remedy != "" {
+			return nil, &Usage{fmt.Sprintf("go build's -%s cannot be passed on: %s", name, remedy)}
+		}
+		if value, ok := ignoredFlags[name]; ok {
+			if value && !inline {
+				i++
+			}
+			continue
+		}
+		out = append(out, flags[i])
+	}
+	return out, nil
+}
+
+// Transcript asks the go command for everything that building req from
+// nothing would run. It runs no build.
+func (t *Toolchain) Transcript(ctx context.Context, req Request) ([]byte, error) {
+	args := []string{"build", "-a", "-n"}
+	if req.Output != "" {
+		args = append(args, "-o", req.Output)
+	}
+	args = append(append(args, req.Flags...), req.Main...)
+	cmd := t.command(ctx, args...)
+	// With one processor cmd/go would leave -c out of the compile commands.
+	cmd.Env = append(cmd.Env, fmt.Sprintf("GOMAXPROCS=%d", max(2, runtime.GOMAXPROCS(0))))
+	var text bytes.Buffer
+	cmd.Stderr = &text
+	cmd.Stdout = &text
+	if err := cmd.Run(); err != nil {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		if _, ok := errors.AsType[*exec.ExitError](err); ok {
+			return nil, &Refused{text.String()}
+		}
+		return nil, fmt.Errorf("running %s build -n: %w", t.Command, err)
+	}
+	return text.Bytes(), nil
+}
+
+// Build runs a real `go build` of the request, for --verify and baselines,
+// with output to path out. Extra is added to its environment.
+func (t *Toolchain) Build(ctx context.Context, req Request, extra ...string) error {
+	args := []string{"build"}
+	if req.Output != "" {
+		args = append(args, "-o", req.Output)
+	}
+	args = append(append(args, req.Flags...), req.Main...)
+	cmd := t.command(ctx, args...)
+	cmd.Env = append(cmd.Env, extra...)
+	var text bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &text, &text
+	if err := cmd.Run(); err != nil {
+		return &Refused{text.String()}
+	}
+	return nil
+}
+
+// FileSize is the size in bytes of a source file, 0 where it cannot be told.
+func FileSize(path string) int64 {
+	fi, err := os.Stat(path)
+	if err != nil {
+		return 0
+	}
+	return fi.Size()
+}

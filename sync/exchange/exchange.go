@@ -1,0 +1,163 @@
+package exchange
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/badbubble/distgo/transport"
+)
+
+// KindPut is the message that carries an artifact.
+const KindPut transport.Kind = 33
+
+// A Digest is the SHA-256 of a file.
+type Digest [sha256.Size]byte
+
+// A File is an artifact as the exchange sees it.
+type File struct {
+	ID   int32
+	Path string         // below the directory of every rank, slash-separated
+	Lane transport.Lane // the lane it takes
+}
+
+// put is the body of a KindPut message; the file's bytes follow it.
+type put struct {
+	ID     int32  `msgpack:"i"`
+	Digest []byte `msgpack:"d"`
+}
+
+// An Exchange sends and receives the artifacts of one rank in one run.
+type Exchange struct {
+	world *transport.World
+	dir   string
+	file  func(id int32) (File, bool)
+
+	mu      sync.Mutex
+	offered map[int32]offer // guarded by mu
+}
+
+type offer struct {
+	digest Digest
+	size   int64
+}
+
+// New returns the exchange of a rank whose artifacts lie below dir. File looks
+// an artifact up in the plan.
+func New(world *transport.World, dir string, file func(id int32) (File, bool)) *Exchange {
+	return &Exchange{world: world, dir: dir, file: file, offered: map[int32]offer{}}
+}
+
+// Offer digests a file that was just made, so that it can be put to peers.
+func (x *Exchange) Offer(f File) error {
+	file, err := os.Open(x.path(f))
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	h := sha256.New()
+	size, err := io.Copy(h, file)
+	if err != nil {
+		return fmt.Errorf("digesting %s: %w", f.Path, err)
+	}
+	o := offer{size: size}
+	h.Sum(o.digest[:0])
+	x.mu.Lock()
+	x.offered[f.ID] = o
+	x.mu.Unlock()
+	return nil
+}
+
+// Put queues a file for a peer. It returns at once when the file was offered
+// or received before, and digests it first when not.
+func (x *Exchange) Put(to transport.Rank, f File) error {
+	o, ok := x.offer(f.ID)
+	if !ok {
+		if err := x.Offer(f); err != nil {
+			return fmt.Errorf("putting %s to rank %d: %w", f.Path, to, err)
+		}
+		o, _ = x.offer(f.ID)
+	}
+	path := x.path(f)
+	return x.world.Send(to, f.Lane, transport.Message{
+		Kind: KindPut,
+		Body: put{f.ID, o.digest[:]},
+		Blob: &transport.Blob{Size: o.size, Open: func() (io.ReadCloser, error) { return os.Open(path) }},
+	})
+}
+
+// Receive stores the artifact that a KindPut frame carries and returns its
+// number. A second copy of a file that is here is read and thrown away.
+func (x *Exchange) Receive(frame transport.Frame) (int32, error) {
+	var m put
+	if err := frame.Decode(&m); err != nil {
+		return 0, err
+	}
+	f, ok := x.file(m.ID)
+	if !ok {
+		return 0, fmt.Errorf("artifact %d is not in the plan", m.ID)
+	}
+	if len(m.Digest) != sha256.Size {
+		return 0, fmt.Errorf("digest of %s has %d bytes", f.Path, len(m.Digest))
+	}
+	if _, have := x.offer(f.ID); have {
+		if frame.Blob == nil {
+			return f.ID, nil
+		}
+		_, err := io.Copy(io.Discard, frame.Blob)
+		return f.ID, err
+	}
+	path := x.path(f)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return 0, err
+	}
+	if err := store(path, frame, Digest(m.Digest)); err != nil {
+		return 0, fmt.Errorf("receiving %s: %w", f.Path, err)
+	}
+	x.mu.Lock()
+	x.offered[f.ID] = offer{Digest(m.Digest), frame.BlobSize}
+	x.mu.Unlock()
+	return f.ID, nil
+}
+
+// store writes the frame's bytes to a temporary name and renames it when they
+// are what the digest says.
+func store(path string, frame transport.Frame, want Digest) error {
+	tmp, err := os.CreateTemp(filepath.Dir(path), ".part-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp.Name()) // no longer there after the rename
+	h := sha256.New()
+	var blob io.Reader = strings.NewReader("") // an empty file
+	if frame.Blob != nil {
+		blob = frame.Blob
+	}
+	n, err := io.Copy(io.MultiWriter(tmp, h), blob)
+	if cerr := tmp.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return err
+	}
+	if n != frame.BlobSize {
+		return fmt.Errorf("%d bytes arrived of %d: %w", n, frame.BlobSize, io.ErrUnexpectedEOF)
+	}
+	if Digest(h.Sum(nil)) != want {
+		return fmt.Errorf("its %d bytes are not those that were sent: the digests differ", n)
+	}
+	return os.Rename(tmp.Name(), path)
+}
+
+func (x *Exchange) offer(id int32) (offer, bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	o, ok := x.offered[id]
+	return o, ok
+}
+
+func (x *Exchange) path(f File) string { return filepath.Join(x.dir, filepath.FromSlash(f.Path)) }
