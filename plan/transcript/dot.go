@@ -78,13 +78,13 @@ func (p *parser) undot(w word) (string, error) {
 	case rest == "":
 		return dir, nil
 	case rest[0] == '/':
-		if !inWork && strings.HasPrefix(rest[1:], workDir+"/") {
+		if !inWork && strings.HasPrefix(rest[1:], Work) {
 			return rest[1:], nil
 		}
 		return dir + rest, nil
 	case inWork:
 		// $WORK/b100 and $WORK/b1000 share a prefix.
-		if i := strings.IndexByte(rest, '/'); nodeOf(dir) != "" && i > 0 && strings.Trim(rest[:i], "0123456789") == "" {
+		if i := strings.IndexByte(rest, '/'); NodeOf(dir) != "" && i > 0 && strings.Trim(rest[:i], "0123456789") == "" {
 			return dir + rest, nil
 		}
 	case p.exists != nil && p.exists(dir+rest):

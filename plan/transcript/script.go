@@ -143,9 +143,6 @@ func appendCommand(b []byte, ln *printed, c *Command) []byte {
 			b = append(b, internalMark...)
 		}
 	}
-	if c.Stdout != "" {
-		b = append(append(b, " > "...), c.Stdout...)
-	}
 	return b
 }
 

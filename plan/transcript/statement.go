@@ -58,11 +58,11 @@ func (p *parser) two(op Op, prefix string) error {
 	from, to, ok := strings.Cut(names, " ")
 	if ok && strings.Contains(to, " ") {
 		switch {
-		case op == Move && strings.HasPrefix(names, workDir+"/"):
+		case op == Move && strings.HasPrefix(names, Work):
 			// What is moved has a name of cmd/go's making, without spaces.
-			ok = !strings.Contains(to, " "+workDir+"/")
-		case op == Copy && strings.Count(names, " "+workDir+"/") == 1:
-			i := strings.Index(names, " "+workDir+"/")
+			ok = !strings.Contains(to, " "+Work)
+		case op == Copy && strings.Count(names, " "+Work) == 1:
+			i := strings.Index(names, " "+Work)
 			from, to = names[:i], names[i+1:]
 		default:
 			ok = false

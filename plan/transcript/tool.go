@@ -1,6 +1,7 @@
 package transcript
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -19,7 +20,6 @@ func (p *parser) tool() error {
 		p.cmd.Env = append(p.cmd.Env, env)
 		rest = after
 	}
-	whole := p.rest
 	p.rest = rest
 	line, err := p.nextLine()
 	if err != nil {
@@ -34,17 +34,16 @@ func (p *parser) tool() error {
 		p.cmd.Op, p.ln.form = Probe, probe
 		return p.words(args)
 	}
-	program, _, _ := strings.Cut(line, " ")
-	switch base(program) {
-	case "pack": // before go1.25, by path
-		if strings.HasSuffix(line, internalMark) && strings.HasPrefix(line[len(program):], " r ") {
-			p.rest = whole
-			return p.pack(program + " r")
-		}
-	case "buildid":
-		if strings.HasSuffix(line, internalMark) && strings.HasPrefix(line[len(program):], " -w ") {
-			p.rest = whole
-			return p.buildID(program + " -w")
+	if len(p.cmd.Env) == 0 && strings.HasSuffix(line, internalMark) {
+		// Before go1.25 these are named by their path.
+		program, args, _ := strings.Cut(line, " ")
+		switch {
+		case base(program) == "pack" && strings.HasPrefix(args, "r "):
+			p.rest = rest
+			return p.pack(line[:len(program)+len(" r")])
+		case base(program) == "buildid" && strings.HasPrefix(args, "-w "):
+			p.rest = rest
+			return p.buildID(line[:len(program)+len(" -w")])
 		}
 	}
 	if err := p.words(line); err != nil {
@@ -93,7 +92,7 @@ func (c *Command) rejoin(ln *printed) {
 		return
 	}
 	i := len(c.Args)
-	for i > 1 && strings.HasPrefix(c.Args[i-1], workDir+"/") && strings.HasSuffix(c.Args[i-1], ".go") {
+	for i > 1 && strings.HasPrefix(c.Args[i-1], Work) && strings.HasSuffix(c.Args[i-1], ".go") {
 		i--
 	}
 	if i < len(c.Args) && c.Args[i-1] != "-dynout" {
@@ -113,20 +112,20 @@ func (p *parser) verbatim(s string) error {
 
 func (p *parser) args(s string, undot func(word) (string, error)) error {
 	if s == "" {
-		return fmt.Errorf("no program")
+		return errors.New("no program")
 	}
 	args := make([]string, 0, strings.Count(s, " ")+1)
-	for s != "" {
-		w, rest, err := nextWord(s)
+	for rest := s; rest != ""; {
+		w, after, err := nextWord(rest)
 		if err != nil {
-			return err
+			return fmt.Errorf("%w in %s", err, excerpt(s))
 		}
 		arg, err := undot(w)
 		if err != nil {
 			return err
 		}
 		args = append(args, arg)
-		s = rest
+		rest = after
 	}
 	p.cmd.Args = args
 	return nil
@@ -135,30 +134,4 @@ func (p *parser) args(s string, undot func(word) (string, error)) error {
 // base returns the last element of a path.
 func base(path string) string {
 	return path[strings.LastIndexByte(path, '/')+1:]
-}
-
-// node returns the action's directory that c works in, "b012", or "".
-func (c *Command) node() string {
-	for _, arg := range c.Args {
-		if node := nodeOf(arg); node != "" {
-			return node
-		}
-	}
-	return nodeOf(c.Dir)
-}
-
-// nodeOf returns "b012" for $WORK/b012 and what is below it.
-func nodeOf(path string) string {
-	name, ok := strings.CutPrefix(path, workDir+"/b")
-	if !ok {
-		return ""
-	}
-	n := 0
-	for n < len(name) && '0' <= name[n] && name[n] <= '9' {
-		n++
-	}
-	if n == 0 || n < len(name) && name[n] != '/' {
-		return ""
-	}
-	return path[len(workDir)+1 : len(workDir)+2+n]
 }

@@ -1,6 +1,7 @@
 package transcript
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -41,7 +42,7 @@ func nextWord(s string) (w word, rest string, err error) {
 	if s[0] != '"' {
 		text, rest, more := strings.Cut(s, " ")
 		if text == "" || more && rest == "" {
-			return word{}, "", fmt.Errorf("stray space")
+			return word{}, "", errors.New("stray space")
 		}
 		return word{text: text}, rest, nil
 	}
@@ -54,12 +55,12 @@ func nextWord(s string) (w word, rest string, err error) {
 		}
 	}
 	if end >= len(s) {
-		return word{}, "", fmt.Errorf("quoted argument never ends")
+		return word{}, "", errors.New("quoted argument never ends")
 	}
 	text := s[1:end]
 	if escaped {
 		if text, err = strconv.Unquote(s[:end+1]); err != nil {
-			return word{}, "", fmt.Errorf("quoted argument %s: %w", s[:end+1], err)
+			return word{}, "", fmt.Errorf("quoted argument %s: %w", excerpt(s[:end+1]), err)
 		}
 	}
 	switch rest = s[end+1:]; {
@@ -68,7 +69,7 @@ func nextWord(s string) (w word, rest string, err error) {
 	case rest[0] == ' ' && len(rest) > 1:
 		return word{text: text, quoted: true}, rest[1:], nil
 	}
-	return word{}, "", fmt.Errorf("no space after quoted argument %s", s[:end+1])
+	return word{}, "", errors.New("no space after quoted argument")
 }
 
 // nextAssignment splits a leading NAME='value' or NAME="value" and the space
