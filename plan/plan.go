@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/badbubble/distgo/plan/transcript"
 )
@@ -92,7 +93,6 @@ type Plan struct {
 	Owner     []Rank     `msgpack:"o"` // by ActionID: who executes it, unless it is moved while the build runs
 	Priority  []int64    `msgpack:"y"` // by ActionID: higher starts first
 	Env       []string   `msgpack:"e"` // environment of every command, sorted
-	Programs  []string   `msgpack:"m"` // files outside the scratch directories that links write
 }
 
 // Groups lists the actions by group, each in ascending order.
@@ -136,6 +136,28 @@ func (p *Plan) Dependencies(a ActionID, f func(ActionID)) {
 	for _, in := range p.Actions[a].Inputs {
 		f(p.Artifacts[in].Producer)
 	}
+}
+
+// Targets lists the files outside the scratch directories that links write:
+// programs, archives. A path that is not absolute is seen from the project.
+func (p *Plan) Targets() []string {
+	var targets []string
+	for i := range p.Actions {
+		a := &p.Actions[i]
+		if a.Kind != Link {
+			continue
+		}
+		for j := range a.Steps {
+			c := &a.Steps[j]
+			switch c.Op {
+			case transcript.Copy, transcript.Move, transcript.Join:
+				if to := c.Args[len(c.Args)-1]; !strings.HasPrefix(to, transcript.Work) {
+					targets = append(targets, to)
+				}
+			}
+		}
+	}
+	return targets
 }
 
 // Validate checks the package's invariants and that every index is in range,

@@ -91,6 +91,15 @@ func (r *Root) Failed() []plan.ActionID { return r.failed }
 // Left counts the actions that have not ended.
 func (r *Root) Left() int { return r.left }
 
+// Busy counts, by rank, the actions that it has to run and may be running.
+func (r *Root) Busy() []int {
+	busy := make([]int, len(r.slots))
+	for i := range busy {
+		busy[i] = min(len(r.load[i]), r.slots[i])
+	}
+	return busy
+}
+
 // Closed counts the barriers that have closed.
 func (r *Root) Closed() plan.Superstep { return r.closed }
 

@@ -153,6 +153,18 @@ func store(path string, frame transport.Frame, want Digest) error {
 	return os.Rename(tmp.Name(), path)
 }
 
+// Size is the size of a file that is here, in bytes.
+func (x *Exchange) Size(f File) (int64, error) {
+	if o, ok := x.offer(f.ID); ok {
+		return o.size, nil
+	}
+	fi, err := os.Stat(x.path(f))
+	if err != nil {
+		return 0, err
+	}
+	return fi.Size(), nil
+}
+
 func (x *Exchange) offer(id int32) (offer, bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()

@@ -1,0 +1,245 @@
+// Command distgo compiles a Go program on many machines. This file is its
+// command line: what it can be told, signals, and exit codes. What it does is
+// in package rank.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/badbubble/distgo/rank"
+	"github.com/badbubble/distgo/rank/launch"
+	"github.com/badbubble/distgo/rank/scratch"
+	"github.com/badbubble/distgo/rank/superstep"
+	"github.com/badbubble/distgo/rank/toolchain"
+)
+
+const description = `distgo compiles one Go program on many machines.
+
+Start it on every node with the cluster's launcher; the processes find each other, share the compiling, and rank 0 links. The program is the one that go build makes, byte for byte but for the build ID.
+
+  prun -np 8 ./distgo -p ~/src/project -m ./cmd/server
+  ./distgo -n 4 -p ~/src/project -m .        four ranks on this machine
+  ./distgo -p ~/src/project -- -tags netgo   flags after -- go to go build
+
+Exit codes: 0 built; 1 the code does not build; 2 usage or configuration; 3 a rank, a node or the network failed; 4 distgo is wrong; 130 interrupted, 143 terminated.`
+
+type commandLine struct {
+	Build buildCommand `cmd:"" default:"withargs" help:"Build a program. This is the default."`
+	Plan  planCommand  `cmd:"" help:"Print what a build would do, without building."`
+
+	Version kong.VersionFlag `help:"Print distgo's version."`
+}
+
+// target is what to build; build and plan share it.
+type target struct {
+	Project string   `short:"p" default:"." placeholder:"DIR" help:"Directory of the project, with its go.mod."`
+	Main    []string `short:"m" sep:"none" placeholder:"PKG" help:"What to build, as an argument of go build seen from the project: a main file, a package directory, an import path, a pattern. Default: the package in the project's directory."`
+	Output  string   `short:"o" placeholder:"FILE" help:"Where the program goes, seen from here. Default: where go build, run in the project, puts it."`
+
+	UnverifiedGo bool `name:"unverified-go" help:"Go on with a Go version whose transcript format this distgo was not verified with."`
+}
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+func run(args []string) int {
+	if len(args) > 0 && args[0] == "guard" {
+		return scratch.Guard(args[1:]) // started by distgo itself, see package scratch
+	}
+	place, placeErr := launch.Detect(os.LookupEnv, launch.Flags{Rank: -1, Size: -1}, os.ReadFile)
+	if placeErr == nil {
+		args = launch.FormerArguments(args, place)
+	}
+	flags, goFlags := cutDashes(args)
+	var cli commandLine
+	parser, err := kong.New(&cli, kong.Name("distgo"), kong.Description(description),
+		kong.Vars{"version": version()}, kong.UsageOnError(), kong.ShortUsageOnError())
+	if err != nil {
+		return complain(fmt.Errorf("command line: %w", err), rank.ExitInternal)
+	}
+	parsed, err := parser.Parse(flags)
+	if err != nil {
+		return complain(fmt.Errorf("%w; see distgo --help", err), rank.ExitUsage)
+	}
+	ctx, stop := interruptible()
+	defer stop()
+	env := environment{ctx: ctx, place: place, placeErr: placeErr, goFlags: goFlags, args: args}
+	if err := parsed.Run(&env); err != nil {
+		return report(err)
+	}
+	return rank.ExitBuilt
+}
+
+// environment is what commands are run with.
+type environment struct {
+	ctx      context.Context
+	place    launch.Place
+	placeErr error
+	goFlags  []string // what follows --
+	args     []string // all of it
+}
+
+// cutDashes splits the arguments at the first "--".
+func cutDashes(args []string) (before, after []string) {
+	if i := slices.Index(args, "--"); i >= 0 {
+		return args[:i], args[i+1:]
+	}
+	return args, nil
+}
+
+// interruptible returns a context that SIGINT, SIGTERM and SIGHUP end.
+func interruptible() (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	signals := make(chan os.Signal, 1) // the first one decides
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	done := make(chan struct{})
+	go func() {
+		select {
+		case s := <-signals:
+			cancel(&rank.Interrupted{Signal: s.(syscall.Signal)})
+		case <-done:
+		}
+	}()
+	return ctx, func() { signal.Stop(signals); close(done); cancel(nil) }
+}
+
+// report says why there is no program, unless another rank does, and returns
+// the exit code.
+func report(err error) int {
+	e, ok := errors.AsType[*rank.Error](err)
+	if !ok {
+		return complain(err, rank.ExitInternal)
+	}
+	if e.Silent {
+		return e.Code
+	}
+	return complain(e, e.Code)
+}
+
+func complain(err error, code int) int {
+	fmt.Fprintln(os.Stderr, rank.Sentence(err, code))
+	return code
+}
+
+// version is the module's, or the revision it was built from.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "distgo (unknown)"
+	}
+	v := info.Main.Version
+	if v == "" {
+		v = "(devel)"
+	}
+	return "distgo " + v + " " + info.GoVersion
+}
+
+type buildCommand struct {
+	target
+	Np       int    `short:"n" placeholder:"N" help:"Start N ranks on this machine. Without it, rank and size come from the launcher."`
+	Slots    int    `placeholder:"N" help:"Actions this rank executes side by side. Default: the cores that launcher, affinity and cgroup grant."`
+	Scratch  string `placeholder:"DIR" help:"Where the private directory of the run is made; node-local disk. Default: TMPDIR."`
+	Barrier  string `enum:"split,blocking" default:"split" help:"split: a rank notifies at a barrier and goes on. blocking: textbook BSP, nobody goes on before all have arrived."`
+	All      bool   `short:"a" help:"Compile everything, whatever the store holds."`
+	Verify   bool   `help:"Build with go build as well and compare the programs."`
+	KeepWork bool   `help:"Leave the scratch directory and print its name."`
+	Quiet    bool   `short:"q" help:"No progress, no summary."`
+	Verbose  bool   `short:"v" help:"Say more about the world and the plan."`
+	Trace    bool   `short:"x" help:"Print each command with the rank that ran it."`
+	Label    bool   `short:"l" help:"With -n: begin each line of output with the rank that printed it."`
+	Report   string `placeholder:"FILE" help:"Write a JSON report of the run."`
+}
+
+func (c *buildCommand) Run(env *environment) error {
+	if env.placeErr != nil {
+		return rank.Usage(env.placeErr)
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	if c.Np > 0 && env.place.Launcher == "single" {
+		code, err := launch.StartLocal(context.Background(), c.Np, exe, env.args, os.Environ(),
+			launch.Output{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Label: c.Label})
+		if err != nil {
+			return err
+		}
+		if code != 0 {
+			return &rank.Error{Code: code, Err: errors.New("a rank failed"), Silent: true}
+		}
+		return nil
+	}
+	cfg, err := c.config(env)
+	if err != nil {
+		return err
+	}
+	if configDir, err := os.UserConfigDir(); err == nil || os.Getenv("DISTGO_SECRET") != "" {
+		if env.place.Size > 1 {
+			if cfg.Secret, err = launch.Secret(os.LookupEnv, configDir); err != nil {
+				return rank.Usage(err)
+			}
+		}
+	}
+	cfg.Place, cfg.Executable = env.place, exe
+	cfg.Slots, cfg.Scratch, cfg.Report = c.Slots, c.Scratch, c.Report
+	cfg.Verify, cfg.KeepWork = c.Verify, c.KeepWork
+	cfg.Quiet, cfg.Verbose, cfg.Trace = c.Quiet, c.Verbose, c.Trace
+	cfg.Wrap = strings.Fields(os.Getenv("DISTGO_TOOLEXEC"))
+	cfg.Mode = superstep.Split
+	if c.Barrier == "blocking" {
+		cfg.Mode = superstep.Blocking
+	}
+	return rank.Run(env.ctx, cfg)
+}
+
+// config is the part of the configuration that says what to build.
+func (t *target) config(env *environment) (rank.Config, error) {
+	cwd, err := os.Getwd()
+	if err != nil {
+		return rank.Config{}, err
+	}
+	flags, err := toolchain.PassedFlags(env.goFlags)
+	if err != nil {
+		return rank.Config{}, rank.Usage(err)
+	}
+	main := t.Main
+	if len(main) == 0 {
+		main = []string{"."}
+	}
+	return rank.Config{
+		Project: t.Project, Cwd: cwd, UnverifiedGo: t.UnverifiedGo,
+		Request: toolchain.Request{Main: main, Output: rank.OutputPath(cwd, t.Output), Flags: flags},
+		Version: version(), Stderr: os.Stderr,
+	}, nil
+}
+
+type planCommand struct {
+	target
+	Ranks int  `short:"r" default:"1" placeholder:"N" help:"Place the actions on so many ranks."`
+	Slots int  `default:"1" placeholder:"N" help:"Slots of each rank."`
+	JSON  bool `xor:"form" help:"Print the plan as JSON."`
+	Dot   bool `xor:"form" help:"Print the graph of actions for Graphviz."`
+}
+
+func (c *planCommand) Run(env *environment) error {
+	cfg, err := c.config(env)
+	if err != nil {
+		return err
+	}
+	form := rank.Table
+	if c.JSON {
+		form = rank.JSON
+	} else if c.Dot {
+		form = rank.Dot
+	}
+	return rank.PrintPlan(env.ctx, os.Stdout, cfg, c.Ranks, c.Slots, form)
+}

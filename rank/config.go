@@ -1,0 +1,39 @@
+package rank
+
+import (
+	"io"
+
+	"github.com/badbubble/distgo/rank/launch"
+	"github.com/badbubble/distgo/rank/superstep"
+	"github.com/badbubble/distgo/rank/toolchain"
+)
+
+// Config is what a rank is told by its command line and launcher. It must be
+// equal on all ranks but for Place, Slots and Scratch.
+type Config struct {
+	Place   launch.Place
+	Secret  []byte // the run's; nil for loopback only
+	Project string // directory of the project
+	Request toolchain.Request
+	Cwd     string // where the user stands, absolute
+
+	Slots        int    // 0: what the node grants
+	Scratch      string // parent of the scratch directory; "" for TMPDIR
+	Mode         superstep.Mode
+	Verify       bool   // build with go build as well and compare
+	KeepWork     bool   // leave the scratch directory
+	UnverifiedGo bool   // go on with a Go version whose transcript format was not verified
+	Report       string // file for the JSON report, "" for none
+	Wrap         []string
+
+	Quiet   bool
+	Verbose bool
+	Trace   bool // print each command with the rank that ran it
+
+	Version    string // distgo's
+	Executable string // path of this executable
+	Stderr     io.Writer
+}
+
+// root is the rank with the duties that only one has.
+const root = 0

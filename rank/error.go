@@ -1,0 +1,105 @@
+package rank
+
+import (
+	"errors"
+	"fmt"
+	"syscall"
+
+	"github.com/badbubble/distgo/rank/execute"
+	"github.com/badbubble/distgo/rank/launch"
+	"github.com/badbubble/distgo/rank/toolchain"
+	"github.com/badbubble/distgo/transport"
+)
+
+// Exit codes.
+const (
+	ExitBuilt      = 0
+	ExitNotBuilt   = 1   // the user's code does not build
+	ExitUsage      = 2   // usage or configuration
+	ExitWorld      = 3   // a rank, a node or the network failed
+	ExitInternal   = 4   // distgo is wrong
+	ExitInterrupt  = 130 // SIGINT
+	ExitTerminated = 143 // SIGTERM
+)
+
+// An Error is why a run ended without a program.
+type Error struct {
+	Code   int
+	Err    error
+	Silent bool // another rank speaks of it
+}
+
+func (e *Error) Error() string { return e.Err.Error() }
+func (e *Error) Unwrap() error { return e.Err }
+
+// Interrupted is the cause of a context that a signal ended.
+type Interrupted struct{ Signal syscall.Signal }
+
+func (e *Interrupted) Error() string {
+	if e.Signal == syscall.SIGINT {
+		return "interrupted"
+	}
+	return "ended by " + e.Signal.String()
+}
+
+// failure puts an error into its family.
+func failure(err error) *Error {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e
+	}
+	code := ExitInternal
+	var (
+		interrupted *Interrupted
+		refused     *toolchain.Refused
+		missing     *toolchain.Missing
+		flag        *toolchain.Usage
+		place       *launch.Error
+		unbuilt     *execute.Failure
+		unlike      *transport.RefusedError
+		absent      *transport.MissingError
+		node        *nodeError
+	)
+	switch {
+	case errors.As(err, &interrupted):
+		code = ExitInterrupt
+		if interrupted.Signal == syscall.SIGTERM {
+			code = ExitTerminated
+		}
+	case errors.As(err, &refused), errors.As(err, &unbuilt):
+		code = ExitNotBuilt
+	case errors.As(err, &missing), errors.As(err, &flag), errors.As(err, &place), errors.As(err, &unlike):
+		code = ExitUsage
+	case errors.As(err, &absent), errors.As(err, &node), isSystem(err):
+		code = ExitWorld
+	}
+	return &Error{Code: code, Err: err}
+}
+
+// isSystem reports whether the operating system is at the bottom of err: a full
+// disk, a file that cannot be read, a program that cannot be started.
+func isSystem(err error) bool {
+	_, ok := errors.AsType[syscall.Errno](err)
+	return ok
+}
+
+// usage says that what the user asked for cannot be done.
+func usage(format string, args ...any) error {
+	return &Error{Code: ExitUsage, Err: fmt.Errorf(format, args...)}
+}
+
+// nodeError is the trouble of one rank or of the way to it.
+type nodeError struct{ reason string }
+
+func (e *nodeError) Error() string { return e.reason }
+
+// Usage says that what the user asked for contradicts itself or cannot be done.
+func Usage(err error) error { return &Error{Code: ExitUsage, Err: err} }
+
+// Sentence is how an error is shown. The words of the go command and its tools
+// stand as they are; all else says that distgo speaks.
+func Sentence(err error, code int) string {
+	if code == ExitNotBuilt {
+		return err.Error()
+	}
+	return "distgo: " + err.Error()
+}

@@ -1,0 +1,227 @@
+package rank
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/badbubble/distgo/plan"
+	"github.com/badbubble/distgo/transport"
+)
+
+// inbox turns frames into events of the loop. Until the plan is here, which is
+// what makes a frame meaningful, it holds up the connections of eager peers.
+type inbox struct {
+	done   <-chan struct{} // the run is over: nobody waits any more
+	plans  chan transport.Frame
+	aborts chan *Error // the first reason to give up
+
+	ready chan struct{} // closed when loop is set
+	loop  *loop
+
+	mu        sync.Mutex
+	receiving int           // artifacts being received; guarded by mu
+	since     time.Time     // when receiving became more than 0; guarded by mu
+	busy      time.Duration // time in which artifacts were being received; guarded by mu
+}
+
+func newInbox(done <-chan struct{}) *inbox {
+	return &inbox{
+		done:   done,
+		plans:  make(chan transport.Frame, 1),
+		aborts: make(chan *Error, 1), // one is enough: the first is kept
+		ready:  make(chan struct{}),
+	}
+}
+
+// open lets frames through to the loop.
+func (b *inbox) open(l *loop) {
+	b.loop = l
+	close(b.ready)
+}
+
+// Receive is called on the read goroutine of a lane.
+func (b *inbox) Receive(from transport.Rank, f transport.Frame) error {
+	switch f.Kind {
+	case kindAbort:
+		var m abortMessage
+		if err := f.Decode(&m); err != nil {
+			return err
+		}
+		b.abort(&Error{Code: int(m.Code), Err: fmt.Errorf("%s", m.Text), Silent: from == root})
+		return nil
+	case kindPlan:
+		plan, err := readPlanFrame(f)
+		if err != nil {
+			return err
+		}
+		select {
+		case b.plans <- plan:
+			return nil
+		default:
+			return fmt.Errorf("rank %d sent a second plan", from)
+		}
+	}
+	select {
+	case <-b.ready:
+	case <-b.done:
+		return nil
+	}
+	return b.dispatch(b.loop, plan.Rank(from), f)
+}
+
+func (b *inbox) dispatch(l *loop, from plan.Rank, f transport.Frame) error {
+	switch f.Kind {
+	case kindPut:
+		b.receivingBegins()
+		id, err := l.exchange.Receive(f)
+		b.receivingEnds()
+		if err != nil {
+			return err
+		}
+		l.post(func() error { return l.effects(l.rank.Arrived(plan.ArtifactID(id)), nil) })
+	case kindWant:
+		m, err := decode[wantMessage](f)
+		if err != nil {
+			return err
+		}
+		if m.Artifact < 0 || int(m.Artifact) >= len(l.plan.Artifacts) {
+			return fmt.Errorf("rank %d wants artifact %d of %d", from, m.Artifact, len(l.plan.Artifacts))
+		}
+		return l.exchange.Put(transport.Rank(from), l.file(m.Artifact))
+	case kindCommit:
+		m, err := decode[stepMessage](f)
+		if err != nil {
+			return err
+		}
+		l.post(func() error { return l.commit(m.Superstep) })
+	case kindFail:
+		m, err := l.action(f)
+		if err != nil {
+			return err
+		}
+		l.post(func() error { return l.effects(l.rank.Failed(m.Action), nil) })
+	case kindYield:
+		m, err := l.action(f)
+		if err != nil {
+			return err
+		}
+		l.post(func() error { return l.yield(m.Action) })
+	case kindAssign:
+		m, err := decode[assignMessage](f)
+		if err != nil {
+			return err
+		}
+		l.post(func() error { return l.assigned(m) })
+	case kindOver:
+		m, err := decode[overMessage](f)
+		if err != nil {
+			return err
+		}
+		l.post(func() error { l.over, l.built = true, m.Built; return nil })
+	case kindDone:
+		return relay[doneMessage](l, from, f)
+	case kindNotify:
+		return relay[stepMessage](l, from, f)
+	case kindExists:
+		return relay[existsMessage](l, from, f)
+	case kindYielded:
+		return relay[yieldedMessage](l, from, f)
+	case kindFarewell:
+		m, err := decode[farewellMessage](f)
+		if err != nil {
+			return err
+		}
+		if l.lead == nil {
+			return fmt.Errorf("rank %d took leave of a rank that is not root", from)
+		}
+		select {
+		case l.lead.farewells <- farewell{from, m}: // not through the loop, which has ended
+		default:
+			return fmt.Errorf("rank %d took leave twice", from)
+		}
+	default:
+		return fmt.Errorf("rank %d sent a message of unknown kind %d", from, f.Kind)
+	}
+	return nil
+}
+
+// Lost is called when a peer is gone without a farewell.
+func (b *inbox) Lost(from transport.Rank, cause error) {
+	b.abort(&Error{Code: ExitWorld, Err: cause})
+}
+
+// abort keeps the first reason.
+func (b *inbox) abort(e *Error) {
+	select {
+	case b.aborts <- e:
+	default:
+	}
+}
+
+// relay hands root a message meant for it.
+func relay[M any](l *loop, from plan.Rank, f transport.Frame) error {
+	if l.lead == nil {
+		return fmt.Errorf("rank %d sent a message that is for root", from)
+	}
+	m, err := decode[M](f)
+	if err != nil {
+		return err
+	}
+	l.post(func() error { return l.hear(from, m) })
+	return nil
+}
+
+func decode[M any](f transport.Frame) (M, error) {
+	var m M
+	err := f.Decode(&m)
+	return m, err
+}
+
+// action decodes a message that names an action of the plan.
+func (l *loop) action(f transport.Frame) (actionMessage, error) {
+	m, err := decode[actionMessage](f)
+	if err == nil && (m.Action < 0 || int(m.Action) >= len(l.plan.Actions)) {
+		err = fmt.Errorf("action %d of %d", m.Action, len(l.plan.Actions))
+	}
+	return m, err
+}
+
+func (l *loop) yield(a plan.ActionID) error {
+	effects, ok := l.rank.Yield(a)
+	if err := l.tell(kindYielded, yieldedMessage{a, ok}); err != nil {
+		return err
+	}
+	return l.effects(effects, nil)
+}
+
+// assigned takes over an action of another rank, whose commands come with it.
+func (l *loop) assigned(m assignMessage) error {
+	if id := m.Action.ID; id < 0 || int(id) >= len(l.plan.Actions) {
+		return fmt.Errorf("action %d of %d was assigned", id, len(l.plan.Actions))
+	}
+	l.plan.Actions[m.Action.ID].Steps = m.Action.Steps
+	return l.effects(l.rank.Assigned(m.Action.ID, m.Holders))
+}
+
+func (b *inbox) receivingBegins() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.receiving++; b.receiving == 1 {
+		b.since = time.Now()
+	}
+}
+
+func (b *inbox) receivingEnds() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.receiving--; b.receiving == 0 {
+		b.busy += time.Since(b.since)
+	}
+}
+
+func (b *inbox) exchanging() time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.busy
+}

@@ -1,0 +1,190 @@
+package rank
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/badbubble/distgo/plan"
+	"github.com/badbubble/distgo/plan/transcript"
+	"github.com/badbubble/distgo/rank/report"
+	"github.com/badbubble/distgo/rank/superstep"
+	"github.com/badbubble/distgo/transport"
+)
+
+// leader is what root keeps beside its own part: the state of the whole build
+// and the record of what was executed. It belongs to the loop.
+type leader struct {
+	state    *superstep.Root
+	steps    [][]transcript.Command // by action: the commands, for moves
+	exists   []bool                 // by artifact
+	records  []report.Action
+	words    []words
+	moved    int
+	progress *report.Progress
+
+	// farewells gets each peer's last message; its capacity is the number of
+	// peers, so that nobody who says goodbye is kept waiting.
+	farewells chan farewell
+}
+
+// words is what the tools said about one action.
+type words struct {
+	action plan.ActionID
+	text   string
+}
+
+type farewell struct {
+	from plan.Rank
+	farewellMessage
+}
+
+// hear is what root does about a message of a rank, its own included.
+func (l *loop) hear(from plan.Rank, body any) error {
+	d := l.lead
+	switch m := body.(type) {
+	case doneMessage:
+		if m.Action < 0 || int(m.Action) >= len(l.plan.Actions) {
+			return fmt.Errorf("rank %d executed action %d of %d", from, m.Action, len(l.plan.Actions))
+		}
+		return l.done(from, m)
+	case existsMessage:
+		if m.Artifact < 0 || int(m.Artifact) >= len(l.plan.Artifacts) {
+			return fmt.Errorf("rank %d made artifact %d of %d", from, m.Artifact, len(l.plan.Artifacts))
+		}
+		return l.exists(from, m.Artifact)
+	case stepMessage:
+		return l.orders(d.state.Notified(m.Superstep, from))
+	case yieldedMessage:
+		if m.Action < 0 || int(m.Action) >= len(l.plan.Actions) {
+			return fmt.Errorf("rank %d gave up action %d of %d", from, m.Action, len(l.plan.Actions))
+		}
+		return l.orders(d.state.Yielded(m.Action, from, m.OK))
+	}
+	return fmt.Errorf("rank %d sent root a %T", from, body)
+}
+
+func (l *loop) exists(on plan.Rank, f plan.ArtifactID) error {
+	if l.lead.exists[f] {
+		return nil
+	}
+	l.lead.exists[f] = true
+	return l.orders(l.lead.state.Exists(f, on), nil)
+}
+
+func (l *loop) done(on plan.Rank, m doneMessage) error {
+	a := &l.plan.Actions[m.Action]
+	if m.Output != "" {
+		l.lead.words = append(l.lead.words, words{a.ID, m.Output})
+	}
+	l.lead.record(l.plan, on, m)
+	if m.OK {
+		for _, out := range a.Outputs {
+			if err := l.exists(on, out); err != nil {
+				return err
+			}
+		}
+	}
+	if err := l.orders(l.lead.state.Done(a.ID, on, m.OK)); err != nil {
+		return err
+	}
+	l.lead.progress.Done(int(on), a.Package, len(l.plan.Actions)-l.lead.state.Left(), len(l.plan.Actions), l.lead.state.Busy())
+	return nil
+}
+
+func (d *leader) record(p *plan.Plan, on plan.Rank, m doneMessage) {
+	a := &p.Actions[m.Action]
+	r := report.Action{
+		ID: int32(a.ID), Kind: a.Kind.String(), Package: a.Package, Node: a.Node, Group: int32(a.Group), Cost: a.Cost,
+		Rank: int(on), Slot: m.Slot, Threads: m.Threads, Start: m.Start, Exported: m.Exported, End: m.End,
+		CPU: m.CPU, RSS: m.RSS, Commands: m.Commands,
+	}
+	p.Dependencies(a.ID, func(dep plan.ActionID) {
+		if !slices.Contains(r.Deps, int32(dep)) {
+			r.Deps = append(r.Deps, int32(dep))
+		}
+	})
+	for i, out := range a.Outputs {
+		if i >= len(m.Sizes) {
+			break
+		}
+		switch p.Artifacts[out].Kind {
+		case plan.Export:
+			r.Export = m.Sizes[i]
+		case plan.Object:
+			r.Object = m.Sizes[i]
+		}
+	}
+	d.records = append(d.records, r)
+}
+
+// orders carries out what root's state machine wants done.
+func (l *loop) orders(o superstep.Orders, err error) error {
+	if err != nil {
+		return err
+	}
+	for _, a := range o.Fail {
+		if err := l.broadcast(kindFail, actionMessage{a}); err != nil {
+			return err
+		}
+		l.later(func() error { return l.effects(l.rank.Failed(a), nil) })
+	}
+	for _, y := range o.Yield {
+		if y.From == l.self {
+			l.later(func() error { return l.yield(y.Action) })
+		} else if err := l.send(y.From, kindYield, actionMessage{y.Action}); err != nil {
+			return err
+		}
+	}
+	for _, a := range o.Assign {
+		l.lead.moved++
+		action := l.plan.Actions[a.Action]
+		action.Steps = l.lead.steps[a.Action]
+		m := assignMessage{action, a.Holders}
+		if a.To == l.self {
+			l.later(func() error { return l.assigned(m) })
+		} else if err := l.send(a.To, kindAssign, m); err != nil {
+			return err
+		}
+	}
+	for _, k := range o.Commit {
+		if err := l.broadcast(kindCommit, stepMessage{k}); err != nil {
+			return err
+		}
+		l.later(func() error { return l.commit(k) })
+	}
+	if o.Over {
+		built := len(l.lead.state.Failed()) == 0
+		if err := l.broadcast(kindOver, overMessage{built}); err != nil {
+			return err
+		}
+		l.later(func() error { l.over, l.built = true, built; return nil })
+	}
+	return nil
+}
+
+// broadcast sends a message to every other rank.
+func (l *loop) broadcast(kind transport.Kind, body any) error {
+	if l.world == nil {
+		return nil
+	}
+	for to := range l.world.Size() {
+		if plan.Rank(to) == l.self {
+			continue
+		}
+		if err := l.send(plan.Rank(to), kind, body); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// output is everything the tools said, in the order of the plan.
+func (d *leader) output() string {
+	slices.SortStableFunc(d.words, func(a, b words) int { return int(a.action) - int(b.action) })
+	var b strings.Builder
+	for _, w := range d.words {
+		b.WriteString(w.text)
+	}
+	return b.String()
+}

@@ -1,0 +1,232 @@
+package rank
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/badbubble/distgo/plan"
+	"github.com/badbubble/distgo/rank/execute"
+	"github.com/badbubble/distgo/rank/report"
+	"github.com/badbubble/distgo/transport"
+)
+
+// leave ends this rank's membership of the world. With an error it is said to
+// the others first: root tells everyone, anyone else tells root, who does.
+func (r *run) leave(err error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	if err != nil {
+		e := failure(err)
+		if !r.isRoot() {
+			if !e.Silent {
+				text := fmt.Sprintf("rank %d (%s): %v", r.cfg.Place.Rank, r.world.Peer(r.world.Rank()).Host, e.Err)
+				sendErr := r.world.Send(root, transport.Express, transport.Message{Kind: kindAbort, Body: abortMessage{uint8(e.Code), text}})
+				e.Silent = sendErr == nil // root speaks of it, unless root is who is lost
+			}
+		} else {
+			for to := 1; to < r.world.Size(); to++ {
+				// A rank that cannot be told is lost and ends by itself.
+				_ = r.world.Send(transport.Rank(to), transport.Express, transport.Message{Kind: kindAbort, Body: abortMessage{uint8(e.Code), e.Error()}})
+			}
+		}
+		err = e
+	}
+	if cerr := r.world.Close(ctx); cerr != nil && err == nil && r.cfg.Verbose {
+		fmt.Fprintf(r.cfg.Stderr, "distgo: rank %d: leaving: %v\n", r.cfg.Place.Rank, cerr)
+	}
+	return err
+}
+
+// takeLeave sends root what this rank did.
+func (r *run) takeLeave(l *loop) error {
+	cpu, rss := ownUsage()
+	m := farewellMessage{
+		OwnCPU: cpu, OwnRSS: rss, Exchange: r.inbox.exchanging().Microseconds(),
+		Notified: l.notified, Committed: l.committed, Sent: r.sent(),
+	}
+	if err := l.send(root, kindFarewell, m); err != nil {
+		return err
+	}
+	if !l.built {
+		return &Error{Code: ExitNotBuilt, Err: fmt.Errorf("the build failed"), Silent: true}
+	}
+	return nil
+}
+
+// conclude is root's end of the build: the words, the report, the summary.
+func (r *run) conclude(l *loop) error {
+	r.report.Wall = time.Since(r.begun).Microseconds()
+	r.progress.Clear()
+	io.WriteString(r.cfg.Stderr, l.lead.output())
+	r.fill(l)
+	if r.cfg.Report != "" {
+		if err := r.report.Write(r.cfg.Report); err != nil {
+			return err
+		}
+	}
+	if !l.built {
+		return &Error{Code: ExitNotBuilt, Err: &execute.Failure{Output: l.lead.output()}, Silent: true}
+	}
+	if !r.cfg.Quiet {
+		fmt.Fprintln(r.cfg.Stderr, r.report.Summary())
+	}
+	return nil
+}
+
+// fill completes the report from what root recorded and the others tell.
+func (r *run) fill(l *loop) {
+	rep := &r.report
+	rep.Schema, rep.Distgo, rep.Go = report.Schema, r.cfg.Version, l.plan.GoVersion
+	rep.Program, rep.Flags = r.cfg.Request.Main, r.cfg.Request.Flags
+	rep.Barrier, rep.Compiler, rep.Size = r.cfg.Mode.String(), "stock", r.cfg.Place.Size
+	rep.Outcome = "built"
+	if !l.built {
+		rep.Outcome = "failed"
+	}
+	rep.Actions, rep.Moved = l.lead.records, l.lead.moved
+
+	cpu, rss := ownUsage()
+	own := farewellMessage{OwnCPU: cpu, OwnRSS: rss, Notified: l.notified, Committed: l.committed, Sent: r.sent()}
+	if r.inbox != nil {
+		own.Exchange = r.inbox.exchanging().Microseconds()
+	}
+	rep.RootRSS = rss
+	records := []farewell{{root, own}}
+	timeout := time.NewTimer(farewellTimeout)
+	defer timeout.Stop()
+	for len(records) < r.cfg.Place.Size {
+		select {
+		case f := <-l.lead.farewells:
+			records = append(records, f)
+			continue
+		case <-timeout.C:
+			if !r.cfg.Quiet {
+				fmt.Fprintf(r.cfg.Stderr, "distgo: %d of %d ranks did not report what they did within %s; the figures lack them\n",
+					r.cfg.Place.Size-len(records), r.cfg.Place.Size, farewellTimeout)
+			}
+		}
+		break
+	}
+	slots := 0
+	for i := range rep.Ranks {
+		slots += rep.Ranks[i].Slots
+	}
+	for _, f := range records {
+		k := &rep.Ranks[f.from]
+		k.OwnCPU, k.OwnRSS, k.Exchange = f.OwnCPU, f.OwnRSS, f.Exchange
+		for _, s := range f.Sent {
+			k.Sent = append(k.Sent, report.Bytes{Kind: s.Kind, Frames: s.Frames, Bytes: s.Bytes})
+		}
+	}
+	r.supersteps(l, records)
+
+	var end, link int64
+	for i := range rep.Actions {
+		a := &rep.Actions[i]
+		k := &rep.Ranks[a.Rank]
+		k.Executed += a.End - a.Start
+		k.CPU += a.CPU
+		k.Commands += a.Commands
+		end = max(end, a.End)
+		if a.Kind == plan.Link.String() && (link == 0 || a.Start < link) {
+			link = a.Start
+		}
+	}
+	if link == 0 {
+		link = end
+	}
+	for i := range rep.Ranks {
+		k := &rep.Ranks[i]
+		k.Waiting = link * int64(k.Slots)
+		for j := range rep.Actions {
+			if a := &rep.Actions[j]; a.Rank == i && a.Start < link {
+				k.Waiting -= min(a.End, link) - a.Start
+			}
+		}
+	}
+	rep.Bound = report.NewBound(rep.Actions, slots)
+	if rep.Bound.Lower > 0 {
+		rep.Bound.Ratio = float64(end) / float64(rep.Bound.Lower)
+	}
+}
+
+func (r *run) supersteps(l *loop, records []farewell) {
+	size := r.cfg.Place.Size
+	for k, actions := range l.plan.Groups() {
+		s := report.Superstep{
+			Superstep: int32(k), Actions: len(actions),
+			Execute: make([]int64, size), Notified: make([]int64, size), Committed: make([]int64, size),
+		}
+		for _, f := range records {
+			if k < len(f.Notified) && k < len(f.Committed) {
+				s.Notified[f.from], s.Committed[f.from] = f.Notified[k], f.Committed[k]
+			}
+		}
+		r.report.Supers = append(r.report.Supers, s)
+	}
+	for i := range r.report.Actions {
+		a := &r.report.Actions[i]
+		r.report.Supers[a.Group].Execute[a.Rank] += a.End - a.Start
+	}
+}
+
+// sent sums what this rank sent by what it was.
+func (r *run) sent() []sent {
+	if r.world == nil {
+		return nil
+	}
+	kinds := map[string]*sent{}
+	for _, t := range r.world.Traffic() {
+		name := "messages"
+		switch {
+		case t.Kind == kindPut && t.Lane == transport.Bulk:
+			name = "object"
+		case t.Kind == kindPut:
+			name = "export"
+		case t.Kind == kindPlan, t.Kind == kindAssign:
+			name = "plan"
+		}
+		if kinds[name] == nil {
+			kinds[name] = &sent{Kind: name}
+		}
+		kinds[name].Frames += int64(t.FramesOut)
+		kinds[name].Bytes += int64(t.BytesOut)
+	}
+	var all []sent
+	for _, name := range []string{"export", "object", "plan", "messages"} {
+		if s := kinds[name]; s != nil {
+			all = append(all, *s)
+		}
+	}
+	return all
+}
+
+// ownUsage is this process's CPU time in microseconds and peak memory in bytes.
+func ownUsage() (cpu, rss int64) {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0, 0
+	}
+	return (u.Utime.Nano() + u.Stime.Nano()) / 1000, u.Maxrss * 1024
+}
+
+// executableDigest names this distgo by content: ranks of different builds do
+// not work together.
+func executableDigest(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)[:6]), nil
+}

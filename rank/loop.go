@@ -1,0 +1,232 @@
+package rank
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/badbubble/distgo/plan"
+	"github.com/badbubble/distgo/rank/execute"
+	"github.com/badbubble/distgo/rank/superstep"
+	"github.com/badbubble/distgo/sync/exchange"
+	"github.com/badbubble/distgo/transport"
+)
+
+// loop drives one rank through the supersteps. Its fields belong to the
+// goroutine of run, but for what post needs.
+type loop struct {
+	self     plan.Rank
+	plan     *plan.Plan
+	world    *transport.World
+	exchange *exchange.Exchange
+	runner   *execute.Runner
+	slots    int
+
+	rank *superstep.Rank
+	lead *leader // root's duties; nil on other ranks
+
+	events  chan func() error
+	stopped context.Context // done when the loop no longer takes events
+	ctx     context.Context // of the run: tools end with it
+	tools   sync.WaitGroup
+	begun   time.Time
+	free    []int          // slot numbers without an action
+	backlog []func() error // what this rank tells itself; done before the next event
+	over    bool
+	built   bool
+
+	notified, committed []int64
+}
+
+func (l *loop) now() int64 { return time.Since(l.begun).Microseconds() }
+
+// post hands the loop something to do. It may be called from any goroutine.
+func (l *loop) post(f func() error) {
+	select {
+	case l.events <- f:
+	case <-l.stopped.Done():
+	}
+}
+
+// run executes this rank's part and returns when nothing is left to do, or
+// with the first error. No tool runs any more when it returns.
+func (l *loop) run(ctx context.Context, mode superstep.Mode) (err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	l.ctx = ctx
+	defer l.tools.Wait()
+	defer func() { cancel(err) }()
+	for i := range l.slots {
+		l.free = append(l.free, i)
+	}
+	groups := len(l.plan.Groups())
+	l.notified, l.committed = make([]int64, groups), make([]int64, groups)
+
+	var effects superstep.Effects
+	l.rank, effects = superstep.NewRank(l.plan, l.self, l.slots, mode)
+	if err := l.effects(effects, nil); err != nil {
+		return err
+	}
+	if l.lead != nil {
+		if err := l.orders(l.lead.state.Begin(), nil); err != nil {
+			return err
+		}
+	}
+	for {
+		for len(l.backlog) > 0 {
+			f := l.backlog[0]
+			l.backlog = l.backlog[1:]
+			if err := f(); err != nil {
+				return err
+			}
+		}
+		if l.over {
+			return nil
+		}
+		select {
+		case f := <-l.events:
+			if err := f(); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// later queues what this rank tells itself, behind what it was told before. A
+// direct call would reach a state machine in the middle of carrying out its
+// own effects.
+func (l *loop) later(f func() error) { l.backlog = append(l.backlog, f) }
+
+// effects carries out what the state machine wants done here.
+func (l *loop) effects(e superstep.Effects, err error) error {
+	if err != nil {
+		return err
+	}
+	for _, p := range e.Put {
+		if err := l.exchange.Put(transport.Rank(p.To), l.file(p.Artifact)); err != nil {
+			return err
+		}
+	}
+	for _, w := range e.Want {
+		if err := l.send(w.From, kindWant, wantMessage{w.Artifact}); err != nil {
+			return err
+		}
+	}
+	for _, s := range e.Start {
+		l.start(s)
+	}
+	for _, k := range e.Notify {
+		l.notified[k] = l.now()
+		if err := l.tell(kindNotify, stepMessage{k}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// start executes an action in a goroutine of its own.
+func (l *loop) start(s superstep.Start) {
+	a := &l.plan.Actions[s.Action]
+	slot := l.free[0]
+	l.free = l.free[1:]
+	l.tools.Go(func() {
+		m := doneMessage{Action: a.ID, Start: l.now(), Slot: slot, Threads: s.Threads}
+		err := l.runner.Prepare(a)
+		var result execute.Result
+		if err == nil {
+			result, err = l.runner.Run(l.ctx, a, s.Threads)
+		}
+		m.End = l.now()
+		m.CPU, m.RSS, m.Commands, m.Output = result.CPU.Microseconds(), result.MaxRSS, result.Commands, result.Output
+		if err == nil {
+			m.Sizes, err = l.offer(a)
+		}
+		l.post(func() error { return l.finished(m, err) })
+	})
+}
+
+// offer digests what an action made for other ranks.
+func (l *loop) offer(a *plan.Action) ([]int64, error) {
+	sizes := make([]int64, len(a.Outputs))
+	for i, out := range a.Outputs {
+		f := &l.plan.Artifacts[out]
+		elsewhere := slices.ContainsFunc(f.Consumers, func(c plan.ActionID) bool { return l.plan.Owner[c] != l.self })
+		if elsewhere {
+			if err := l.exchange.Offer(l.file(out)); err != nil {
+				return nil, fmt.Errorf("%s did not make %s: %w", a.Package, f.Path, err)
+			}
+		}
+		var err error
+		if sizes[i], err = l.exchange.Size(l.file(out)); err != nil {
+			return nil, fmt.Errorf("%s did not make %s: %w", a.Package, f.Path, err)
+		}
+	}
+	return sizes, nil
+}
+
+// finished tells of an action that ended here.
+func (l *loop) finished(m doneMessage, err error) error {
+	l.free = append(l.free, m.Slot)
+	a := &l.plan.Actions[m.Action]
+	if err != nil {
+		failed, ok := errors.AsType[*execute.Failure](err)
+		if !ok {
+			return err
+		}
+		if failed.Signal != "" {
+			return &nodeError{fmt.Sprintf("a tool compiling %s was ended by a signal (%s) that distgo did not send; is the node out of memory?", a.Package, failed.Signal)}
+		}
+		m.Output = failed.Output
+		if err := l.tell(kindDone, m); err != nil {
+			return err
+		}
+		return l.effects(l.rank.Finished(a.ID, false))
+	}
+	m.OK = true
+	for _, out := range a.Outputs {
+		if err := l.effects(l.rank.Produced(out)); err != nil {
+			return err
+		}
+	}
+	if err := l.tell(kindDone, m); err != nil {
+		return err
+	}
+	return l.effects(l.rank.Finished(a.ID, true))
+}
+
+// send queues a message for a peer.
+func (l *loop) send(to plan.Rank, kind transport.Kind, body any) error {
+	return l.world.Send(transport.Rank(to), transport.Express, transport.Message{Kind: kind, Body: body})
+}
+
+// tell sends a message to root, or to oneself without a detour.
+func (l *loop) tell(kind transport.Kind, body any) error {
+	if l.lead == nil {
+		return l.send(root, kind, body)
+	}
+	l.later(func() error { return l.hear(l.self, body) })
+	return nil
+}
+
+// file is an artifact as the exchange sees it. Link objects take the bulk lane,
+// so that none of them delays the export data that somebody waits for.
+func (l *loop) file(id plan.ArtifactID) exchange.File {
+	f := &l.plan.Artifacts[id]
+	lane := transport.Express
+	if f.Kind == plan.Object {
+		lane = transport.Bulk
+	}
+	return exchange.File{ID: int32(id), Path: f.Path, Lane: lane}
+}
+
+// commit closes a barrier here.
+func (l *loop) commit(k plan.Superstep) error {
+	if k >= 0 && int(k) < len(l.committed) {
+		l.committed[k] = l.now()
+	}
+	return l.effects(l.rank.Committed(k))
+}

@@ -1,0 +1,106 @@
+package rank
+
+import (
+	"github.com/badbubble/distgo/plan"
+	"github.com/badbubble/distgo/sync/exchange"
+	"github.com/badbubble/distgo/transport"
+)
+
+// Kinds of message between the ranks of a build; PROTOCOL.md says who sends
+// each and what the receiver must do. Append only.
+const (
+	kindPlan     transport.Kind = 32 // root to each: the plan, as a blob
+	kindPut                     = exchange.KindPut
+	kindWant     transport.Kind = 34 // put me this artifact
+	kindExists   transport.Kind = 35 // to root: an artifact is there, its action not over
+	kindDone     transport.Kind = 36 // to root: an action ended
+	kindNotify   transport.Kind = 37 // to root: my part of a superstep is done
+	kindCommit   transport.Kind = 38 // root to all: a barrier closed
+	kindFail     transport.Kind = 39 // root to all: an action failed
+	kindYield    transport.Kind = 40 // root: give this action up
+	kindYielded  transport.Kind = 41 // to root: whether I did
+	kindAssign   transport.Kind = 42 // root: this action is yours now
+	kindOver     transport.Kind = 43 // root to all: nothing is left to do
+	kindFarewell transport.Kind = 44 // to root: what I did in this run
+	kindAbort    transport.Kind = 45 // either way: the run cannot go on
+)
+
+// view is what a rank tells about itself when it joins: what must agree for
+// files to be read in place.
+type view struct {
+	Toolchain string `msgpack:"t"`
+	Slots     int    `msgpack:"s"`
+}
+
+// order is what comes with the plan: how it is to be executed.
+type order struct {
+	Mode     uint8 `msgpack:"m"`
+	Skeleton int64 `msgpack:"s"` // bytes of the part that all ranks get
+}
+
+type wantMessage struct {
+	Artifact plan.ArtifactID `msgpack:"f"`
+}
+
+type existsMessage struct {
+	Artifact plan.ArtifactID `msgpack:"f"`
+}
+
+// doneMessage is the record of an action that ended.
+type doneMessage struct {
+	Action   plan.ActionID `msgpack:"a"`
+	OK       bool          `msgpack:"k"`
+	Output   string        `msgpack:"o,omitempty"` // the tools' words
+	Start    int64         `msgpack:"b"`           // microseconds since the plan was here
+	Exported int64         `msgpack:"x,omitempty"`
+	End      int64         `msgpack:"e"`
+	CPU      int64         `msgpack:"u"`
+	RSS      int64         `msgpack:"r"`
+	Slot     int           `msgpack:"s"`
+	Threads  int           `msgpack:"t"`
+	Commands int           `msgpack:"c"`
+	Sizes    []int64       `msgpack:"z,omitempty"` // of its outputs
+}
+
+type stepMessage struct {
+	Superstep plan.Superstep `msgpack:"k"`
+}
+
+type actionMessage struct {
+	Action plan.ActionID `msgpack:"a"`
+}
+
+type yieldedMessage struct {
+	Action plan.ActionID `msgpack:"a"`
+	OK     bool          `msgpack:"k"`
+}
+
+type assignMessage struct {
+	Action  plan.Action `msgpack:"a"` // whole, with its commands
+	Holders []plan.Rank `msgpack:"h"`
+}
+
+type overMessage struct {
+	Built bool `msgpack:"k"`
+}
+
+type farewellMessage struct {
+	OwnCPU    int64   `msgpack:"c"` // microseconds
+	OwnRSS    int64   `msgpack:"r"`
+	Exchange  int64   `msgpack:"x"` // microseconds in which artifacts were being received
+	Notified  []int64 `msgpack:"n"` // by superstep, microseconds since the plan was here
+	Committed []int64 `msgpack:"m"`
+	Sent      []sent  `msgpack:"s"`
+}
+
+type sent struct {
+	Kind   string `msgpack:"k"`
+	Frames int64  `msgpack:"f"`
+	Bytes  int64  `msgpack:"b"`
+}
+
+// abortMessage ends the run. Code is one of the abort codes; text is for the user.
+type abortMessage struct {
+	Code uint8  `msgpack:"c"`
+	Text string `msgpack:"t"`
+}

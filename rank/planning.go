@@ -1,0 +1,112 @@
+package rank
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/badbubble/distgo/plan"
+	"github.com/badbubble/distgo/plan/transcript"
+	"github.com/badbubble/distgo/rank/toolchain"
+)
+
+// Plan captures the transcript of what cfg asks for and makes the plan of it,
+// with every action on root. Captured is the go command's part of the time.
+func Plan(ctx context.Context, cfg Config, tools *toolchain.Toolchain) (p *plan.Plan, captured time.Duration, err error) {
+	begun := time.Now()
+	text, err := tools.Transcript(ctx, cfg.Request)
+	captured = time.Since(begun)
+	if err != nil {
+		return nil, captured, err
+	}
+	script, err := transcript.Parse(text, transcript.Options{
+		GoVersion:  tools.Version(),
+		Unverified: cfg.UnverifiedGo,
+		Exists:     func(path string) bool { _, err := os.Stat(path); return err == nil },
+	})
+	if err != nil {
+		return nil, captured, err
+	}
+	if p, err = plan.New(script, toolchain.FileSize); err != nil {
+		return nil, captured, err
+	}
+	p.Env = tools.CommandEnv()
+	return p, captured, check(cfg, tools, p)
+}
+
+// check finds before the build what would stop it at its end.
+func check(cfg Config, tools *toolchain.Toolchain, p *plan.Plan) error {
+	if !hasLink(p) && cfg.Request.Output == "" && !isPattern(cfg.Request.Main) {
+		return usage("%s is not a main package, so there is no program to link; name a main package with -m, a pattern such as ./... to compile without linking, or -o FILE.a to keep the archive",
+			strings.Join(cfg.Request.Main, " "))
+	}
+	for _, path := range p.Targets() {
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(tools.Dir, path)
+		}
+		if err := writable(path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func hasLink(p *plan.Plan) bool {
+	for i := range p.Actions {
+		if p.Actions[i].Kind == plan.Link {
+			return true
+		}
+	}
+	return false
+}
+
+func isPattern(args []string) bool {
+	return len(args) > 1 || strings.Contains(args[0], "...")
+}
+
+// writable reports why a program could not be put at path.
+func writable(path string) error {
+	if fi, err := os.Stat(path); err == nil {
+		if fi.IsDir() {
+			return usage("output %s is a directory; choose another name with -o FILE, or -o DIR/ to put programs into a directory", path)
+		}
+		if !fi.Mode().IsRegular() {
+			return nil // a device: written to, not replaced
+		}
+	}
+	dir := filepath.Dir(path)
+	for {
+		fi, err := os.Stat(dir)
+		if err == nil && !fi.IsDir() {
+			return usage("output %s cannot be written: %s is not a directory", path, dir)
+		}
+		if err == nil {
+			break
+		}
+		if dir == filepath.Dir(dir) {
+			return usage("output %s cannot be written: %v", path, err)
+		}
+		dir = filepath.Dir(dir) // will be made
+	}
+	if err := unix.Access(dir, unix.W_OK); err != nil {
+		return usage("output %s cannot be written: directory %s: %v", path, dir, err)
+	}
+	return nil
+}
+
+// OutputPath makes -o absolute, as it is seen from where the user stands, and
+// keeps the separator at its end, which means a directory to go build.
+func OutputPath(cwd, output string) string {
+	if output == "" || filepath.IsAbs(output) {
+		return output
+	}
+	abs := filepath.Join(cwd, output)
+	if strings.HasSuffix(output, string(filepath.Separator)) {
+		abs += string(filepath.Separator)
+	}
+	return abs
+}

@@ -1,0 +1,370 @@
+package rank
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"runtime"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/vmihailenco/msgpack/v5"
+
+	"github.com/badbubble/distgo/plan"
+	"github.com/badbubble/distgo/plan/schedule"
+	"github.com/badbubble/distgo/rank/execute"
+	"github.com/badbubble/distgo/rank/launch"
+	"github.com/badbubble/distgo/rank/report"
+	"github.com/badbubble/distgo/rank/scratch"
+	"github.com/badbubble/distgo/rank/superstep"
+	"github.com/badbubble/distgo/rank/toolchain"
+	"github.com/badbubble/distgo/sync/exchange"
+	"github.com/badbubble/distgo/transport"
+)
+
+// How long ranks wait for each other at the end. A rank that has left says so
+// at once; these are for one that cannot.
+const (
+	farewellTimeout = 5 * time.Second // for the records of the others
+	closeTimeout    = 3 * time.Second // for their goodbyes, and for an abort to reach them
+	joinGrace       = 5 * time.Second // for joining ranks, once root knows that there is nothing to do
+)
+
+// Run is one rank's life: it returns when the program is in its place and
+// every trace of the run but the program is gone, or with an *Error.
+func Run(ctx context.Context, cfg Config) error {
+	r := &run{cfg: cfg, begun: time.Now()}
+	if err := r.run(ctx); err != nil {
+		return failure(err)
+	}
+	return nil
+}
+
+// run is what the phases of one run hand on to each other.
+type run struct {
+	cfg      Config
+	begun    time.Time
+	tools    *toolchain.Toolchain
+	scratch  *scratch.Scratch
+	world    *transport.World // nil for one rank alone: it opens no socket
+	inbox    *inbox
+	progress *report.Progress
+	report   report.Report
+}
+
+func (r *run) isRoot() bool { return r.cfg.Place.Rank == root }
+
+func (r *run) run(ctx context.Context) (err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	if r.isRoot() {
+		r.progress = report.NewProgress(r.cfg.Stderr, r.cfg.Quiet, r.begun)
+		defer r.progress.Clear()
+	}
+	if r.tools, err = toolchain.Find(ctx, r.cfg.Project); err != nil {
+		return err
+	}
+	if err := r.openScratch(); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.scratch.Close()) }()
+
+	if r.cfg.Place.Size == 1 {
+		p, err := r.makePlan(ctx)
+		if err != nil {
+			return err
+		}
+		return r.build(ctx, p, r.cfg.Mode)
+	}
+	return r.together(ctx, cancel)
+}
+
+// openScratch makes the directory that everything but the program is written to.
+func (r *run) openScratch() (err error) {
+	base := r.cfg.Scratch
+	if base == "" {
+		base = os.TempDir()
+	}
+	r.scratch, err = scratch.Open(base, r.cfg.Place.RunID(), r.cfg.Place.Rank, r.cfg.Executable)
+	if err != nil {
+		return err
+	}
+	if r.cfg.KeepWork {
+		fmt.Fprintf(r.cfg.Stderr, "WORK=%s\n", r.scratch.Dir())
+		return r.scratch.Keep()
+	}
+	return nil
+}
+
+// makePlan captures and places the plan, at root.
+func (r *run) makePlan(ctx context.Context) (*plan.Plan, error) {
+	p, captured, err := Plan(ctx, r.cfg, r.tools)
+	r.report.Capture = captured.Microseconds()
+	return p, err
+}
+
+// together meets the other ranks, gets or makes the plan, and builds.
+func (r *run) together(ctx context.Context, cancel context.CancelCauseFunc) (err error) {
+	var made struct {
+		sync.WaitGroup
+		plan *plan.Plan
+		err  error
+	}
+	defer made.Wait()
+	meeting, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
+	if r.isRoot() {
+		made.Go(func() {
+			if made.plan, made.err = r.makePlan(ctx); made.err != nil {
+				// Nothing will be built. Those who are on their way are told so; the rest find nobody.
+				time.AfterFunc(joinGrace, func() { giveUp(made.err) })
+			}
+		})
+	}
+	if err := r.meet(meeting); err != nil {
+		cancel(err)
+		made.Wait()
+		if made.err != nil && !errors.Is(made.err, context.Canceled) && meeting.Err() != nil {
+			return made.err
+		}
+		return err
+	}
+	watching := make(chan struct{})
+	done := make(chan struct{})
+	r.inbox = newInbox(done)
+	r.world.Start(r.inbox)
+	go func() {
+		defer close(watching)
+		r.watch(done, cancel)
+	}()
+	defer func() {
+		close(done)
+		<-watching
+		err = r.leave(err)
+	}()
+
+	p, mode := made.plan, r.cfg.Mode
+	if r.isRoot() {
+		made.Wait()
+		if made.err != nil {
+			return made.err
+		}
+		if p, err = r.distribute(made.plan); err != nil {
+			return err
+		}
+	} else {
+		select {
+		case frame := <-r.inbox.plans:
+			if p, mode, err = decodePlan(frame, r.cfg.Place.Size); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return r.build(ctx, p, mode)
+}
+
+// watch cancels the run when a peer gives it up, is lost, or breaks the protocol.
+func (r *run) watch(done <-chan struct{}, cancel context.CancelCauseFunc) {
+	select {
+	case reason := <-r.inbox.aborts:
+		cancel(reason)
+	case <-r.world.Done():
+		cancel(&Error{Code: ExitWorld, Err: r.world.Err()})
+	case <-done:
+	}
+}
+
+// meet connects this rank with the others.
+func (r *run) meet(ctx context.Context) error {
+	place := r.cfg.Place
+	identity, err := r.tools.Identity()
+	if err != nil {
+		return err
+	}
+	info, err := msgpack.Marshal(view{Toolchain: identity, Slots: r.slots()})
+	if err != nil {
+		return err
+	}
+	digest, err := executableDigest(r.cfg.Executable)
+	if err != nil {
+		return err
+	}
+	t := transport.Config{
+		Rank: transport.Rank(place.Rank), Size: place.Size,
+		RunID: place.RunID(), Secret: r.cfg.Secret, Hosts: place.Hosts,
+		Facts: []transport.Fact{
+			{Name: "distgo", Value: r.cfg.Version + " " + digest},
+			{Name: "platform", Value: runtime.GOOS + "/" + runtime.GOARCH},
+			{Name: "Go toolchain", Value: identity},
+		},
+		Info: info,
+	}
+	if r.isRoot() {
+		if t.Listener, err = listen(place); err != nil {
+			return err
+		}
+	} else {
+		addrs := place.RootAddrs()
+		if len(addrs) == 0 {
+			return usage("%s does not say where rank 0 is; set DISTGO_ROOT=host:port on every rank", place.Launcher)
+		}
+		t.Root = addrs[0]
+	}
+	if r.cfg.Verbose && r.isRoot() {
+		t.Progress = func(joined, size int, missing []transport.Rank) {
+			fmt.Fprintf(r.cfg.Stderr, "distgo: %d of %d ranks joined\n", joined, size)
+		}
+	}
+	r.world, err = transport.Meet(ctx, t)
+	r.report.Meet = time.Since(r.begun).Microseconds()
+	return err
+}
+
+// listen takes the first of the addresses on which root may be looked for.
+func listen(place launch.Place) (l net.Listener, err error) {
+	for _, addr := range place.ListenAddrs() {
+		if l, err = net.Listen("tcp", addr); err == nil {
+			return l, nil
+		}
+	}
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, usage("root's address is taken (%v); another run may be using it: choose a free port with DISTGO_ROOT=host:port", err)
+	}
+	return nil, &nodeError{fmt.Sprintf("root cannot listen: %v", err)}
+}
+
+// slots is how many actions this rank executes side by side.
+func (r *run) slots() int {
+	if r.cfg.Slots > 0 {
+		return r.cfg.Slots
+	}
+	return launch.Slots(r.cfg.Place, launch.Available(os.ReadFile))
+}
+
+// rankSlots is the slots of every rank, as they told.
+func (r *run) rankSlots() ([]int, error) {
+	slots := []int{r.slots()}
+	for i := 1; i < r.cfg.Place.Size; i++ {
+		var v view
+		if err := (transport.Frame{Body: r.world.Peer(transport.Rank(i)).Info}).Decode(&v); err != nil {
+			return nil, err
+		}
+		slots = append(slots, max(1, v.Slots))
+	}
+	return slots, nil
+}
+
+// distribute places the plan and sends every rank its part.
+func (r *run) distribute(p *plan.Plan) (*plan.Plan, error) {
+	slots, err := r.rankSlots()
+	if err != nil {
+		return nil, err
+	}
+	ranks := make([]schedule.Rank, len(slots))
+	for i := range ranks {
+		ranks[i].Slots = slots[i]
+	}
+	schedule.Place(p, ranks)
+	begun := time.Now()
+	r.report.PlanBytes, err = sendPlan(r.world, p, r.cfg.Mode)
+	r.report.Send = time.Since(begun).Microseconds()
+	return p, err
+}
+
+// build executes this rank's part of the plan, and at root all that follows.
+func (r *run) build(ctx context.Context, p *plan.Plan, mode superstep.Mode) error {
+	slots := r.slots()
+	l := &loop{
+		self: plan.Rank(r.cfg.Place.Rank), plan: p, world: r.world, slots: slots,
+		events:  make(chan func() error, 64), // frames and tools hardly ever wait for the loop
+		stopped: ctx,
+		begun:   time.Now(),
+	}
+	l.exchange = exchange.New(r.world, r.scratch.Dir(), func(id int32) (exchange.File, bool) {
+		if id < 0 || int(id) >= len(p.Artifacts) {
+			return exchange.File{}, false
+		}
+		return l.file(plan.ArtifactID(id)), true
+	})
+	var err error
+	if l.runner, err = r.runner(p); err != nil {
+		return err
+	}
+	if r.isRoot() {
+		if err := r.lead(l); err != nil {
+			return err
+		}
+	}
+	r.report.Plan = time.Since(r.begun).Microseconds()
+	loopCtx, stop := context.WithCancel(ctx)
+	l.stopped = loopCtx
+	if r.inbox != nil {
+		r.inbox.open(l)
+	}
+	err = l.run(ctx, mode)
+	stop()
+	if err != nil {
+		return err
+	}
+	if !r.isRoot() {
+		return r.takeLeave(l)
+	}
+	return r.conclude(l)
+}
+
+// lead sets up root's duties.
+func (r *run) lead(l *loop) error {
+	slots := []int{l.slots}
+	if r.world != nil {
+		var err error
+		if slots, err = r.rankSlots(); err != nil {
+			return err
+		}
+	}
+	l.lead = &leader{
+		state:     superstep.NewRoot(l.plan, slots, r.cfg.Mode),
+		exists:    make([]bool, len(l.plan.Artifacts)),
+		progress:  r.progress,
+		farewells: make(chan farewell, r.cfg.Place.Size),
+	}
+	for i := range l.plan.Actions {
+		l.lead.steps = append(l.lead.steps, l.plan.Actions[i].Steps)
+		r.report.Planned += l.plan.Actions[i].Commands()
+	}
+	for i, n := range slots {
+		host := ""
+		if r.world != nil {
+			host = r.world.Peer(transport.Rank(i)).Host
+		} else if name, err := os.Hostname(); err == nil {
+			host = name
+		}
+		r.report.Ranks = append(r.report.Ranks, report.Rank{Rank: i, Host: host, Slots: n})
+	}
+	return nil
+}
+
+// runner prepares the execution of commands in the scratch directory.
+func (r *run) runner(p *plan.Plan) (*execute.Runner, error) {
+	tmp := r.scratch.Dir() + "/tmp"
+	if err := os.MkdirAll(tmp, 0o700); err != nil {
+		return nil, err
+	}
+	runner := &execute.Runner{
+		Work:  r.scratch.Dir(),
+		Env:   append(append([]string{}, p.Env...), "TMPDIR="+tmp, r.scratch.Env()),
+		Tools: execute.Tools{Dir: r.tools.ToolDir(), Compilers: r.tools.Compilers()},
+		Wrap:  r.cfg.Wrap,
+		Words: execute.Words{Cwd: r.cfg.Cwd, Raw: r.cfg.Trace},
+	}
+	if r.cfg.Trace {
+		runner.Trace = func(a *plan.Action, line string) {
+			fmt.Fprintf(r.cfg.Stderr, "%d: %s\n", r.cfg.Place.Rank, line)
+		}
+	}
+	return runner, nil
+}
