@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"testing"
 )
@@ -29,6 +30,24 @@ func rank(what string) int {
 		in, _ := io.ReadAll(os.Stdin)
 		fmt.Printf("%s local %d/%d in %q\n", p, p.LocalRank, p.LocalSize, in)
 		fmt.Printf("end of %d", p.Rank) // without a newline
+	case "prun":
+		p, err := Detect(os.LookupEnv, Flags{Rank: -1, Size: -1}, os.ReadFile)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 2
+		}
+		_, err = os.Stat(os.Getenv("PRUN_ENV"))
+		root := "is " + p.Root
+		if strings.HasPrefix(p.Root, "127.0.0.1:") {
+			root = "is local"
+		}
+		fmt.Printf("%s local %d of %d on %s, root %s, hostile %s, file %v, args %v\n", p, p.LocalRank, p.LocalSize,
+			p.Hosts[p.Rank], root, os.Getenv("SLURM_PROCID"), err == nil, os.Args[1:])
+	case "prunfail":
+		if os.Getenv("PRUN_CPU_RANK") == "1" {
+			return 7
+		}
+		syscall.Pause()
 	case "fail":
 		if me == "1" {
 			return 7
