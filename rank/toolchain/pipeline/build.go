@@ -57,7 +57,7 @@ func Build(ctx context.Context, goCmd Go, dir string) (Compiler, error) {
 		"-gcflags=all=-dwarf=false", "-ldflags=-s -w",
 		"-overlay="+overlay, "-o", path, "cmd/compile")
 	build.Env = append(build.Env, "GOEXPERIMENT=", "GOOS="+runtime.GOOS, "GOARCH="+runtime.GOARCH)
-	if _, err := output(ctx, build); err != nil {
+	if _, err := run(ctx, build); err != nil {
 		return Compiler{}, fmt.Errorf("building cmd/compile: %w", err)
 	}
 	return open(path)
@@ -100,8 +100,7 @@ func (g Go) command(ctx context.Context, dir, workDir string, args ...string) *e
 	cmd := exec.CommandContext(ctx, g.Command, args...)
 	cmd.Dir = workDir
 	cmd.Env = g.environ(dir)
-	cmd.WaitDelay = waitDelay
-	return cmd
+	return own(cmd)
 }
 
 // environ is the environment without the user's settings of Go (flags,
@@ -130,18 +129,29 @@ func (g Go) environ(dir string) []string {
 		"CGO_ENABLED=0", "GOCACHE="+filepath.Join(dir, "cache"), "GOPATH="+filepath.Join(dir, "gopath"))
 }
 
-// output runs cmd and returns its standard output. The error is the context's
-// where that ended the command, and carries the command's words otherwise.
-func output(ctx context.Context, cmd *exec.Cmd) ([]byte, error) {
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+// experiment is the GOEXPERIMENT that the user's program is compiled under.
+func (g Go) experiment() string {
+	value := ""
+	for _, setting := range g.environ("") {
+		if v, ok := strings.CutPrefix(setting, "GOEXPERIMENT="); ok {
+			value = v
+		}
+	}
+	return value
+}
+
+// run runs cmd and returns what it printed. The error is the context's where
+// that ended the command, and carries the command's words otherwise.
+func run(ctx context.Context, cmd *exec.Cmd) ([]byte, error) {
+	var said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &said, &said
 	if err := cmd.Run(); err != nil {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		return nil, fmt.Errorf("%w: %s", err, bytes.TrimSpace(stderr.Bytes()))
+		return nil, fmt.Errorf("%w: %s", err, bytes.TrimSpace(said.Bytes()))
 	}
-	return stdout.Bytes(), nil
+	return said.Bytes(), nil
 }
 
 func fileDigest(name string) (string, error) {

@@ -1,0 +1,133 @@
+package pipeline
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A kept compiler is a directory of the store, named after the toolchain's
+// identity, with the executable and its digest; or, where the toolchain was
+// refused, a file beside it that says why.
+type kept struct {
+	path string
+}
+
+const (
+	compilerFile  = "compile"
+	digestFile    = "digest"
+	partSuffix    = ".part"    // directory where it is being made
+	lockSuffix    = ".lock"    // file that its maker holds locked; stays
+	refusedSuffix = ".refused" // file with the reason
+)
+
+// retryAfter is how long a refused toolchain is left alone. A minute of work
+// that fails the same way each time is not worth having before every build;
+// but a full disk is no verdict for good.
+const retryAfter = time.Hour
+
+// lockPoll is how often a waiting process tries the lock: rarely enough to
+// cost nothing, often enough not to be felt after a minute of waiting.
+const lockPoll = 100 * time.Millisecond
+
+// errAbsent says that there is neither a compiler nor a recent refusal.
+var errAbsent = errors.New("no pipelined compiler is kept")
+
+// load returns the compiler, after its digest has been compared, or the
+// reason of a refusal, or errAbsent.
+func (k kept) load() (Compiler, error) {
+	digest, err := os.ReadFile(filepath.Join(k.path, digestFile))
+	if err == nil {
+		c, err := open(filepath.Join(k.path, compilerFile))
+		if err == nil && c.Digest == strings.TrimSpace(string(digest)) {
+			return c, nil
+		}
+		return Compiler{}, errAbsent
+	}
+	refused, err := os.Stat(k.path + refusedSuffix)
+	if err != nil || time.Since(refused.ModTime()) > retryAfter {
+		return Compiler{}, errAbsent
+	}
+	reason, err := os.ReadFile(k.path + refusedSuffix)
+	if err != nil {
+		return Compiler{}, err
+	}
+	return Compiler{}, errors.New(string(reason))
+}
+
+// put fills the directory, which exists, with c.
+func (k kept) put(c Compiler) error {
+	if err := os.Rename(c.Path, filepath.Join(k.path, compilerFile)); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(k.path, digestFile), []byte(c.Digest+"\n"), 0o666)
+}
+
+// refuse remembers why there is no compiler.
+func (k kept) refuse(reason error) error {
+	return os.WriteFile(k.path+refusedSuffix, []byte(reason.Error()), 0o666)
+}
+
+// lock waits for the lock under which the compiler is made, and returns the
+// function that gives it back. waiting is called once if somebody has it. The
+// lock ends with the process however that ends.
+func (k kept) lock(ctx context.Context, waiting func()) (unlock func(), err error) {
+	f, err := os.OpenFile(k.path+lockSuffix, os.O_CREATE|os.O_RDWR, 0o666)
+	if err != nil {
+		return nil, err
+	}
+	tick := time.NewTicker(lockPoll)
+	defer tick.Stop()
+	for first := true; ; first = false {
+		got, err := tryLock(f)
+		if err != nil {
+			f.Close()
+			return nil, fmt.Errorf("locking %s: %w", f.Name(), err)
+		}
+		if got {
+			return func() { f.Close() }, nil
+		}
+		if first {
+			waiting()
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			f.Close()
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// identity names everything that the compiler and its proof depend on: the
+// toolchain's version and own compiler, the edited source, the probe, and
+// what both run under.
+func identity(goCmd Go) (string, error) {
+	changed, err := Edits(goCmd.Root)
+	if err != nil {
+		return "", err
+	}
+	h := sha256.New()
+	fmt.Fprintf(h, "host %s/%s %s\n", runtime.GOOS, runtime.GOARCH, goCmd.experiment())
+	for _, name := range []string{"VERSION", filepath.Join("pkg", "tool", runtime.GOOS+"_"+runtime.GOARCH, "compile")} {
+		digest, err := fileDigest(filepath.Join(goCmd.Root, name))
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(h, "%s %s\n", filepath.Base(name), digest)
+	}
+	for _, name := range slices.Sorted(maps.Keys(changed)) {
+		fmt.Fprintf(h, "%s %x\n", filepath.Base(name), sha256.Sum256(changed[name]))
+	}
+	fmt.Fprintf(h, "probe %x\n", sha256.Sum256(probe))
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
