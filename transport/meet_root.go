@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/netip"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/vmihailenco/msgpack/v5"
@@ -35,6 +36,8 @@ type tableEntry struct {
 
 // root gathers everyone, hands out the table, and lets go when all links of the world stand.
 func (m *meeting) root(ctx context.Context) error {
+	var writers sync.WaitGroup // of the table
+	defer writers.Wait()
 	ctx, cancel := context.WithTimeoutCause(ctx, m.cfg.MeetTimeout, errMeetTimeout)
 	defer cancel()
 	table := tableBody{Peers: make([]tableEntry, m.cfg.Size)}
@@ -64,7 +67,7 @@ func (m *meeting) root(ctx context.Context) error {
 				}
 				m.others.Go(func() { m.hearJoiner(ctx, e.from, e.stream) })
 				if len(joined) == m.cfg.Size {
-					if err := m.handOut(ctx, table); err != nil {
+					if err := m.handOut(ctx, table, &writers); err != nil {
 						return err
 					}
 				}
@@ -75,6 +78,7 @@ func (m *meeting) root(ctx context.Context) error {
 			}
 		}
 	}
+	writers.Wait() // everyone has read it, but a writer may not know yet
 	for r := range m.streams {
 		if Rank(r) == Root {
 			continue
@@ -127,7 +131,7 @@ func (m *meeting) hearJoiner(ctx context.Context, from Rank, s *stream) {
 }
 
 // handOut writes the table to all at once: one that does not read must not delay the others.
-func (m *meeting) handOut(ctx context.Context, table tableBody) error {
+func (m *meeting) handOut(ctx context.Context, table tableBody, writers *sync.WaitGroup) error {
 	body, err := encode(table)
 	if err != nil {
 		return err
@@ -137,7 +141,7 @@ func (m *meeting) handOut(ctx context.Context, table tableBody) error {
 	}
 	for r := range m.streams {
 		if s := m.streams[r][Express-1]; s != nil {
-			m.others.Go(func() {
+			writers.Go(func() {
 				if err := m.say(ctx, s, kindTable, msgpack.RawMessage(body)); err != nil {
 					m.post(ctx, event{from: Rank(r), err: err})
 				}

@@ -13,7 +13,7 @@ import (
 type Message struct {
 	Kind Kind   // FirstKind to LastKind
 	Step uint32 // the superstep it belongs to, 0 if none
-	Body any    // encoded by Send before it returns; nil is an empty body
+	Body any    // encoded by Send before it returns; nil is an empty body; a msgpack.RawMessage is sent as it is, and must not change
 	Blob *Blob  // optional
 }
 
@@ -50,8 +50,11 @@ func (f Frame) Decode(v any) error {
 
 // encode makes a body of v. Keys of maps are sorted, so that equal values give equal bytes.
 func encode(v any) ([]byte, error) {
-	if v == nil {
+	switch v := v.(type) {
+	case nil:
 		return nil, nil
+	case msgpack.RawMessage:
+		return v, nil
 	}
 	var b bytes.Buffer
 	e := msgpack.NewEncoder(&b)

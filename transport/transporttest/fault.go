@@ -33,9 +33,9 @@ func Cut(at Point) *Fault {
 	return &Fault{at: at, strike: func(c *conn, _ []byte) { c.reset() }}
 }
 
-// Truncate ends the stream orderly before the point, as a process does that exits while it sends.
+// Truncate ends the stream orderly before the point, as a process does that exits while it sends. The writer does not notice.
 func Truncate(at Point) *Fault {
-	return &Fault{at: at, strike: func(c *conn, _ []byte) { c.CloseWrite() }}
+	return &Fault{at: at, strike: func(c *conn, _ []byte) { c.out.change(func() { c.out.eof, c.out.vanish = true, true }) }}
 }
 
 // Flip inverts the bits of mask in one byte.

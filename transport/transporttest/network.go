@@ -220,7 +220,7 @@ func (c *conn) Close() error {
 		unread := c.in.closeReader()
 		c.out.change(func() {
 			c.out.writer.closed = true
-			c.out.reset = c.out.reset || unread
+			c.out.reset = c.out.reset || unread && !c.out.vanish
 		})
 	})
 	return nil

@@ -27,8 +27,9 @@ type pipe struct {
 	writer   end // what the writer has done
 	reader   end
 	reset    bool // both sides see an error, and what was on its way is lost
-	frozen   bool // nothing arrives any more
-	vanish   bool // nothing arrives any more, and the writer does not notice
+	frozen   bool // nothing arrives any more, not even the end
+	vanish   bool // nothing that is sent from now on arrives, not even the end, and the writer does not notice
+	eof      bool // the stream ends here, whatever the writer does
 	delay    time.Duration
 	rate     int64 // bytes per second, 0 for no limit
 	lastByte time.Time
@@ -89,13 +90,13 @@ func (p *pipe) read(b []byte) (n int, err error) {
 		switch {
 		case p.reader.closed:
 			err = net.ErrClosed
-		case p.reset:
-			err = syscall.ECONNRESET
 		case !p.reader.deadline.IsZero() && !now.Before(p.reader.deadline):
 			err = os.ErrDeadlineExceeded
 		case len(b) == 0:
 		case p.frozen:
 			return false, time.Time{}
+		case p.reset:
+			err = syscall.ECONNRESET
 		case len(p.chunks) > 0 && p.chunks[0].at.After(now):
 			return false, p.chunks[0].at
 		case len(p.chunks) > 0:
@@ -107,7 +108,7 @@ func (p *pipe) read(b []byte) (n int, err error) {
 			p.size -= n
 			close(p.changed)
 			p.changed = make(chan struct{})
-		case p.writer.closed:
+		case p.eof || p.writer.closed && !p.vanish:
 			err = io.EOF
 		default:
 			return false, time.Time{}
@@ -124,14 +125,14 @@ func (p *pipe) write(b []byte) (n int, err error) {
 			switch {
 			case p.writer.closed:
 				err = net.ErrClosed
+			case p.vanish:
+				n = len(b)
 			case p.reset:
 				err = syscall.ECONNRESET
 			case p.reader.closed:
 				err = syscall.EPIPE
 			case !p.writer.deadline.IsZero() && !now.Before(p.writer.deadline):
 				err = os.ErrDeadlineExceeded
-			case p.vanish:
-				n = len(b)
 			case p.size >= pipeSize:
 				return false, time.Time{}
 			default:
