@@ -60,7 +60,7 @@ func (r *run) takeLeave(l *loop) error {
 }
 
 // conclude is root's end of the build: the words, the report, the summary.
-func (r *run) conclude(l *loop) error {
+func (r *run) conclude(ctx context.Context, l *loop) error {
 	r.report.Wall = time.Since(r.begun).Microseconds()
 	r.progress.Clear()
 	io.WriteString(r.cfg.Stderr, l.lead.output())
@@ -75,6 +75,9 @@ func (r *run) conclude(l *loop) error {
 	}
 	if !r.cfg.Quiet {
 		fmt.Fprintln(r.cfg.Stderr, r.report.Summary())
+	}
+	if r.cfg.Verify {
+		return verify(ctx, r.cfg, r.tools, l.plan, r.scratch.Dir())
 	}
 	return nil
 }

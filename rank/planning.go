@@ -44,6 +44,11 @@ func check(cfg Config, tools *toolchain.Toolchain, p *plan.Plan) error {
 		return usage("%s is not a main package, so there is no program to link; name a main package with -m, a pattern such as ./... to compile without linking, or -o FILE.a to keep the archive",
 			strings.Join(cfg.Request.Main, " "))
 	}
+	if out := cfg.Request.Output; out != "" && !strings.HasSuffix(out, string(filepath.Separator)) {
+		if fi, err := os.Stat(out); err == nil && fi.IsDir() {
+			return isDirectory(out)
+		}
+	}
 	for _, path := range p.Targets() {
 		if !filepath.IsAbs(path) {
 			path = filepath.Join(tools.Dir, path)
@@ -72,7 +77,7 @@ func isPattern(args []string) bool {
 func writable(path string) error {
 	if fi, err := os.Stat(path); err == nil {
 		if fi.IsDir() {
-			return usage("output %s is a directory; choose another name with -o FILE, or -o DIR/ to put programs into a directory", path)
+			return isDirectory(path)
 		}
 		if !fi.Mode().IsRegular() {
 			return nil // a device: written to, not replaced
@@ -96,6 +101,10 @@ func writable(path string) error {
 		return usage("output %s cannot be written: directory %s: %v", path, dir, err)
 	}
 	return nil
+}
+
+func isDirectory(path string) error {
+	return usage("output %s is a directory; choose another name with -o FILE, or -o DIR/ to put programs into a directory", path)
 }
 
 // OutputPath makes -o absolute, as it is seen from where the user stands, and

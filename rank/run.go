@@ -314,7 +314,7 @@ func (r *run) build(ctx context.Context, p *plan.Plan, mode superstep.Mode) erro
 	if !r.isRoot() {
 		return r.takeLeave(l)
 	}
-	return r.conclude(l)
+	return r.conclude(ctx, l)
 }
 
 // lead sets up root's duties.

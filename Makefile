@@ -1,0 +1,39 @@
+# distgo: make builds it, make help lists the rest.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+GO ?= go
+
+.PHONY: all distgo help demo test check check-all identity fuzz clean
+
+all: distgo
+
+distgo: ## build ./distgo
+	$(GO) build -trimpath -o distgo .
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+demo: distgo ## build a real program (distgo itself) on four ranks of this machine and start it
+	mkdir -p out
+	./prun.sh -np 4 ./distgo -p . -m . -o out/distgo-by-distgo
+	./out/distgo-by-distgo --version
+
+test: ## what the README calls: all tests of the fast tier, with the race detector
+	$(GO) test -race -short ./...
+
+check: ## what CI runs: format, vet, staticcheck, tests, a sample of the identity table
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+	$(MAKE) test
+	$(MAKE) distgo
+	testdata/identity.sh --self
+
+check-all: check identity ## everything, the slow tier too (hours on two cores)
+	$(GO) test ./...
+
+identity: distgo ## same bytes as go build: PROGRAMS=dir:main... for programs of your own
+	testdata/identity.sh $(PROGRAMS)
+
+clean: ## remove what make made
+	rm -rf distgo out
