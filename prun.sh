@@ -130,7 +130,7 @@ export PRUN_CPUS_PER_NODE=$per_node PRUN_CPUS=$size PRUN_ENV=$environment
 export SLURM_JOB_ID=$$ SLURM_JOB_NUM_NODES=$nodes SLURM_NTASKS=$size SLURM_PROCID=0 SLURM_LOCALID=0 SLURM_NODEID=0
 DISTGO_ROOT=127.0.0.1:$(free_port)
 export DISTGO_ROOT
-unset DISTGO_RANK DISTGO_SIZE DISTGO_RUN # of a run that this one may be part of
+unset DISTGO_RANK DISTGO_SIZE DISTGO_RUN DISTGO_HOSTS # of a run that this one may be part of
 
 # as_rank makes a child a rank: with the signals that the shell ignores for background processes back in place, ended
 # when this script is killed, and leading a session of its own.

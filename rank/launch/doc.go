@@ -1,8 +1,8 @@
 // Package launch answers one question: who am I? It reads rank, size, hosts, run key and secret from whatever started
 // this process, and starts ranks itself where nothing did.
 //
-// It is the first thing a run does: main calls [Detect], hands the [Place] to the transport, which meets the other
-// ranks where [Place.RootAddrs], a [Rendezvous] file or PMI says that root is.
+// It is the first thing a run does: main calls [Detect] and hands the [Place] to rank, which finds root through
+// [OpenMeeting], be it by the launcher's variables, a [Rendezvous] file or [PMI], and gives its address to the transport.
 //
 // The seam is [Launchers]: a table of values in the order in which they are asked. To support one more launcher, add
 // one row and one detect function; nothing else knows their names.
@@ -13,8 +13,8 @@
 // Invariant 3: Detect starts nothing, opens no socket and reads no variable but through its argument.
 // Invariant 4: the secret is never part of a Place, of an error or of Place.From.
 //
-// All functions are safe for concurrent use. StartLocal and Rendezvous.Await block until they are done or their context
-// is.
+// All functions are safe for concurrent use; a PMI and a Meeting belong to one goroutine. What takes a context blocks
+// until it is done or its context is.
 //
 // Errors: *[Error] is of the usage family (a variable or a flag says something impossible; the text names it and its
 // value). Everything else comes from the operating system.

@@ -33,7 +33,7 @@ func StartLocal(ctx context.Context, n int, exe string, args, env []string, out 
 		return 0, err
 	}
 	run := "DISTGO_RUN=" + rand.Text()
-	env = slices.Concat(env, []string{run, "DISTGO_ROOT=" + root, fmt.Sprintf("DISTGO_SIZE=%d", n), fmt.Sprintf("DISTGO_LOCAL_SIZE=%d", n)})
+	env = slices.Concat(env, []string{run, "DISTGO_ROOT=" + root, "DISTGO_HOSTS=", fmt.Sprintf("DISTGO_SIZE=%d", n), fmt.Sprintf("DISTGO_LOCAL_SIZE=%d", n)})
 	if !slices.ContainsFunc(env, func(e string) bool { return strings.HasPrefix(e, "DISTGO_SECRET=") }) {
 		// Other users of this machine must not get in even where there is no home directory to keep a secret in.
 		env = append(env, "DISTGO_SECRET="+NewSecret())

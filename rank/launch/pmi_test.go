@@ -194,3 +194,20 @@ func TestOpenMeeting(t *testing.T) {
 		}
 	}
 }
+
+func FuzzParsePMI(f *testing.F) {
+	for _, seed := range []string{"cmd=get_result rc=0 msg=success value=v\n", "cmd=", "=", "a b", ""} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, line string) {
+		answer, err := parsePMI(line)
+		if err != nil {
+			return
+		}
+		for key, value := range answer {
+			if key == "" || strings.ContainsAny(key, " =\n") || strings.ContainsAny(value, " \n") {
+				t.Fatalf("%q holds %q=%q", line, key, value)
+			}
+		}
+	})
+}
