@@ -31,7 +31,8 @@ const (
 
 // groups is what differs between the two versions of control groups.
 type groups interface {
-	// addNode makes a node's group and its main group.
+	// addNode makes a node's group and its main group. The cluster outweighs everything else on the machine: its
+	// quotas bound it from above, and nothing but them should.
 	addNode(node group, s share) error
 	// addCommand makes one command's group. It exists already if a process of the same ID left it: then it is reused.
 	addCommand(command group, s share) error

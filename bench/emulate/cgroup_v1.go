@@ -26,6 +26,10 @@ func (v groupsV1) addNode(node group, s share) error {
 			return err
 		}
 	}
+	// 2^18 is the kernel's most, 256 times the weight of a group or process outside.
+	if err := writeFile(filepath.Join(v.cpu, filepath.Dir(string(node))), "cpu.shares", "262144"); err != nil {
+		return err
+	}
 	if err := v.limit(filepath.Join(v.cpu, string(node)), s); err != nil {
 		return err
 	}

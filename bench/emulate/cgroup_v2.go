@@ -29,6 +29,10 @@ func (v groupsV2) addNode(node group, s share) error {
 			return err
 		}
 	}
+	// The kernel's most, a hundred times the weight of a group outside.
+	if err := writeFile(cluster, "cpu.weight", "10000"); err != nil {
+		return err
+	}
 	if err := v.limit(dir, s); err != nil {
 		return err
 	}

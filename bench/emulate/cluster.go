@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -58,6 +59,9 @@ func Up(ctx context.Context, spec Spec) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
+	if spec.Self, err = absolute(spec.Self); err != nil {
+		return nil, err
+	}
 	c := &Cluster{spec: spec, groups: gs}
 	if err := c.claim(ctx); err != nil {
 		return nil, err
@@ -66,6 +70,18 @@ func Up(ctx context.Context, spec Spec) (*Cluster, error) {
 		return nil, errors.Join(fmt.Errorf("making an emulated cluster of %d nodes: %w", spec.Nodes, err), c.Down())
 	}
 	return c, nil
+}
+
+// absolute makes a command hold in every directory.
+func absolute(command []string) ([]string, error) {
+	path, err := exec.LookPath(command[0])
+	if err == nil {
+		path, err = filepath.Abs(path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("finding this executable: %w", err)
+	}
+	return append([]string{path}, command[1:]...), nil
 }
 
 // claim cleans up and takes an ID, alone on this machine.

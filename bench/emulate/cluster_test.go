@@ -20,7 +20,7 @@ import (
 func up(t *testing.T, spec Spec) *Cluster {
 	t.Helper()
 	needMachine(t, spec)
-	spec.Self = []string{os.Args[0]}
+	spec.Self = []string{self()}
 	c, err := Up(t.Context(), spec)
 	if err != nil {
 		t.Fatal(err)
@@ -188,7 +188,7 @@ func TestCageGivesACommandItsThreadsShare(t *testing.T) {
 	// The shell shows where it runs, with its inherited descriptor 3 passed through.
 	caged := func(tool, flags string) string {
 		return output(t, c, 0, "sh", "-c",
-			"cp /bin/cat /local/"+tool+" && exec 3</proc/self/cgroup && "+os.Args[0]+" cage /local/"+tool+" "+flags+" /dev/fd/3")
+			"cp /bin/cat /local/"+tool+" && exec 3</proc/self/cgroup && "+self()+" cage /local/"+tool+" "+flags+" /dev/fd/3")
 	}
 	const node = "node001-2c-4x/"
 	// cat reads the membership of the shell that opened it: what it proves is the descriptor.
@@ -196,13 +196,13 @@ func TestCageGivesACommandItsThreadsShare(t *testing.T) {
 		t.Errorf("descriptor 3 gave %q", got)
 	}
 	for tool, want := range map[string]string{"asm": node + "cmd-", "link": node + "main"} {
-		got := output(t, c, 0, "sh", "-c", "cp /bin/cat /local/"+tool+" && "+os.Args[0]+" cage /local/"+tool+" /proc/self/cgroup")
+		got := output(t, c, 0, "sh", "-c", "cp /bin/cat /local/"+tool+" && "+self()+" cage /local/"+tool+" /proc/self/cgroup")
 		if !strings.Contains(got, want) {
 			t.Errorf("%s runs in %q; want %s", tool, got, want)
 		}
 	}
 	// The groups of commands that ended do not pile up.
-	output(t, c, 0, "sh", "-c", "for i in 1 2 3 4 5 6 7 8; do "+os.Args[0]+" cage /bin/true; done")
+	output(t, c, 0, "sh", "-c", "for i in 1 2 3 4 5 6 7 8; do "+self()+" cage /bin/true; done")
 	left, err := filepath.Glob(filepath.Join(c.groups.roots()[0], string(c.group(0)), commandPrefix+"*"))
 	if err != nil || len(left) != 1 {
 		t.Errorf("after many commands there are %q, %v; want the last one's group", left, err)
@@ -211,7 +211,7 @@ func TestCageGivesACommandItsThreadsShare(t *testing.T) {
 
 func TestNextUpRemovesWhatAKilledOwnerLeft(t *testing.T) {
 	needMachine(t, Spec{Nodes: 2, Cores: 1, Dilation: 4})
-	owner := exec.CommandContext(t.Context(), os.Args[0], "own")
+	owner := exec.CommandContext(t.Context(), self(), "own")
 	out, err := owner.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -254,7 +254,7 @@ func TestAFailedUpLeavesNothing(t *testing.T) {
 	if err != nil && !os.IsNotExist(err) {
 		t.Fatal(err)
 	}
-	if c, err := Up(ctx, Spec{Nodes: 2, Cores: 1, Dilation: 4, Self: []string{os.Args[0]}}); !errors.Is(err, context.Canceled) {
+	if c, err := Up(ctx, Spec{Nodes: 2, Cores: 1, Dilation: 4, Self: []string{self()}}); !errors.Is(err, context.Canceled) {
 		t.Errorf("Up = %v, %v; want it cancelled", c, err)
 	}
 	after, err := os.ReadDir(stateDir)
@@ -299,12 +299,12 @@ func startReading(t *testing.T, ctx context.Context, c *Cluster, node int, argv 
 // transfer sends bytes from node 0 to node 1 and returns the seconds for those after the first megabyte.
 func transfer(t *testing.T, c *Cluster, size int) (seconds float64, n int64) {
 	t.Helper()
-	receiver, out := startReading(t, t.Context(), c, 1, os.Args[0], "receive", c.spec.Address(1))
+	receiver, out := startReading(t, t.Context(), c, 1, self(), "receive", c.spec.Address(1))
 	address, err := out.ReadString('\n')
 	if err != nil {
 		t.Fatal(err)
 	}
-	output(t, c, 0, os.Args[0], "send", strings.TrimSpace(address), fmt.Sprint(size))
+	output(t, c, 0, self(), "send", strings.TrimSpace(address), fmt.Sprint(size))
 	text, err := io.ReadAll(out)
 	if err := errors.Join(err, receiver.Wait()); err != nil {
 		t.Fatal(err)

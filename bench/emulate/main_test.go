@@ -10,6 +10,8 @@ import (
 	"runtime"
 	"strconv"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -26,6 +28,8 @@ func TestMain(m *testing.M) {
 		err = Enter(words[1:])
 	case "cage":
 		err = Cage(words[1:])
+	case "bare":
+		err = bareMain(group(words[1]), words[2:])
 	case "spin":
 		err = spinMain(words[1], words[2])
 	case "receive":
@@ -43,14 +47,27 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// spinMain does an amount of work in each of so many threads and prints the time it took. The work starts when standard
-// input ends or gives a line, so that several of them start together.
-func spinMain(threads, work string) error {
+// bareMain becomes a program in a group that limits nothing.
+func bareMain(g group, argv []string) error {
+	gs, err := machineGroups()
+	if err != nil {
+		return err
+	}
+	runtime.LockOSThread()
+	if err := gs.join(g); err != nil {
+		return err
+	}
+	return syscall.Exec(argv[0], argv, os.Environ())
+}
+
+// spinMain computes in so many threads for a time, and prints how much a thread got done in a second, on average. It
+// begins when standard input gives a line, so that several of them begin together.
+func spinMain(threads, duration string) error {
 	n, err := strconv.Atoi(threads)
 	if err != nil {
 		return err
 	}
-	rounds, err := strconv.Atoi(work)
+	d, err := time.ParseDuration(duration)
 	if err != nil {
 		return err
 	}
@@ -61,28 +78,28 @@ func spinMain(threads, work string) error {
 	}
 	start := time.Now()
 	var all sync.WaitGroup
+	var done atomic.Int64
 	for range n {
-		all.Go(func() { spin(rounds) })
+		all.Go(func() { done.Add(spin(start.Add(d))) })
 	}
 	all.Wait()
-	fmt.Println(time.Since(start).Seconds())
+	fmt.Println(float64(done.Load()) / float64(n) / time.Since(start).Seconds())
 	return nil
 }
 
-// sink keeps the compiler from seeing that spinning is for nothing.
-var sink sync.Map
-
-// spin computes in registers only, so that no thread can disturb another but by its core.
-func spin(rounds int) {
-	x := uint64(rounds) | 1
-	for range rounds {
-		for range 1000 {
+// spin computes until a time, in registers only, so that no thread can disturb another but by its core.
+func spin(until time.Time) (done int64) {
+	for x := uint64(1); time.Now().Before(until); done++ {
+		for range 10_000 {
 			x ^= x << 13
 			x ^= x >> 7
 			x ^= x << 17
 		}
+		if x == 0 {
+			panic("xorshift has no way to 0: this keeps the compiler from dropping the loop")
+		}
 	}
-	sink.Store(x, true)
+	return done
 }
 
 // receiveMain takes one connection and prints how long it took from the first megabyte to the last byte, and how many
@@ -130,7 +147,7 @@ func sendMain(address, bytes string) error {
 // ownMain is a cluster's owner that waits to be killed.
 func ownMain() error {
 	ctx := context.Background()
-	c, err := Up(ctx, Spec{Name: "owned", Nodes: 2, Cores: 1, Dilation: 4, Self: []string{os.Args[0]}})
+	c, err := Up(ctx, Spec{Name: "owned", Nodes: 2, Cores: 1, Dilation: 4, Self: []string{self()}})
 	if err != nil {
 		return err
 	}
@@ -139,4 +156,13 @@ func ownMain() error {
 	}
 	fmt.Println(c.id)
 	select {}
+}
+
+// self is this executable, by a path that holds in every directory.
+func self() string {
+	path, err := os.Executable()
+	if err != nil {
+		panic(err)
+	}
+	return path
 }

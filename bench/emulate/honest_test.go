@@ -1,0 +1,327 @@
+package emulate
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// The tests of this file measure whether the cage is honest. They take minutes of a machine that does nothing else, so
+// they are the slow tier: DISTGO_SLOW=1 go test -run Honest -v ./bench/emulate
+//
+// Whatever else the machine does only ever slows a program down, so each figure is the best of several, and what is compared
+// was measured in turns.
+const (
+	tolerance   = 0.05
+	repetitions = 5
+
+	// spinTime is long beside what a group can get ahead of its quota, about a tick of the scheduler (4 ms).
+	spinTime = "800ms"
+)
+
+func slow(t *testing.T) {
+	t.Helper()
+	if os.Getenv("DISTGO_SLOW") == "" {
+		t.Skip("it measures for minutes: set DISTGO_SLOW=1 on a quiet machine")
+	}
+}
+
+// near compares a measured ratio with what it must be.
+func near(t *testing.T, what string, got, want float64) {
+	t.Helper()
+	off := got/want - 1
+	t.Logf("%-40s %7.3f, honest is %7.3f: %+.1f %%", what, got, want, 100*off)
+	if !(math.Abs(off) <= tolerance) {
+		t.Errorf("%s is off by %.1f %%", what, 100*off)
+	}
+}
+
+func TestHonestCores(t *testing.T) {
+	slow(t)
+	one := []string{self(), "spin", "1", spinTime}
+	caged := append([]string{self(), "cage"}, one...)
+	for _, spec := range []Spec{
+		{Nodes: 1, Cores: 1, Dilation: 1},
+		{Nodes: 2, Cores: 1, Dilation: 2.5},
+		{Nodes: 4, Cores: 1, Dilation: 4},
+		{Nodes: 8, Cores: 1, Dilation: 4},
+		{Nodes: 1, Cores: 2, Dilation: 4},
+		{Nodes: 2, Cores: 2, Dilation: 4},
+		{Nodes: 1, Cores: 8, Dilation: 4},
+	} {
+		t.Run(fmt.Sprintf("%dx%d at %g", spec.Nodes, spec.Cores, spec.Dilation), func(t *testing.T) {
+			c := up(t, spec)
+			cores := float64(spec.Cores)
+			for _, again := range []struct {
+				name     string
+				commands int
+				want     float64
+			}{
+				{"one thread", 1, spec.Dilation},
+				{"C threads", spec.Cores, spec.Dilation},
+				// More threads than cores share them, as on a real node.
+				{"C+1 threads", spec.Cores + 1, spec.Dilation * (cores + 1) / cores},
+			} {
+				var bare, node []float64
+				for range repetitions {
+					bare = append(bare, spinTogether(t, c, true, 1, one))
+					node = append(node, spinTogether(t, c, false, again.commands, caged))
+				}
+				near(t, again.name+" on every node", slices.Max(bare)/slices.Max(node), again.want)
+			}
+		})
+	}
+}
+
+// TestHonestThreads is of commands that have several threads themselves.
+func TestHonestThreads(t *testing.T) {
+	slow(t)
+	c := up(t, Spec{Nodes: 1, Cores: 4, Dilation: 4})
+	compile := filepath.Join(t.TempDir(), "compile")
+	if err := os.Symlink(self(), compile); err != nil {
+		t.Fatal(err)
+	}
+	for _, threads := range []string{"1", "2", "4"} {
+		var bare, node []float64
+		for range repetitions {
+			bare = append(bare, spinTogether(t, c, true, 1, []string{self(), "spin", "1", spinTime}))
+			node = append(node, spinTogether(t, c, false, 1, []string{self(), "cage", compile, "spin", threads, spinTime, "-c=" + threads}))
+		}
+		near(t, "a compile of "+threads+" busy threads", slices.Max(bare)/slices.Max(node), c.spec.Dilation)
+	}
+}
+
+func TestHonestNetwork(t *testing.T) {
+	slow(t)
+	for _, spec := range []Spec{
+		{Nodes: 2, Cores: 1, Dilation: 1, Net: 1e9},
+		{Nodes: 2, Cores: 1, Dilation: 4, Net: 1e9},
+		{Nodes: 2, Cores: 1, Dilation: 8, Net: 1e9},
+		{Nodes: 2, Cores: 1, Dilation: 4, Net: 100e6},
+	} {
+		t.Run(fmt.Sprintf("%s at %g", spec.Net, spec.Dilation), func(t *testing.T) {
+			c := up(t, spec)
+			rate := float64(spec.Net) / spec.Dilation
+			var rates []float64
+			for range repetitions {
+				seconds, n := transfer(t, c, max(4<<20, int(rate/8)))
+				// Of a frame's 1514 bytes 1448 are the program's.
+				rates = append(rates, float64(n)*8*1514/1448/seconds)
+			}
+			slices.Sort(rates)
+			near(t, "rate over dilated rate", rates[len(rates)/2]/rate, 1)
+		})
+	}
+}
+
+// TestHonestCompile compares compiles of go/types: a node of one core with the bare machine, with Go kept to one thread
+// on both. The last line is no assertion but the remaining error of C > 1: the serial phases of a compile that was
+// given several threads.
+func TestHonestCompile(t *testing.T) {
+	slow(t)
+	argv := compileOf(t, "go/types")
+	for _, dilation := range []float64{1, 2, 4} {
+		c := up(t, Spec{Nodes: 1, Cores: 1, Dilation: dilation})
+		var bare, node []float64
+		for range repetitions {
+			bare = append(bare, runBare(t, c, "1", argv("2", t.TempDir())))
+			node = append(node, runOn(t, c, argv("2", ScratchDir)))
+		}
+		near(t, fmt.Sprintf("compile on a core at %g, over the bare machine", dilation), slices.Min(node)/slices.Min(bare), dilation)
+	}
+	for _, cores := range []int{2, 4} {
+		c := up(t, Spec{Nodes: 1, Cores: cores, Dilation: float64(cores)})
+		threads := strconv.Itoa(min(cores, 2))
+		cage := []string{self(), "cage"}
+		var bare, node []float64
+		for range repetitions {
+			bare = append(bare, runBare(t, c, "2", argv(threads, t.TempDir())))
+			node = append(node, runOn(t, c, append(cage, argv(threads, ScratchDir)...)))
+		}
+		t.Logf("compile -c=%s on %d cores at %g, over the bare machine's 2 cores: %.3f; the cage's error is %+.1f %%", threads, cores, c.spec.Dilation,
+			slices.Min(node)/slices.Min(bare), 100*(slices.Min(node)/slices.Min(bare)/c.spec.Dilation-1))
+	}
+}
+
+// TestHonestCostOfTheCage says what Cage costs a command.
+func TestHonestCostOfTheCage(t *testing.T) {
+	slow(t)
+	c := up(t, Spec{Nodes: 1, Cores: 2, Dilation: 1})
+	const commands = 200
+	loop := func(program string) float64 {
+		start := time.Now()
+		output(t, c, 0, "sh", "-c", fmt.Sprintf("i=0; while [ $i -lt %d ]; do %s; i=$((i+1)); done", commands, program))
+		return time.Since(start).Seconds() / commands * 1e3
+	}
+	alone, caged := loop("/bin/true"), loop(self()+" cage /bin/true")
+	t.Logf("a command alone %.2f ms, in the cage %.2f ms", alone, caged)
+	if caged-alone > 20 {
+		t.Errorf("the cage costs %.1f ms a command", caged-alone)
+	}
+}
+
+// TestHonestGoBuild compares a program built in the cage with one that was not.
+func TestHonestGoBuild(t *testing.T) {
+	slow(t)
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "go.mod"), "module example.com/hello\n")
+	write(t, filepath.Join(dir, "main.go"), "package main\n\nimport \"fmt\"\n\nfunc main() { fmt.Println(\"hello\") }\n")
+	build := func(program string, flags ...string) []string {
+		return append(append([]string{"go", "build", "-a", "-o", program}, flags...), ".")
+	}
+	bare := exec.CommandContext(t.Context(), "go", build("bare")[1:]...)
+	bare.Dir = dir
+	if out, err := bare.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	want, err := os.ReadFile(filepath.Join(dir, "bare"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := up(t, Spec{Nodes: 1, Cores: 2, Dilation: 1})
+	env, flags := c.GoBuild()
+	r, err := c.Start(t.Context(), 0, Process{Argv: build("caged", flags...), Dir: dir, Env: env, Stderr: os.Stderr})
+	if err == nil {
+		err = r.Wait()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Build ID and all: the cage does not show even there.
+	if got, err := os.ReadFile(filepath.Join(dir, "caged")); err != nil || string(got) != string(want) {
+		t.Errorf("the program built in the cage differs, %v", err)
+	}
+}
+
+// spinTogether starts so many of a program on every node, lets them begin at once, and returns how much a thread got
+// done in a second, on average. With bare it is the machine without the nodes' limits.
+func spinTogether(t *testing.T, c *Cluster, bare bool, commands int, argv []string) float64 {
+	t.Helper()
+	type spinner struct {
+		in   *os.File
+		out  *bufio.Reader
+		wait func() error
+	}
+	var spinners []spinner
+	nodes := c.spec.Nodes
+	if bare {
+		nodes = 1
+	}
+	for i := range nodes * commands {
+		theirs, in, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, theirOut, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := spinner{in: in, out: bufio.NewReader(out)}
+		if bare {
+			cmd := bareCommand(t, c, argv)
+			cmd.Stdin, cmd.Stdout, cmd.Stderr, s.wait = theirs, theirOut, os.Stderr, cmd.Wait
+			err = cmd.Start()
+		} else {
+			var r *Running
+			r, err = c.Start(t.Context(), i%nodes, Process{Argv: argv, Stdin: theirs, Stdout: theirOut, Stderr: os.Stderr})
+			if err == nil {
+				s.wait = r.Wait
+			}
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		theirs.Close()
+		theirOut.Close()
+		t.Cleanup(func() { in.Close(); out.Close() })
+		spinners = append(spinners, s)
+	}
+	for _, s := range spinners {
+		if line, err := s.out.ReadString('\n'); line != "ready\n" {
+			t.Fatalf("%q, %v", line, err)
+		}
+	}
+	for _, s := range spinners {
+		if _, err := io.WriteString(s.in, "\n"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sum := 0.0
+	for _, s := range spinners {
+		line, err := s.out.ReadString('\n')
+		if err != nil {
+			t.Fatal(err)
+		}
+		rate, err := strconv.ParseFloat(strings.TrimSpace(line), 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.wait(); err != nil {
+			t.Fatal(err)
+		}
+		sum += rate
+	}
+	return sum / float64(len(spinners))
+}
+
+// compileOf prepares the compile of a package of the standard library, with -c and a directory for the output to fill in.
+func compileOf(t *testing.T, pkg string) func(threads, dir string) []string {
+	t.Helper()
+	list := func(args ...string) string {
+		cmd := exec.CommandContext(t.Context(), "go", append([]string{"list"}, args...)...)
+		cmd.Stderr = os.Stderr
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(out)
+	}
+	importcfg := filepath.Join(t.TempDir(), "importcfg")
+	write(t, importcfg, list("-export", "-deps", "-f", "{{if .Export}}packagefile {{.ImportPath}}={{.Export}}{{end}}", pkg))
+	files := strings.Fields(list("-f", `{{range .GoFiles}}{{$.Dir}}/{{.}} {{end}}`, pkg))
+	tool, err := exec.CommandContext(t.Context(), "go", "tool", "-n", "compile").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(threads, dir string) []string {
+		return append([]string{strings.TrimSpace(string(tool)), "-p", pkg, "-std", "-c=" + threads, "-importcfg", importcfg, "-o", filepath.Join(dir, "out.a")}, files...)
+	}
+}
+
+// bareCommand runs a program on the bare machine, but beside the cluster's nodes: where it outweighs everything else on
+// the machine, as they do.
+func bareCommand(t *testing.T, c *Cluster, argv []string) *exec.Cmd {
+	t.Helper()
+	g := clusterGroup(c.id) + "/bare"
+	if err := makeGroup(filepath.Join(c.groups.roots()[0], string(g))); err != nil {
+		t.Fatal(err)
+	}
+	return exec.CommandContext(t.Context(), self(), append([]string{"bare", string(g)}, argv...)...)
+}
+
+func runBare(t *testing.T, c *Cluster, gomaxprocs string, argv []string) float64 {
+	t.Helper()
+	cmd := bareCommand(t, c, argv)
+	cmd.Env = append(os.Environ(), "GOMAXPROCS="+gomaxprocs)
+	start := time.Now()
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return time.Since(start).Seconds()
+}
+
+func runOn(t *testing.T, c *Cluster, argv []string) float64 {
+	t.Helper()
+	start := time.Now()
+	output(t, c, 0, argv...)
+	return time.Since(start).Seconds()
+}
