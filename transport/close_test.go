@@ -169,8 +169,10 @@ func TestSourceErrorEndsTheWorld(t *testing.T) {
 		open func() (io.ReadCloser, error)
 		text string
 	}{
-		"open":  {func() (io.ReadCloser, error) { return nil, broken }, "input/output error"},
-		"read":  {func() (io.ReadCloser, error) { return io.NopCloser(io.MultiReader(strings.NewReader("x"), failing{broken})), nil }, "input/output error"},
+		"open": {func() (io.ReadCloser, error) { return nil, broken }, "input/output error"},
+		"read": {func() (io.ReadCloser, error) {
+			return io.NopCloser(io.MultiReader(strings.NewReader("x"), failing{broken})), nil
+		}, "input/output error"},
 		"short": {short, "it has 5 bytes instead of 1000"},
 		"file":  {fileBlob(t, []byte("short")).Open, "it has 5 bytes instead of 1000"},
 	} {

@@ -302,7 +302,7 @@ func TestKilledRankIsLostByAll(t *testing.T) {
 func TestQueueIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		worlds := transporttest.NewWorld(t, 2)
-		startAll(worlds[:1]) // rank 1 never reads
+		startAll(worlds[:1])                                        // rank 1 never reads
 		body := msgpack.RawMessage(make([]byte, transport.MaxBody)) // nothing will read it
 		var err error
 		for i := 0; i < 16 && err == nil; i++ {
