@@ -203,4 +203,16 @@ func writeFile(dir, name, value string) error {
 	return os.WriteFile(filepath.Join(dir, name), []byte(value), 0o644)
 }
 
+// catchUp lets a group use in one period what it had no chance to use in the one before. A group that gets its quota is
+// not put on a core at once when others hold it, and what is left at the end of the period is lost: without this, nodes on
+// a busy machine run up to 10 % slower than they should. Over time the group gets no more than its quota. The kernel
+// knows this since 5.14, and allows one quota.
+func catchUp(dir, name string, s share) error {
+	err := writeFile(dir, name, micros(s.quota()))
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) { // cgroup file systems create no files
+		return nil
+	}
+	return err
+}
+
 func micros(d time.Duration) string { return strconv.FormatInt(d.Microseconds(), 10) }

@@ -89,9 +89,10 @@ func TestVersion2OnAFakeTree(t *testing.T) {
 		"cgroup.subtree_control":                 "+cpu",
 		"distgo-a/cgroup.subtree_control":        "+cpu",
 		string(node) + "/cgroup.subtree_control": "+cpu",
-		string(node) + "/cpu.max":                "2500 5000",
+		string(node) + "/cpu.max":                "5000 10000",
 		string(node) + "/main/cgroup.procs":      "0",
-		command + "/cpu.max":                     "1250 5000",
+		command + "/cpu.max.burst":               "2500",
+		command + "/cpu.max":                     "2500 10000",
 		command + "/cgroup.procs":                "0",
 	} {
 		if got, err := os.ReadFile(filepath.Join(v.root, file)); err != nil || string(got) != want {
@@ -123,11 +124,11 @@ func TestVersion1OnAFakeTree(t *testing.T) {
 		t.Fatal(err)
 	}
 	for file, want := range map[string]string{
-		filepath.Join(v.cpu, string(node), "cpu.cfs_quota_us"):          "2500",
-		filepath.Join(v.cpu, string(node), "cpu.cfs_period_us"):         "5000",
+		filepath.Join(v.cpu, string(node), "cpu.cfs_quota_us"):          "5000",
+		filepath.Join(v.cpu, string(node), "cpu.cfs_period_us"):         "10000",
 		filepath.Join(v.cpu, string(node), "main", "tasks"):             "0",
 		filepath.Join(v.cpuacct, string(node), "tasks"):                 "0",
-		filepath.Join(v.cpu, string(node), "cmd-9", "cpu.cfs_quota_us"): "1250",
+		filepath.Join(v.cpu, string(node), "cmd-9", "cpu.cfs_quota_us"): "2500",
 	} {
 		if got, err := os.ReadFile(file); err != nil || string(got) != want {
 			t.Errorf("%s is %q, %v; want %q", file, got, err, want)

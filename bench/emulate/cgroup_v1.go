@@ -48,7 +48,10 @@ func (v groupsV1) limit(dir string, s share) error {
 	if err := writeFile(dir, "cpu.cfs_period_us", micros(s.period())); err != nil {
 		return err
 	}
-	return writeFile(dir, "cpu.cfs_quota_us", micros(s.quota()))
+	if err := writeFile(dir, "cpu.cfs_quota_us", micros(s.quota())); err != nil {
+		return err
+	}
+	return catchUp(dir, "cpu.cfs_burst_us", s)
 }
 
 // join writes to tasks, not to cgroup.procs: moving the calling thread alone spares the kernel a lock over all

@@ -53,7 +53,10 @@ func (v groupsV2) handDown(dir string) error {
 }
 
 func (v groupsV2) limit(dir string, s share) error {
-	return writeFile(dir, "cpu.max", micros(s.quota())+" "+micros(s.period()))
+	if err := writeFile(dir, "cpu.max", micros(s.quota())+" "+micros(s.period())); err != nil {
+		return err
+	}
+	return catchUp(dir, "cpu.max.burst", s)
 }
 
 func (v groupsV2) join(g group) error {

@@ -16,11 +16,14 @@
 //   - Invariant 4: the nodes of a cluster never ask for more cores than the machine has ([Spec.Validate]).
 //   - Invariant 5: nothing outlives a cluster but by a killed owner, and what that leaves the next [Up] removes.
 //
-// Not dilated, and for the report to say: disk, fork and exec, latency of the network, time-outs of the programs. A
-// burst of work shorter than a node's quota of one period (a few milliseconds, share.period) runs undilated when
-// the node was idle before. For C > 1 two more errors remain: phases with fewer runnable threads than a command was
-// given (the serial part of a compile at -c=4 runs up to four times too fast), and programs that nobody runs through
-// Cage, which are the rank's or the go command's own process and the C compilers that the go command starts.
+// Not dilated, and for the report to say: disk, fork and exec, the latency of the network, the time-outs of programs. A
+// node or command that was idle runs its first 4 to 8 ms of a core undilated: the kernel stops it at a tick of
+// its scheduler, and takes the rest back from what follows. A cluster that leaves a core's tenth to the machine is steadier
+// than one that asks for all of it.
+//
+// For C > 1 two more errors remain. Phases with fewer busy threads than a command was given run too fast: the serial
+// part of a compile at -c=4, up to four times. So do single threads of programs that nobody runs through Cage: the
+// rank's or the go command's own process, and the C compilers that the go command starts.
 //
 // A Cluster's methods may be called from any goroutine; Down waits for nobody but the processes it kills. Enter and
 // Cage replace the calling process and are for a process that was started for nothing else.
