@@ -44,6 +44,10 @@ func Build(ctx context.Context, goCmd Go, dir string) (Compiler, error) {
 	if err != nil {
 		return Compiler{}, err
 	}
+	return buildChanged(ctx, goCmd, dir, changed)
+}
+
+func buildChanged(ctx context.Context, goCmd Go, dir string, changed map[string][]byte) (Compiler, error) {
 	overlay, err := writeOverlay(filepath.Join(dir, "overlay"), changed)
 	if err != nil {
 		return Compiler{}, err
@@ -99,7 +103,9 @@ func writeOverlay(dir string, changed map[string][]byte) (string, error) {
 func (g Go) command(ctx context.Context, dir, workDir string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, g.Command, args...)
 	cmd.Dir = workDir
-	cmd.Env = g.environ(dir)
+	// The go command believes PWD about symbolic links, which GOROOT may be
+	// made of; without it the module "cmd" could seem to lie elsewhere.
+	cmd.Env = append(g.environ(dir), "PWD="+workDir)
 	return own(cmd)
 }
 

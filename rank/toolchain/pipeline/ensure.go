@@ -20,7 +20,22 @@ func Ensure(ctx context.Context, goCmd Go, storeDir string, progress func(string
 	if progress == nil {
 		progress = func(string) {}
 	}
-	c, err := ensure(ctx, goCmd, storeDir, progress)
+	return ensure(ctx, goCmd, storeDir, progress, func(ctx context.Context, dir string) (Compiler, error) {
+		progress("building the pipelined compiler of " + goCmd.Version + ", once per toolchain")
+		c, err := Build(ctx, goCmd, dir)
+		if err != nil {
+			return Compiler{}, err
+		}
+		progress("proving the pipelined compiler of " + goCmd.Version)
+		return c, Prove(ctx, goCmd, c, dir)
+	})
+}
+
+// A maker makes a proved compiler somewhere in dir.
+type maker func(ctx context.Context, dir string) (Compiler, error)
+
+func ensure(ctx context.Context, goCmd Go, storeDir string, progress func(string), build maker) (Compiler, error) {
+	c, err := find(ctx, goCmd, storeDir, progress, build)
 	if err == nil {
 		return c, nil
 	}
@@ -43,7 +58,8 @@ func (r *refusal) Error() string {
 
 func (r *refusal) Unwrap() error { return r.err }
 
-func ensure(ctx context.Context, goCmd Go, storeDir string, progress func(string)) (Compiler, error) {
+// find returns the kept compiler or makes it.
+func find(ctx context.Context, goCmd Go, storeDir string, progress func(string), build maker) (Compiler, error) {
 	id, err := identity(goCmd)
 	if err != nil {
 		return Compiler{}, err
@@ -66,16 +82,16 @@ func ensure(ctx context.Context, goCmd Go, storeDir string, progress func(string
 	if c, err := k.load(); !errors.Is(err, errAbsent) {
 		return c, err
 	}
-	c, err := k.build(ctx, goCmd, progress)
+	c, err := k.fill(ctx, build)
 	if err != nil && ctx.Err() == nil {
 		return c, errors.Join(err, k.refuse(err))
 	}
 	return c, err
 }
 
-// build makes and proves the compiler in a directory of its own and moves it
-// to its place. The caller holds the lock.
-func (k kept) build(ctx context.Context, goCmd Go, progress func(string)) (Compiler, error) {
+// fill has the compiler made in a directory of its own and moves it to its
+// place. The caller holds the lock.
+func (k kept) fill(ctx context.Context, build maker) (Compiler, error) {
 	// A maker that was killed has left its directory: the lock is ours.
 	dir := k.path + partSuffix
 	if err := os.RemoveAll(dir); err != nil {
@@ -86,13 +102,8 @@ func (k kept) build(ctx context.Context, goCmd Go, progress func(string)) (Compi
 	if err := os.MkdirAll(fresh.path, 0o777); err != nil {
 		return Compiler{}, err
 	}
-	progress("building the pipelined compiler of " + goCmd.Version + ", once per toolchain")
-	c, err := Build(ctx, goCmd, dir)
+	c, err := build(ctx, dir)
 	if err != nil {
-		return Compiler{}, err
-	}
-	progress("proving the pipelined compiler of " + goCmd.Version)
-	if err := Prove(ctx, goCmd, c, dir); err != nil {
 		return Compiler{}, err
 	}
 	if err := fresh.put(c); err != nil {

@@ -118,7 +118,7 @@ func identity(goCmd Go) (string, error) {
 	}
 	h := sha256.New()
 	fmt.Fprintf(h, "host %s/%s %s\n", runtime.GOOS, runtime.GOARCH, goCmd.experiment())
-	for _, name := range []string{"VERSION", filepath.Join("pkg", "tool", runtime.GOOS+"_"+runtime.GOARCH, "compile")} {
+	for _, name := range []string{"VERSION", stockCompiler()} {
 		digest, err := fileDigest(filepath.Join(goCmd.Root, name))
 		if err != nil {
 			return "", err
@@ -130,4 +130,9 @@ func identity(goCmd Go) (string, error) {
 	}
 	fmt.Fprintf(h, "probe %x\n", sha256.Sum256(probe))
 	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// stockCompiler is below GOROOT.
+func stockCompiler() string {
+	return filepath.Join("pkg", "tool", runtime.GOOS+"_"+runtime.GOARCH, "compile")
 }

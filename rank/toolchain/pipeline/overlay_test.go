@@ -1,0 +1,128 @@
+package pipeline
+
+import (
+	"go/parser"
+	"go/token"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// versions are the toolchains that the edits are meant for; "" is the one
+// that runs the tests.
+var versions = []string{"", "go1.25.5", "go1.24.11", "go1.23.12"}
+
+// toolchain returns the Go of a version, if this machine has it.
+func toolchain(t *testing.T, version string) Go {
+	t.Helper()
+	cmd := exec.Command("go", "env", "GOROOT", "GOVERSION")
+	cmd.Dir = t.TempDir()
+	cmd.Env = append(os.Environ(), "GOPROXY=off")
+	if version != "" {
+		cmd.Env = append(cmd.Env, "GOTOOLCHAIN="+version)
+	}
+	out, err := cmd.Output()
+	words := strings.Fields(string(out))
+	if err != nil || len(words) != 2 {
+		t.Skipf("no %s toolchain on this machine (`GOTOOLCHAIN=%s go version` downloads it)", version, version)
+	}
+	return Go{Command: filepath.Join(words[0], "bin", "go"), Root: words[0], Version: words[1]}
+}
+
+func TestEditsMatch(t *testing.T) {
+	for _, version := range versions {
+		t.Run(version, func(t *testing.T) {
+			goCmd := toolchain(t, version)
+			overlay, err := Edits(goCmd.Root)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for name, text := range overlay {
+				if _, err := parser.ParseFile(token.NewFileSet(), name, text, parser.SkipObjectResolution); err != nil {
+					t.Error(err)
+				}
+			}
+			for _, e := range edits {
+				if text := overlay[filepath.Join(goCmd.Root, "src", e.file)]; !strings.Contains(string(text), e.new) {
+					t.Errorf("%s: an edit got lost", e.file)
+				}
+			}
+		})
+	}
+}
+
+// fakeRoot is a GOROOT with what Edits and identity read, and no more.
+func fakeRoot(t *testing.T) Go {
+	t.Helper()
+	goCmd := toolchain(t, "")
+	root := t.TempDir()
+	files := []string{"VERSION", stockCompiler()}
+	for _, e := range edits {
+		files = append(files, filepath.Join("src", e.file))
+	}
+	for _, name := range files {
+		text, err := os.ReadFile(filepath.Join(goCmd.Root, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(root, name), string(text))
+	}
+	return Go{Command: filepath.Join(root, "bin", "go"), Root: root, Version: goCmd.Version}
+}
+
+func write(t *testing.T, name, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(name), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(name, []byte(text), 0o666); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestEditsRefuse(t *testing.T) {
+	objfile := "cmd/internal/obj/objfile.go"
+	for _, test := range []struct {
+		name   string
+		change func(text string) string
+		want   string
+	}{
+		{"altered", func(s string) string {
+			return strings.Replace(s, "switch rs.PkgIdx {", "switch idx := rs.PkgIdx; idx {", 1)
+		},
+			"edit 2 of " + objfile + " does not match"},
+		{"twice", func(s string) string { return s + edits[5].old },
+			"edit 2 of " + objfile + " does not match"},
+		{"empty", func(string) string { return "" }, "edit 1 of " + objfile + " does not match"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			goCmd := fakeRoot(t)
+			name := filepath.Join(goCmd.Root, "src", objfile)
+			text, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			write(t, name, test.change(string(text)))
+			if _, err := Edits(goCmd.Root); err == nil || err.Error() != test.want {
+				t.Errorf("Edits: %v, want %s", err, test.want)
+			}
+			_, err = Ensure(t.Context(), goCmd, t.TempDir(), nil)
+			want := "pipelined compiler: " + goCmd.Version + ": " + test.want + "; using the stock compiler"
+			if err == nil || err.Error() != want {
+				t.Errorf("Ensure: %v, want %s", err, want)
+			}
+		})
+	}
+	t.Run("missing", func(t *testing.T) {
+		goCmd := fakeRoot(t)
+		if err := os.Remove(filepath.Join(goCmd.Root, "src", objfile)); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Edits(goCmd.Root)
+		if err == nil || !strings.Contains(err.Error(), "no compiler source") || !strings.Contains(err.Error(), "objfile.go") {
+			t.Errorf("Edits: %v", err)
+		}
+	})
+}

@@ -1,0 +1,233 @@
+//go:build slow
+
+// These tests build compilers, a minute or more each:
+//
+//	go test -tags slow -timeout 60m ./rank/toolchain/pipeline
+//
+// With DISTGO_PROJECT set to the directory of a Go program, that program is
+// built both ways as well, and what pipelining is worth to it is logged.
+
+package pipeline
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// proved ensures the compiler of every version once for all tests, in a store
+// that the whole run shares (TestMain removes it).
+func proved(t *testing.T, goCmd Go) Compiler {
+	t.Helper()
+	c, err := Ensure(t.Context(), goCmd, store, func(line string) { t.Log(line) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+var store string // set by TestMain
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		store = os.Getenv("DISTGO_TEST_STORE") // to keep what it made for another run
+		if store == "" {
+			dir, err := os.MkdirTemp("", "pipeline")
+			if err != nil {
+				panic(err)
+			}
+			defer os.RemoveAll(dir)
+			store = dir
+		}
+		return m.Run()
+	}())
+}
+
+func TestProvedVersions(t *testing.T) {
+	for _, version := range versions {
+		t.Run(version, func(t *testing.T) {
+			goCmd := toolchain(t, version)
+			first := proved(t, goCmd)
+			again, err := Ensure(t.Context(), goCmd, store, func(line string) { t.Error(line) })
+			if err != nil || again != first {
+				t.Errorf("again: %+v, %v; first %+v", again, err, first)
+			}
+			stock := versionOf(t, filepath.Join(goCmd.Root, stockCompiler()))
+			if ours := versionOf(t, first.Path); bytes.Equal(ours, stock) {
+				t.Errorf("-V=full says %s of both compilers", ours)
+			}
+		})
+	}
+}
+
+func versionOf(t *testing.T, compiler string) []byte {
+	out, err := exec.CommandContext(t.Context(), compiler, "-V=full").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// TestBuildIsReproducible is why every rank may make its own.
+func TestBuildIsReproducible(t *testing.T) {
+	goCmd := toolchain(t, "")
+	c, err := Build(t.Context(), goCmd, t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if kept := proved(t, goCmd); kept.Digest != c.Digest {
+		t.Errorf("two builds differ: %s and %s", c.Digest, kept.Digest)
+	}
+}
+
+// TestProofFindsMutants leaves edits out, one at a time, whose absence makes
+// programs that are wrong.
+func TestProofFindsMutants(t *testing.T) {
+	goCmd := toolchain(t, "")
+	dir := t.TempDir() // one cache for all mutants
+	for _, mutant := range []struct{ name, file, from, to string }{
+		{"type descriptors on request", "cmd/compile/internal/noder/linker.go",
+			"\t\tw.Int64(-1)\n\t\tw.Int64(-1)\n",
+			"\t\treflectdata.TypeLinksym(typ)\n\t\treflectdata.TypeLinksym(typ.PtrTo())\n\t\tw.Int64(-1)\n\t\tw.Int64(-1)\n"},
+		{"hashes by index", "cmd/compile/internal/gc/main.go", "obj.HashByName = true", "obj.HashByName = false"},
+	} {
+		t.Run(mutant.name, func(t *testing.T) {
+			changed, err := Edits(goCmd.Root)
+			if err != nil {
+				t.Fatal(err)
+			}
+			name := filepath.Join(goCmd.Root, "src", mutant.file)
+			changed[name] = bytes.Replace(changed[name], []byte(mutant.from), []byte(mutant.to), 1)
+			if !bytes.Contains(changed[name], []byte(mutant.to)) {
+				t.Fatal("no mutation")
+			}
+			c, err := buildChanged(t.Context(), goCmd, dir, changed)
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = Prove(t.Context(), goCmd, c, dir)
+			if difference := (*Difference)(nil); !errors.As(err, &difference) {
+				t.Errorf("the proof says %v", err)
+			}
+			t.Log(err)
+		})
+	}
+}
+
+// compiled is what one run of a compiler left.
+type compiled struct {
+	said string
+	exit int
+}
+
+func compile(t *testing.T, compiler, dir string, args ...string) compiled {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), compiler, args...)
+	cmd.Dir = dir
+	out, err := cmd.CombinedOutput()
+	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return compiled{string(out), cmd.ProcessState.ExitCode()}
+}
+
+func exists(dir, name string) bool {
+	_, err := os.Stat(filepath.Join(dir, name))
+	return err == nil
+}
+
+func TestErrorsAreTheStockOnes(t *testing.T) {
+	goCmd := toolchain(t, "")
+	c := proved(t, goCmd)
+	for _, test := range []struct {
+		name, source string
+		exports      bool // whether the error is found after the signal
+	}{
+		{"syntax", "package p\n\nfunc f( {\n", false},
+		{"types", "package p\n\nfunc f() int { return \"\" }\n\nfunc g() { h() }\n", false},
+		{"back end", `package p
+
+type large struct{ b [1500000000]byte }
+
+func (l large) f() int { l.b[0] = 1; return len(l.b) }
+
+func g(l large) int { return l.f() + h(l, 3) }
+
+func h(l large, i int) int { l.b[i]++; return i }
+`, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			dir := t.TempDir()
+			write(t, filepath.Join(dir, "p.go"), test.source)
+			write(t, filepath.Join(dir, "importcfg"), "")
+			flags := []string{"-p", "p", "-complete", "-importcfg", "importcfg", "-pack"}
+			stock := compile(t, filepath.Join(goCmd.Root, stockCompiler()), dir, append(flags, "-o", "p.a", "p.go")...)
+			if stock.exit == 0 || stock.said == "" {
+				t.Fatalf("the stock compiler has nothing to say: %+v", stock)
+			}
+			for _, outputs := range [][]string{{"-o", "p.a"}, {"-o", "p.x", "-linkobj", "p.a"}} {
+				if ours := compile(t, c.Path, dir, append(append(flags, outputs...), "p.go")...); ours != stock {
+					t.Errorf("%q: %+v, the stock compiler %+v", outputs, ours, stock)
+				}
+			}
+			if exists(dir, "p.x") || exists(dir, "p.x.part") {
+				t.Error("export data was left behind")
+			}
+
+			cmd := exec.CommandContext(t.Context(), c.Path, append(flags, "-o", "p.x", "-linkobj", "p.a", "p.go")...)
+			cmd.Dir, cmd.Env = dir, os.Environ()
+			exported := false
+			if err := runSignalled(own(cmd), filepath.Join(dir, "p.x"), func() { exported = true }); err == nil {
+				t.Error("no error with the signal asked for")
+			}
+			if exported != test.exports {
+				t.Errorf("exported: %v", exported)
+			}
+		})
+	}
+}
+
+// TestStockOutput compiles real packages as the stock compiler is called.
+func TestStockOutput(t *testing.T) {
+	goCmd := toolchain(t, "")
+	c := proved(t, goCmd)
+	caches := t.TempDir()
+	for _, path := range []string{"sort", "internal/abi", "unicode/utf8"} {
+		dir := t.TempDir()
+		list := goCmd.command(t.Context(), caches, dir, "list", "-export", "-deps", "-f",
+			`{{if .Export}}packagefile {{.ImportPath}}={{.Export}}{{end}}`, path)
+		importcfg, err := run(t.Context(), list)
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(dir, "importcfg"), string(importcfg))
+		list = goCmd.command(t.Context(), caches, dir, "list", "-f",
+			`{{range .GoFiles}}{{$.Dir}}/{{.}} {{end}}`, path)
+		files, err := run(t.Context(), list)
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(dir, "symabis"), "")
+		args := []string{"-p", path, "-std", "-symabis", "symabis", "-importcfg", "importcfg", "-pack"}
+		for _, file := range bytes.Fields(files) {
+			args = append(args, string(file))
+		}
+		var objects [][]byte
+		for _, compiler := range []string{filepath.Join(goCmd.Root, stockCompiler()), c.Path} {
+			if got := compile(t, compiler, dir, append([]string{"-o", "p.a"}, args...)...); got.exit != 0 {
+				t.Fatalf("%s: %+v", path, got)
+			}
+			object, err := os.ReadFile(filepath.Join(dir, "p.a"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			objects = append(objects, object)
+		}
+		if !bytes.Equal(objects[0], objects[1]) {
+			t.Errorf("%s: objects differ", path)
+		}
+	}
+}
