@@ -22,10 +22,12 @@ const Threads = "$THREADS"
 // with compiles split into export data and link object. Everything is owned by
 // root until package schedule places it.
 //
-// Size tells the size in bytes of a source file, 0 where it is unknown; costs
-// are estimated from it.
-func New(script *transcript.Script, size func(path string) int64) (*Plan, error) {
+// Dir is the directory in which the go command ran, absolute: what "." and a
+// relative output mean. Size tells the size in bytes of a source file, 0 where
+// it is unknown; costs are estimated from it.
+func New(script *transcript.Script, dir string, size func(path string) int64) (*Plan, error) {
 	b := builder{
+		dir:  dir,
 		plan: &Plan{GoVersion: script.GoVersion},
 		made: map[string]ActionID{},
 		file: map[string]ArtifactID{},
@@ -50,6 +52,7 @@ func New(script *transcript.Script, size func(path string) int64) (*Plan, error)
 
 // builder collects what New has read so far.
 type builder struct {
+	dir  string
 	plan *Plan
 	made map[string]ActionID   // who writes a path below the scratch directory
 	file map[string]ArtifactID // artifacts by the same paths
@@ -120,6 +123,12 @@ func (b *builder) add(kind ActionKind, block *transcript.Block, steps []transcri
 	}
 	for i := range steps {
 		c := &steps[i]
+		if c.Dir == "" || c.Dir == "." {
+			c.Dir = b.dir
+		}
+		if kind == Link {
+			b.settle(c)
+		}
 		if c.Op == transcript.Write {
 			if path.Base(c.Args[0]) == "importcfg" && kind == Compile {
 				c.Body = exportImports(c.Body)
@@ -138,6 +147,17 @@ func (b *builder) add(kind ActionKind, block *transcript.Block, steps []transcri
 		ID: id, Kind: kind, Package: block.Package, Node: block.Node, Steps: steps,
 	})
 	b.deps = append(b.deps, reads)
+}
+
+// settle makes the place of a program absolute.
+func (b *builder) settle(c *transcript.Command) {
+	switch c.Op {
+	case transcript.Mkdir, transcript.Copy, transcript.Move, transcript.Join:
+		to := &c.Args[len(c.Args)-1]
+		if !strings.HasPrefix(*to, transcript.Work) && !path.IsAbs(*to) {
+			*to = path.Join(b.dir, *to)
+		}
+	}
 }
 
 // connect turns the paths that actions mention into artifacts between them. A

@@ -139,7 +139,7 @@ func (p *Plan) Dependencies(a ActionID, f func(ActionID)) {
 }
 
 // Targets lists the files outside the scratch directories that links write:
-// programs, archives. A path that is not absolute is seen from the project.
+// programs, archives; absolute.
 func (p *Plan) Targets() []string {
 	var targets []string
 	for i := range p.Actions {

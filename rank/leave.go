@@ -25,7 +25,10 @@ func (r *run) leave(err error) error {
 		e := failure(err)
 		if !r.isRoot() {
 			if !e.Silent {
-				text := fmt.Sprintf("rank %d (%s): %v", r.cfg.Place.Rank, r.world.Peer(r.world.Rank()).Host, e.Err)
+				text := e.Error()
+				if e.Code < ExitInterrupt { // a signal reaches all ranks: it does not matter which heard first
+					text = fmt.Sprintf("rank %d (%s): %s", r.cfg.Place.Rank, r.world.Peer(r.world.Rank()).Host, text)
+				}
 				sendErr := r.world.Send(root, transport.Express, transport.Message{Kind: kindAbort, Body: abortMessage{uint8(e.Code), text}})
 				e.Silent = sendErr == nil // root speaks of it, unless root is who is lost
 			}

@@ -31,15 +31,15 @@ func Plan(ctx context.Context, cfg Config, tools *toolchain.Toolchain) (p *plan.
 	if err != nil {
 		return nil, captured, err
 	}
-	if p, err = plan.New(script, toolchain.FileSize); err != nil {
+	if p, err = plan.New(script, tools.Dir, toolchain.FileSize); err != nil {
 		return nil, captured, err
 	}
 	p.Env = tools.CommandEnv()
-	return p, captured, check(cfg, tools, p)
+	return p, captured, check(cfg, p)
 }
 
 // check finds before the build what would stop it at its end.
-func check(cfg Config, tools *toolchain.Toolchain, p *plan.Plan) error {
+func check(cfg Config, p *plan.Plan) error {
 	if !hasLink(p) && cfg.Request.Output == "" && !isPattern(cfg.Request.Main) {
 		return usage("%s is not a main package, so there is no program to link; name a main package with -m, a pattern such as ./... to compile without linking, or -o FILE.a to keep the archive",
 			strings.Join(cfg.Request.Main, " "))
@@ -50,9 +50,6 @@ func check(cfg Config, tools *toolchain.Toolchain, p *plan.Plan) error {
 		}
 	}
 	for _, path := range p.Targets() {
-		if !filepath.IsAbs(path) {
-			path = filepath.Join(tools.Dir, path)
-		}
 		if err := writable(path); err != nil {
 			return err
 		}

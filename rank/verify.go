@@ -94,9 +94,6 @@ func verify(ctx context.Context, cfg Config, tools *toolchain.Toolchain, p *plan
 		return fmt.Errorf("go build, asked to verify: %w", err)
 	}
 	for _, made := range targets {
-		if !filepath.IsAbs(made) {
-			made = filepath.Join(tools.Dir, made)
-		}
 		verdict, err := Compare(made, filepath.Join(dir, filepath.Base(made)))
 		if err != nil {
 			return err

@@ -134,9 +134,6 @@ func (r *Runner) expand(s string) string {
 
 // dir is the directory a command runs in.
 func (r *Runner) dir(c *transcript.Command) string {
-	if c.Dir == "" || c.Dir == "." {
-		return r.Work
-	}
 	return r.expand(c.Dir)
 }
 
