@@ -7,6 +7,7 @@ import (
 
 	"github.com/badbubble/distgo/rank/execute"
 	"github.com/badbubble/distgo/rank/launch"
+	"github.com/badbubble/distgo/rank/scratch"
 	"github.com/badbubble/distgo/rank/toolchain"
 	"github.com/badbubble/distgo/transport"
 )
@@ -54,6 +55,7 @@ func failure(err error) *Error {
 		missing     *toolchain.Missing
 		flag        *toolchain.Usage
 		place       *launch.Error
+		directory   *scratch.Error
 		unbuilt     *execute.Failure
 		unlike      *transport.RefusedError
 		absent      *transport.MissingError
@@ -67,7 +69,7 @@ func failure(err error) *Error {
 		}
 	case errors.As(err, &refused), errors.As(err, &unbuilt):
 		code = ExitNotBuilt
-	case errors.As(err, &missing), errors.As(err, &flag), errors.As(err, &place), errors.As(err, &unlike):
+	case errors.As(err, &missing), errors.As(err, &flag), errors.As(err, &place), errors.As(err, &directory), errors.As(err, &unlike):
 		code = ExitUsage
 	case errors.As(err, &absent), errors.As(err, &node), isSystem(err):
 		code = ExitWorld

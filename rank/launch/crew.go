@@ -14,8 +14,8 @@ import (
 // first cause gets printed. Then they are asked to end, and after askGrace more they are killed. Both are short: the
 // ranks share this machine, and whatever they still do, nobody waits for it.
 const (
-	leaveGrace = 2 * time.Second
-	askGrace   = 3 * time.Second
+	leaveGrace = 1 * time.Second
+	askGrace   = 2 * time.Second
 	pipeGrace  = time.Second // for output that is still in a pipe which a leftover process holds open
 )
 
