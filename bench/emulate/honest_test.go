@@ -310,18 +310,25 @@ func bareCommand(t *testing.T, c *Cluster, argv []string) *exec.Cmd {
 
 func runBare(t *testing.T, c *Cluster, gomaxprocs string, argv []string) float64 {
 	t.Helper()
-	cmd := bareCommand(t, c, argv)
+	cmd := bareCommand(t, c, append([]string{self(), "timed"}, argv...))
 	cmd.Env = append(os.Environ(), "GOMAXPROCS="+gomaxprocs)
-	start := time.Now()
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
 	}
-	return time.Since(start).Seconds()
+	return seconds(t, string(out))
 }
 
 func runOn(t *testing.T, c *Cluster, argv []string) float64 {
 	t.Helper()
-	start := time.Now()
-	output(t, c, 0, argv...)
-	return time.Since(start).Seconds()
+	return seconds(t, output(t, c, 0, append([]string{self(), "timed"}, argv...)...))
+}
+
+func seconds(t *testing.T, text string) float64 {
+	t.Helper()
+	s, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/exec"
 	"runtime"
 	"strconv"
 	"sync"
@@ -30,6 +31,8 @@ func TestMain(m *testing.M) {
 		err = Cage(words[1:])
 	case "bare":
 		err = bareMain(group(words[1]), words[2:])
+	case "timed":
+		err = timedMain(words[1:])
 	case "spin":
 		err = spinMain(words[1], words[2])
 	case "receive":
@@ -58,6 +61,16 @@ func bareMain(g group, argv []string) error {
 		return err
 	}
 	return syscall.Exec(argv[0], argv, os.Environ())
+}
+
+// timedMain runs a program and prints its seconds, which leave out what it took to get where it runs.
+func timedMain(argv []string) error {
+	cmd := exec.CommandContext(context.Background(), argv[0], argv[1:]...)
+	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
+	start := time.Now()
+	err := cmd.Run()
+	fmt.Println(time.Since(start).Seconds())
+	return err
 }
 
 // spinMain computes in so many threads for a time, and prints how much a thread got done in a second, on average. It
