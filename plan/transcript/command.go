@@ -34,7 +34,7 @@ type Command struct {
 	Env     []string `msgpack:"e,omitempty"` // assignments printed before the tool, unquoted, as NAME=value
 	Args    []string `msgpack:"a,omitempty"` // unquoted
 	Body    string   `msgpack:"b,omitempty"` // Write: the file's content
-	Stdout  string   `msgpack:"s,omitempty"` // Run: file that receives standard output ("> file"), "" for none
+	Stdout  string   `msgpack:"s,omitempty"` // Run: file that receives standard output, "" for none; no verified go command prints one
 	MayFail bool     `msgpack:"f,omitempty"` // Run: the trial link of a cgo package; its failure is an answer, not an error (doc.go)
 	Line    int      `msgpack:"-"`           // line of the transcript it starts on, 1-based
 }

@@ -18,7 +18,7 @@
 // downloading …`); anything else is a *SyntaxError that quotes it.
 //
 // Invariant 3: a command is in the block of the directory it works in. Since
-// go1.25 cmd/go prints the parts of a package (cover, cgo, the C files, the
+// go1.26 cmd/go prints the parts of a package (cover, cgo, the C files, the
 // compile) one by one, possibly with other packages in between: the commands
 // of a block are in order, but need not have been adjacent.
 //

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -61,6 +63,51 @@ func FuzzParse(f *testing.F) {
 		}
 		if commands > len(text) || size > (maxDir+1)*len(text) {
 			t.Errorf("%d commands of %d bytes in all from %d bytes of text", commands, size, len(text))
+		}
+	})
+}
+
+// FuzzArguments: what cmd/go would print for a call is read as that call. Left
+// out is what the text cannot tell: words that begin with a dot.
+func FuzzArguments(f *testing.F) {
+	f.Add("/ws/a", "it's", "/ws/a/x.go", "a b", "-DX=\"y\"")
+	f.Add("$WORK/b001/exe/", "line\nbreak", "", "\\", "$WORK/b001/exe/x")
+	f.Add("$WORK/b001", "", "$WORK/b0012/x", "$WORK/b001/x", "$HOME")
+	f.Add(".", "", "\u200b", "a=>b;c", "(\xff)")
+	f.Fuzz(func(t *testing.T, dir, value, x, y, z string) {
+		ours := []string{".", "$WORK", "$WORK/b001", "$WORK/b001/", "$WORK/b001/exe/"}
+		if !slices.Contains(ours, dir) && (len(dir) > maxDir || len(dir) < 2 || dir[0] != '/' || filepath.Clean(dir) != dir || strings.Contains(dir, "\n")) {
+			t.Skip("no directory that cmd/go runs a tool in")
+		}
+		want := Command{Op: Run, Dir: dir, Env: []string{"A=" + value}, Args: []string{"/t/compile", "-o", Work + "b001/x", x, y, z}}
+		for _, s := range append(want.Args, value) {
+			if strings.HasPrefix(s, ".") || strings.Contains(s, " .") || strings.Contains(s, " "+dir) || strings.HasPrefix(dir, s) {
+				t.Skip("ambiguous")
+			}
+			if strings.Contains(s, workDir) && !slices.Contains([]string{"$WORK/b001/x", "$WORK/b001/exe/x", "$WORK/b0012/x"}, s) {
+				t.Skip("no name below $WORK that cmd/go makes")
+			}
+		}
+		// A directory that is a prefix of a word's first letters makes a dot
+		// in the middle of a name, which only Exists can tell.
+		known := func(path string) bool {
+			for _, s := range want.Args {
+				if s == path {
+					return true
+				}
+			}
+			return false
+		}
+		var fm formatter
+		text := bytes.Clone(fm.format(&printed{form: shownIn}, &want))
+		s, err := Parse(text, Options{GoVersion: testVersion, Exists: known})
+		if err != nil {
+			t.Fatalf("%q: %v", text, err)
+		}
+		got := s.Blocks[0].Commands[0]
+		got.Line = 0
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%q\nis read as %+v\nwas       %+v", text, got, want)
 		}
 	})
 }

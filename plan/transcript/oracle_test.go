@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -74,6 +73,7 @@ func TestRealBuild(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	version := goEnv(t, nil, "GOVERSION")
 	// This binary stands between the go command and its C compilers, too.
 	env := []string{"CC=" + exe + " gcc", "CXX=" + exe + " g++"}
 	quoting := "-ldflags=-X \"main.v=$HOME it's\" -X 'main.w=a . \\\"b\\\" ./c;>()\t\\é\u200b'"
@@ -94,7 +94,7 @@ func TestRealBuild(t *testing.T) {
 			writeModule(t, dir, dir)
 			dir = filepath.Join(dir, tt.sub)
 			real := append([]string{recordVar + "=" + calls}, env...)
-			s := mustParse(t, goCommand(t, dir, real, append([]string{"build", "-n"}, tt.args...)...), runtime.Version())
+			s := mustParse(t, goCommand(t, dir, real, append([]string{"build", "-n"}, tt.args...)...), version)
 			clearDir(t, calls)
 			graph := filepath.Join(calls, "graph.json")
 			goCommand(t, dir, real, append([]string{"build", "-toolexec=" + exe, "-debug-actiongraph=" + graph}, tt.args...)...)

@@ -35,7 +35,7 @@ func (p *parser) tool() error {
 		return p.words(args)
 	}
 	if len(p.cmd.Env) == 0 && strings.HasSuffix(line, internalMark) {
-		// Before go1.25 these are named by their path.
+		// Before go1.25 these were named by their paths.
 		program, args, _ := strings.Cut(line, " ")
 		switch {
 		case base(program) == "pack" && strings.HasPrefix(args, "r "):
