@@ -2,6 +2,7 @@ package transport
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"net"
 	"os"
@@ -25,6 +26,11 @@ type Config struct {
 
 	// Root is rank 0's address as host:port. Rank 0 itself listens on its port, unless Listener is given.
 	Root string
+
+	// FindRoot, if not nil, replaces Root for the other ranks: it returns where root may be, the likeliest first, and is
+	// asked again until root was met. tried are the addresses at which others answered; FindRoot may wait for new ones.
+	// When it names none but those, the search is over. Optional.
+	FindRoot func(ctx context.Context, tried []string) ([]string, error)
 
 	// Listener, if not nil, is where this rank accepts its peers. It belongs to Meet, which closes it. Without one,
 	// ranks other than 0 listen on a port of the system's choice.
@@ -83,7 +89,7 @@ func (c Config) withDefaults() (Config, error) {
 		return c, fmt.Errorf("info of %d bytes exceeds %d", len(c.Info), MaxInfo)
 	case len(c.Host) > maxHost:
 		return c, fmt.Errorf("host name of %d bytes exceeds %d", len(c.Host), maxHost)
-	case c.Size > 1 && c.Rank != Root && c.Root == "":
+	case c.Size > 1 && c.Rank != Root && c.Root == "" && c.FindRoot == nil:
 		return c, fmt.Errorf("rank %d does not know root's address", c.Rank)
 	case c.Size > 1 && c.Rank == Root && c.Listener == nil && c.Root == "":
 		return c, fmt.Errorf("root has neither a listener nor an address to listen on")

@@ -125,9 +125,12 @@ func (m *meeting) run(ctx context.Context) error {
 func (m *meeting) listen(ctx context.Context) error {
 	l := m.cfg.Listener
 	if l == nil {
-		host, port, err := net.SplitHostPort(m.cfg.Root)
-		if err != nil {
-			return fmt.Errorf("root's address %q: %w", m.cfg.Root, err)
+		var host, port string
+		var err error
+		if m.cfg.Root != "" {
+			if host, port, err = net.SplitHostPort(m.cfg.Root); err != nil {
+				return fmt.Errorf("root's address %q: %w", m.cfg.Root, err)
+			}
 		}
 		if m.cfg.Rank != Root {
 			port = "0"

@@ -19,6 +19,7 @@ func (m *meeting) join(ctx context.Context) error {
 		return err
 	}
 	m.link(Root, root)
+	at := root.conn.RemoteAddr()
 	introduction := joinBody{
 		Size: m.cfg.Size, Host: m.cfg.Host, Port: portOf(m.door.listener.Addr()), Facts: m.cfg.Facts, Info: m.cfg.Info,
 	}
@@ -26,7 +27,7 @@ func (m *meeting) join(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, wait, errMeetTimeout)
 	defer cancel()
 	if err := m.say(ctx, root, kindJoin, introduction); err != nil {
-		return fmt.Errorf("joining root at %s: %w", m.cfg.Root, err)
+		return fmt.Errorf("joining root at %s: %w", at, err)
 	}
 	m.others.Go(func() { m.hearRoot(ctx, root) })
 	for told := false; ; {
@@ -36,7 +37,7 @@ func (m *meeting) join(ctx context.Context) error {
 				return fmt.Errorf("%s gave up while the world met: %w", m.infos[m.cfg.Rank], cause)
 			}
 			return &MissingError{Size: m.cfg.Size, Joined: 1, After: wait, Missing: []Rank{Root}, Reason: fmt.Sprintf(
-				"%s joined, but root at %s did not complete the world within %s", m.infos[m.cfg.Rank], m.cfg.Root, wait)}
+				"%s joined, but root at %s did not complete the world within %s", m.infos[m.cfg.Rank], at, wait)}
 		case e := <-m.events:
 			switch {
 			case e.err != nil:
@@ -57,7 +58,7 @@ func (m *meeting) join(ctx context.Context) error {
 		}
 		if m.complete() && !told {
 			if err := m.say(ctx, root, kindReady, nil); err != nil {
-				return fmt.Errorf("telling root at %s: %w", m.cfg.Root, err)
+				return fmt.Errorf("telling root at %s: %w", at, err)
 			}
 			told = true
 		}
@@ -74,7 +75,7 @@ func (m *meeting) hearRoot(ctx context.Context, s *stream) {
 		case err == io.EOF:
 			err = errors.New("it closed the connection")
 		}
-		return fmt.Errorf("root at %s was lost while the world met: %w", m.cfg.Root, err)
+		return fmt.Errorf("root at %s was lost while the world met: %w", s.conn.RemoteAddr(), err)
 	}
 	table := new(tableBody)
 	if err := within(ctx, s.conn, func() error { return m.expect(s, kindTable, table) }); err != nil {
@@ -114,25 +115,6 @@ func (m *meeting) learn(t *tableBody, root *stream) error {
 	return nil
 }
 
-// dialRoot tries until root answers: it may start later than we.
-func (m *meeting) dialRoot(ctx context.Context) (*stream, error) {
-	limited, cancel := context.WithTimeoutCause(ctx, m.cfg.MeetTimeout, errMeetTimeout)
-	defer cancel()
-	pause(limited, time.Duration(m.cfg.Rank%64)*stagger)
-	s, err := m.persist(limited, Root, m.cfg.Root, roleJoin, Express)
-	var refused *RefusedError
-	switch {
-	case err == nil:
-		return s, nil
-	case errors.As(err, &refused):
-		return nil, err
-	case ctx.Err() != nil:
-		return nil, fmt.Errorf("%s gave up looking for root at %s: %w", m.infos[m.cfg.Rank], m.cfg.Root, context.Cause(ctx))
-	}
-	return nil, &MissingError{Size: m.cfg.Size, Joined: 1, After: m.cfg.MeetTimeout, Missing: []Rank{Root}, Reason: fmt.Sprintf(
-		"%s could not reach root (%s) within %s: %s", m.infos[m.cfg.Rank], m.cfg.Root, m.cfg.MeetTimeout, err)}
-}
-
 // dialMesh connects to every rank below this one, on the lanes that do not stand yet.
 func (m *meeting) dialMesh(ctx context.Context, root string) {
 	limited, cancel := context.WithTimeoutCause(ctx, meshLimit, fmt.Errorf("no success within %s", meshLimit))
@@ -169,7 +151,7 @@ func (m *meeting) dialMesh(ctx context.Context, root string) {
 // resolve yet, nothing may listen yet, a handshake may be cut short.
 func (m *meeting) persist(ctx context.Context, to Rank, addr string, role role, lane Lane) (*stream, error) {
 	for wait := firstRetry; ; wait = min(2*wait, lastRetry) {
-		s, err := m.attempt(ctx, to, addr, role, lane)
+		s, err := m.attempt(ctx, to, addr, role, lane, handshakeLimit)
 		var refused *RefusedError
 		if err == nil || errors.As(err, &refused) {
 			return s, err
@@ -180,8 +162,8 @@ func (m *meeting) persist(ctx context.Context, to Rank, addr string, role role, 
 	}
 }
 
-func (m *meeting) attempt(ctx context.Context, to Rank, addr string, role role, lane Lane) (*stream, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, handshakeLimit, errHandshakeLimit)
+func (m *meeting) attempt(ctx context.Context, to Rank, addr string, role role, lane Lane, limit time.Duration) (*stream, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("no answer within %s", limit))
 	defer cancel()
 	conn, err := m.cfg.Network.Dial(ctx, addr)
 	if err != nil {

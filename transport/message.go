@@ -13,8 +13,13 @@ import (
 type Message struct {
 	Kind Kind   // FirstKind to LastKind
 	Step uint32 // the superstep it belongs to, 0 if none
-	Body any    // encoded by Send before it returns; nil is an empty body; a msgpack.RawMessage is sent as it is, and must not change
-	Blob *Blob  // optional
+
+	// Body is encoded by Send before it returns; nil is an empty body. What Decode would refuse is not sent: nesting beyond
+	// 32, keys of maps other than strings and integers, a time.Time. A msgpack.RawMessage is sent as it is, unchecked and
+	// uncopied, which pays when one large body goes to many.
+	Body any
+
+	Blob *Blob // optional
 }
 
 // A Blob is raw bytes that follow a message.
@@ -48,7 +53,7 @@ func (f Frame) Decode(v any) error {
 	return nil
 }
 
-// encode makes a body of v. Keys of maps are sorted, so that equal values give equal bytes.
+// encode makes a body of v that Decode will accept. Keys of maps are sorted, so that equal values give equal bytes.
 func encode(v any) ([]byte, error) {
 	switch v := v.(type) {
 	case nil:
@@ -63,7 +68,7 @@ func encode(v any) ([]byte, error) {
 	if err := e.Encode(v); err != nil {
 		return nil, err
 	}
-	return b.Bytes(), nil
+	return b.Bytes(), checkStructure(b.Bytes())
 }
 
 // check says what is wrong with a message and its encoded body.

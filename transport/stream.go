@@ -22,6 +22,8 @@ type stream struct {
 	read uint32 // frames read so far
 	sent uint32 // frames written so far
 
+	scratch []byte // of blobReader.WriteTo
+
 	// waitingSince is when the reader began to wait for the network, as time since epoch, and 0 while it does not wait.
 	// It is what a peer's silence is measured by: time that this side spends elsewhere does not count.
 	waitingSince atomic.Int64
@@ -176,4 +178,31 @@ func (r *blobReader) Read(p []byte) (int, error) {
 		err = r.err
 	}
 	return n, err
+}
+
+// WriteTo is what io.Copy calls: large pieces save system calls on both sides.
+func (r *blobReader) WriteTo(w io.Writer) (n int64, err error) {
+	if r.s.scratch == nil && r.left > bufferSize {
+		r.s.scratch = make([]byte, blobPiece)
+	}
+	p := r.s.scratch
+	if p == nil {
+		p = make([]byte, max(r.left, 1))
+	}
+	for {
+		k, err := r.Read(p)
+		if k > 0 {
+			written, err := w.Write(p[:k])
+			n += int64(written)
+			if err != nil {
+				return n, err
+			}
+		}
+		switch {
+		case err == io.EOF:
+			return n, nil
+		case err != nil:
+			return n, err
+		}
+	}
 }
