@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"time"
 )
 
@@ -52,7 +53,7 @@ type Config struct {
 	// joined.
 	MeetTimeout time.Duration
 
-	// SilenceLimit is how long nothing may come from a peer; 0 means 6 s. Equal on all ranks, as each sends
+	// SilenceLimit is how long nothing may come from a peer; 0 means 6 s. It is compared like a fact, as each rank sends
 	// heartbeats at a sixth of its own.
 	SilenceLimit time.Duration
 
@@ -101,7 +102,11 @@ func (c Config) withDefaults() (Config, error) {
 			return c, fmt.Errorf("body limit %d for %s: kinds are %d to %d, limits at most %d", n, k, FirstKind, LastKind, MaxBody)
 		}
 	}
-	return c, checkFacts(c.Facts)
+	if err := checkFacts(c.Facts); err != nil {
+		return c, err
+	}
+	c.Facts = append(slices.Clone(c.Facts), Fact{"silence limit", c.SilenceLimit.String()})
+	return c, nil
 }
 
 // hostOf is what the launcher said about a rank's node.

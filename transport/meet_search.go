@@ -63,6 +63,12 @@ func (s *search) run(ctx context.Context) (*stream, error) {
 		if err != nil {
 			return nil, err
 		}
+		if s.exhausted(addrs) {
+			if s.refused != nil {
+				return nil, s.refused
+			}
+			return nil, errors.New("there is no address to try")
+		}
 		for _, addr := range addrs {
 			if slices.Contains(s.tried, addr) {
 				continue
@@ -73,16 +79,19 @@ func (s *search) run(ctx context.Context) (*stream, error) {
 			}
 			s.weigh(ctx, addr, err)
 		}
-		hopeless := !slices.ContainsFunc(addrs, func(a string) bool { return !slices.Contains(s.tried, a) })
 		switch {
-		case s.refused != nil && (hopeless || s.certain(addrs)):
+		case s.certain(addrs):
 			return nil, s.refused
-		case hopeless:
-			return nil, errors.New("no address is left to try")
+		case s.exhausted(addrs): // FindRoot may know more when it hears of it
 		case !pause(ctx, wait/2+rand.N(wait)):
 			return nil, context.Cause(ctx)
 		}
 	}
+}
+
+// exhausted reports that someone else answered at every address.
+func (s *search) exhausted(addrs []string) bool {
+	return !slices.ContainsFunc(addrs, func(a string) bool { return !slices.Contains(s.tried, a) })
 }
 
 // ask returns where root may be by now.
