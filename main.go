@@ -8,14 +8,17 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
 	"runtime/debug"
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
 
+	"github.com/badbubble/distgo/bench"
 	"github.com/badbubble/distgo/rank"
 	"github.com/badbubble/distgo/rank/launch"
 	"github.com/badbubble/distgo/rank/scratch"
@@ -36,6 +39,7 @@ Exit codes: 0 built; 1 the code does not build; 2 usage or configuration; 3 a ra
 type commandLine struct {
 	Build buildCommand `cmd:"" default:"withargs" help:"Build a program. This is the default."`
 	Plan  planCommand  `cmd:"" help:"Print what a build would do, without building."`
+	Bench benchCommand `cmd:"" help:"Measure distgo against go build, draw the figures."`
 
 	Version kong.VersionFlag `help:"Print distgo's version."`
 }
@@ -149,6 +153,8 @@ type buildCommand struct {
 	Slots    int    `placeholder:"N" help:"Actions this rank executes side by side. Default: the cores that launcher, affinity and cgroup grant."`
 	Scratch  string `placeholder:"DIR" help:"Where the private directory of the run is made; node-local disk. Default: TMPDIR."`
 	Barrier  string `enum:"split,blocking" default:"split" help:"split: a rank notifies at a barrier and goes on. blocking: textbook BSP, nobody goes on before all have arrived."`
+	Pipeline string `enum:"auto,off,require" default:"auto" env:"DISTGO_PIPELINE" help:"Use the pipelined compiler: where it is proved, never, or else fail."`
+	Store    string `placeholder:"DIR" help:"What is kept between runs. Default: distgo in the user's cache directory."`
 	All      bool   `short:"a" help:"Compile everything, whatever the store holds."`
 	Verify   bool   `help:"Build with go build as well and compare the programs."`
 	KeepWork bool   `help:"Leave the scratch directory and print its name."`
@@ -191,7 +197,8 @@ func (c *buildCommand) Run(env *environment) error {
 	}
 	cfg.Place, cfg.Executable = env.place, exe
 	cfg.Slots, cfg.Scratch, cfg.Report = c.Slots, c.Scratch, c.Report
-	cfg.Verify, cfg.KeepWork = c.Verify, c.KeepWork
+	cfg.Verify, cfg.KeepWork, cfg.Store = c.Verify, c.KeepWork, c.Store
+	cfg.Pipeline = map[string]rank.Pipeline{"auto": rank.PipelineAuto, "off": rank.PipelineOff, "require": rank.PipelineRequire}[c.Pipeline]
 	cfg.Quiet, cfg.Verbose, cfg.Trace = c.Quiet, c.Verbose, c.Trace
 	cfg.Wrap = strings.Fields(os.Getenv("DISTGO_TOOLEXEC"))
 	cfg.Mode = superstep.Split
@@ -242,4 +249,110 @@ func (c *planCommand) Run(env *environment) error {
 		form = rank.Dot
 	}
 	return rank.PrintPlan(env.ctx, os.Stdout, cfg, c.Ranks, c.Slots, form)
+}
+
+// benchCommand measures. What its parts do is in package bench.
+type benchCommand struct {
+	Run_ benchRun `cmd:"" name:"run" help:"Measure programs on nodes of cores, beside go build."`
+	Pin  benchPin `cmd:"" hidden:"" help:"Run a command on so many cores."`
+}
+
+// experiment is what run and baseline share.
+type experiment struct {
+	Programs    []string      `arg:"" optional:"" name:"program" help:"Programs of the manifest (distgo bench fetch --list), as alist or alist@2024, or directories of your own, as ./server:./cmd/server."`
+	Output      string        `short:"o" default:"samples.jsonl" placeholder:"FILE" help:"Where samples go, one line each. Default: samples.jsonl."`
+	Resume      bool          `help:"Go on with a file that holds samples already."`
+	Repetitions int           `short:"r" default:"3" placeholder:"N" help:"Samples of each cell."`
+	Checkouts   string        `placeholder:"DIR" help:"Where distgo bench fetch puts programs. Default: distgo-bench in the user's cache directory."`
+	CGO         bool          `name:"cgo" help:"CGO_ENABLED=1 for directories of your own; the manifest says it for its programs."`
+	Limit       time.Duration `default:"30m" placeholder:"TIME" help:"A build that takes longer is refused."`
+	StopAfter   time.Duration `placeholder:"TIME" help:"Begin no sample that would likely end later: for slots of a batch system. --resume takes the rest."`
+	Launcher    string        `enum:"local,emulate,prun,srun" default:"local" help:"Where builds run: on this machine, on an emulated cluster on it, or through prun or srun."`
+	NodeCores   int           `default:"16" placeholder:"N" help:"Cores of a node of the cluster, for prun and srun."`
+	Dilation    float64       `placeholder:"F" help:"With emulate: everything runs F times slower than on real cores. Default: what makes each cell fit."`
+	Net         string        `default:"1gbit" placeholder:"RATE" help:"With emulate: rate of a node's link."`
+	LauncherArg []string      `placeholder:"ARG" sep:"none" help:"A further argument for prun or srun, repeatable."`
+	Pin         bool          `negatable:"" default:"true" help:"With prun: use no more of a node's cores than the cell has."`
+}
+
+type benchRun struct {
+	experiment
+	Nodes     []int    `default:"1" placeholder:"N,..." help:"Numbers of nodes."`
+	Cores     []int    `default:"1" placeholder:"C,..." help:"Cores of each node."`
+	Shape     []string `placeholder:"NxC,..." help:"Further worlds, as 4x2 for four nodes of two cores."`
+	Barrier   []string `default:"split,blocking" enum:"split,blocking" help:"Barrier modes."`
+	Baselines bool     `negatable:"" default:"true" help:"Measure go build too, on one node of C cores and on one of all N x C."`
+}
+
+func (c *benchRun) Run(env *environment) error {
+	var further []bench.Shape
+	for _, text := range c.Shape {
+		s, err := bench.ParseShape(text)
+		if err != nil {
+			return benchError(err)
+		}
+		further = append(further, s)
+	}
+	nodes, cores := c.Nodes, c.Cores
+	if len(further) > 0 && len(nodes) == 1 && len(cores) == 1 && nodes[0] == 1 && cores[0] == 1 {
+		nodes, cores = nil, nil
+	}
+	shapes, err := bench.Shapes(nodes, cores, further)
+	if err != nil {
+		return benchError(err)
+	}
+	return benchError(c.measure(env, bench.Matrix{Shapes: shapes, Barriers: c.Barrier, Baselines: c.Baselines}))
+}
+
+func (c *experiment) measure(env *environment, m bench.Matrix) (err error) {
+	if c.Checkouts == "" {
+		if c.Checkouts, err = bench.Checkouts(); err != nil {
+			return err
+		}
+	}
+	choice := bench.Choice{Names: c.Programs, Checkouts: c.Checkouts, CGO: c.CGO}
+	if m.Programs, err = choice.Programs(env.ctx); err != nil {
+		return err
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	launcher, err := bench.NewLauncher(bench.Place{Name: c.Launcher, Exe: exe, NodeCores: c.NodeCores, Dilation: c.Dilation, Net: c.Net, Args: c.LauncherArg, Pin: c.Pin})
+	if err != nil {
+		return err
+	}
+	e := bench.Experiment{
+		Matrix: m, Launcher: launcher, Repetitions: c.Repetitions, Flags: env.goFlags,
+		File: c.Output, Resume: c.Resume, Limit: c.Limit, StopAfter: c.StopAfter,
+		Exe: exe, Version: version(), Out: os.Stderr,
+	}
+	return e.Run(env.ctx)
+}
+
+type benchPin struct {
+	Cores  int    `help:"How many; 0 leaves all."`
+	Result string `help:"Wait for the command, and write what it took to this file."`
+}
+
+func (c *benchPin) Run(env *environment) error {
+	err := bench.Pin(c.Cores, c.Result, env.goFlags)
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		return &rank.Error{Code: max(exit.ExitCode(), 1), Err: err, Silent: true}
+	}
+	return benchError(err)
+}
+
+// benchError gives an experiment's errors their exit codes.
+func benchError(err error) error {
+	if _, ok := errors.AsType[*bench.Config](err); ok {
+		return rank.Usage(err)
+	}
+	if e, ok := errors.AsType[*rank.Interrupted](err); ok {
+		return &rank.Error{Code: 128 + int(e.Signal), Err: err}
+	}
+	if err != nil {
+		return &rank.Error{Code: rank.ExitWorld, Err: err}
+	}
+	return nil
 }

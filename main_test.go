@@ -51,6 +51,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("PATH", bin+string(filepath.ListSeparator)+env.Getenv("PATH"))
 			env.Setenv(asDistgo, "1")
+			env.Setenv("DISTGO_PIPELINE", "off") // making the compiler takes longer than all scripts together
 			env.Setenv("PRUN", prun)
 			env.Setenv("HOME", env.WorkDir+"/home")
 			env.Setenv("TMPDIR", env.WorkDir+"/tmp")
@@ -173,7 +174,7 @@ func TestKilled(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 			defer cancel()
 			cmd := exec.CommandContext(ctx, exe, "-n", "3", "-x", "-p", project)
-			cmd.Env = append(os.Environ(), asDistgo+"=1", "TMPDIR="+tmp)
+			cmd.Env = append(os.Environ(), asDistgo+"=1", "TMPDIR="+tmp, "DISTGO_PIPELINE=off")
 			words, err := cmd.StderrPipe()
 			if err != nil {
 				t.Fatal(err)

@@ -44,6 +44,7 @@ func New(script *transcript.Script, dir string, size func(path string) int64) (*
 	for i := range b.plan.Actions {
 		a := &b.plan.Actions[i]
 		a.Cost = estimate(a, size)
+		a.Lead = a.Cost
 	}
 	b.plan.Owner = make([]Rank, len(b.plan.Actions))
 	b.plan.Priority = BottomLevels(b.plan)

@@ -71,6 +71,7 @@ type Action struct {
 	Node    string               `msgpack:"n"`           // cmd/go's name for its directory, "b012"
 	Group   Superstep            `msgpack:"g"`           // depth in the graph
 	Cost    int64                `msgpack:"w"`           // estimated microseconds of one core
+	Lead    int64                `msgpack:"l"`           // of those, until its export data is there; Cost unless the compiler is pipelined
 	Inputs  []ArtifactID         `msgpack:"r,omitempty"` // ascending
 	Outputs []ArtifactID         `msgpack:"o,omitempty"` // ascending
 	Steps   []transcript.Command `msgpack:"c,omitempty"` // commands in order; left out of the copies of ranks that do not execute it
@@ -93,6 +94,7 @@ type Plan struct {
 	Owner     []Rank     `msgpack:"o"` // by ActionID: who executes it, unless it is moved while the build runs
 	Priority  []int64    `msgpack:"y"` // by ActionID: higher starts first
 	Env       []string   `msgpack:"e"` // environment of every command, sorted
+	Pipelined bool       `msgpack:"l"` // compiles hand out export data before their end
 }
 
 // Groups lists the actions by group, each in ascending order.

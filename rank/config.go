@@ -20,7 +20,9 @@ type Config struct {
 	Slots        int    // 0: what the node grants
 	Scratch      string // parent of the scratch directory; "" for TMPDIR
 	Mode         superstep.Mode
-	Verify       bool   // build with go build as well and compare
+	Verify       bool // build with go build as well and compare
+	Pipeline     Pipeline
+	Store        string // directory of what is kept between runs; "" for the user's cache directory
 	KeepWork     bool   // leave the scratch directory
 	UnverifiedGo bool   // go on with a Go version whose transcript format was not verified
 	Report       string // file for the JSON report, "" for none

@@ -91,6 +91,9 @@ func (r *run) fill(l *loop) {
 	rep.Schema, rep.Distgo, rep.Go = report.Schema, r.cfg.Version, l.plan.GoVersion
 	rep.Program, rep.Flags = r.cfg.Request.Main, r.cfg.Request.Flags
 	rep.Barrier, rep.Compiler, rep.Size = r.cfg.Mode.String(), "stock", r.cfg.Place.Size
+	if l.plan.Pipelined {
+		rep.Compiler = "pipelined"
+	}
 	rep.Outcome = "built"
 	if !l.built {
 		rep.Outcome = "failed"

@@ -138,7 +138,10 @@ func (l *loop) start(s superstep.Start) {
 		err := l.runner.Prepare(a)
 		var result execute.Result
 		if err == nil {
-			result, err = l.runner.Run(l.ctx, a, s.Threads)
+			result, err = l.runner.Run(l.ctx, a, s.Threads, func() {
+				m.Exported = l.now()
+				l.export(a)
+			})
 		}
 		m.End = l.now()
 		m.CPU, m.RSS, m.Commands, m.Output = result.CPU.Microseconds(), result.MaxRSS, result.Commands, result.Output
@@ -149,23 +152,50 @@ func (l *loop) start(s superstep.Start) {
 	})
 }
 
+// export gives out the export data of an action that goes on.
+func (l *loop) export(a *plan.Action) {
+	for _, out := range a.Outputs {
+		if l.plan.Artifacts[out].Kind != plan.Export {
+			continue
+		}
+		_, err := l.offerOne(out)
+		l.post(func() error {
+			if err != nil {
+				return err
+			}
+			if err := l.effects(l.rank.Produced(out)); err != nil {
+				return err
+			}
+			return l.tell(kindExists, existsMessage{out})
+		})
+	}
+}
+
 // offer digests what an action made for other ranks.
 func (l *loop) offer(a *plan.Action) ([]int64, error) {
 	sizes := make([]int64, len(a.Outputs))
 	for i, out := range a.Outputs {
-		f := &l.plan.Artifacts[out]
-		elsewhere := slices.ContainsFunc(f.Consumers, func(c plan.ActionID) bool { return l.plan.Owner[c] != l.self })
-		if elsewhere {
-			if err := l.exchange.Offer(l.file(out)); err != nil {
-				return nil, fmt.Errorf("%s did not make %s: %w", a.Package, f.Path, err)
-			}
-		}
 		var err error
-		if sizes[i], err = l.exchange.Size(l.file(out)); err != nil {
-			return nil, fmt.Errorf("%s did not make %s: %w", a.Package, f.Path, err)
+		if sizes[i], err = l.offerOne(out); err != nil {
+			return nil, err
 		}
 	}
 	return sizes, nil
+}
+
+func (l *loop) offerOne(out plan.ArtifactID) (size int64, err error) {
+	f := &l.plan.Artifacts[out]
+	elsewhere := slices.ContainsFunc(f.Consumers, func(c plan.ActionID) bool { return l.plan.Owner[c] != l.self })
+	if elsewhere && !l.exchange.Offered(l.file(out)) {
+		err = l.exchange.Offer(l.file(out))
+	}
+	if err == nil {
+		size, err = l.exchange.Size(l.file(out))
+	}
+	if err != nil {
+		err = fmt.Errorf("%s did not make %s: %w", l.plan.Actions[f.Producer].Package, f.Path, err)
+	}
+	return size, err
 }
 
 // finished tells of an action that ended here.
@@ -188,6 +218,9 @@ func (l *loop) finished(m doneMessage, err error) error {
 	}
 	m.OK = true
 	for _, out := range a.Outputs {
+		if l.rank.Holds(out) {
+			continue // handed out before the end
+		}
 		if err := l.effects(l.rank.Produced(out)); err != nil {
 			return err
 		}

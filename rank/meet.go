@@ -22,7 +22,7 @@ func (r *run) meet(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	info, err := msgpack.Marshal(view{Toolchain: identity, Slots: r.slots()})
+	info, err := msgpack.Marshal(view{Toolchain: identity, Compiler: r.compilerDigest(), Slots: r.slots()})
 	if err != nil {
 		return err
 	}

@@ -29,6 +29,7 @@ const (
 // files to be read in place.
 type view struct {
 	Toolchain string `msgpack:"t"`
+	Compiler  string `msgpack:"c"` // digest of the pipelined compiler, "" where there is none
 	Slots     int    `msgpack:"s"`
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/badbubble/distgo/rank/scratch"
 	"github.com/badbubble/distgo/rank/superstep"
 	"github.com/badbubble/distgo/rank/toolchain"
+	"github.com/badbubble/distgo/rank/toolchain/pipeline"
 	"github.com/badbubble/distgo/sync/exchange"
 	"github.com/badbubble/distgo/transport"
 )
@@ -47,6 +48,7 @@ type run struct {
 	cfg      Config
 	begun    time.Time
 	tools    *toolchain.Toolchain
+	compiler *pipeline.Compiler // nil for the stock one
 	scratch  *scratch.Scratch
 	world    *transport.World // nil for one rank alone: it opens no socket
 	inbox    *inbox
@@ -66,6 +68,9 @@ func (r *run) run(ctx context.Context) (err error) {
 	if r.tools, err = toolchain.Find(ctx, r.cfg.Project); err != nil {
 		return err
 	}
+	if err := r.findCompiler(ctx); err != nil {
+		return err
+	}
 	if err := r.openScratch(); err != nil {
 		return err
 	}
@@ -74,6 +79,9 @@ func (r *run) run(ctx context.Context) (err error) {
 	if r.cfg.Place.Size == 1 {
 		p, err := r.makePlan(ctx)
 		if err != nil {
+			return err
+		}
+		if err := r.chooseCompiler(p); err != nil {
 			return err
 		}
 		return r.build(ctx, p, r.cfg.Mode)
@@ -205,6 +213,9 @@ func (r *run) distribute(p *plan.Plan) (*plan.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := r.chooseCompiler(p); err != nil {
+		return nil, err
+	}
 	ranks := make([]schedule.Rank, len(slots))
 	for i := range ranks {
 		ranks[i].Slots = slots[i]
@@ -294,12 +305,17 @@ func (r *run) runner(p *plan.Plan) (*execute.Runner, error) {
 	if err := os.MkdirAll(tmp, 0o700); err != nil {
 		return nil, err
 	}
+	pipelined, err := r.pipelined(p)
+	if err != nil {
+		return nil, err
+	}
 	runner := &execute.Runner{
-		Work:  r.scratch.Dir(),
-		Env:   append(append([]string{}, p.Env...), "TMPDIR="+tmp, r.scratch.Env()),
-		Tools: execute.Tools{Dir: r.tools.ToolDir(), Compilers: r.tools.Compilers()},
-		Wrap:  r.cfg.Wrap,
-		Words: execute.Words{Cwd: r.cfg.Cwd, Raw: r.cfg.Trace},
+		Pipelined: pipelined,
+		Work:      r.scratch.Dir(),
+		Env:       append(append([]string{}, p.Env...), "TMPDIR="+tmp, r.scratch.Env()),
+		Tools:     execute.Tools{Dir: r.tools.ToolDir(), Compilers: r.tools.Compilers()},
+		Wrap:      r.cfg.Wrap,
+		Words:     execute.Words{Cwd: r.cfg.Cwd, Raw: r.cfg.Trace},
 	}
 	if r.cfg.Trace {
 		runner.Trace = func(a *plan.Action, line string) {

@@ -46,7 +46,7 @@ type simulation struct {
 	free    []int // by rank: slots without an action
 	missing []int // by action: inputs that do not exist yet
 	ready   byPriority
-	running byFinish
+	running byTime
 }
 
 func (s *simulation) run() (now int64) {
@@ -55,16 +55,29 @@ func (s *simulation) run() (now int64) {
 		if len(s.running) == 0 {
 			return now // a cycle; Validate refuses such plans
 		}
-		done := heap.Pop(&s.running).(finish)
-		now = done.at
-		s.free[s.plan.Owner[done.action]]++
-		s.plan.Dependents(done.action, func(c plan.ActionID) {
-			if s.missing[c]--; s.missing[c] == 0 {
-				heap.Push(&s.ready, c)
+		next := heap.Pop(&s.running).(moment)
+		now = next.at
+		if next.end {
+			s.free[s.plan.Owner[next.action]]++
+		}
+		for _, out := range s.plan.Actions[next.action].Outputs {
+			f := &s.plan.Artifacts[out]
+			if early := s.early(f); early == next.end {
+				continue // was there before, or comes at the end
 			}
-		})
+			for _, c := range f.Consumers {
+				if s.missing[c]--; s.missing[c] == 0 {
+					heap.Push(&s.ready, c)
+				}
+			}
+		}
 	}
 	return now
+}
+
+// early reports whether an artifact is there before its action ends.
+func (s *simulation) early(f *plan.Artifact) bool {
+	return s.plan.After(f) < s.plan.Actions[f.Producer].Cost
 }
 
 // start gives free slots to ready actions until one of the two runs out.
@@ -82,15 +95,23 @@ func (s *simulation) start(now int64) {
 		}
 		s.free[r]--
 		s.plan.Owner[a] = r
-		cost := s.plan.Actions[a].Cost
-		if speed := s.ranks[r].Speed; speed > 0 {
-			cost = int64(float64(cost) / speed)
+		action := &s.plan.Actions[a]
+		if action.Lead < action.Cost {
+			heap.Push(&s.running, moment{now + delay + s.on(r, action.Lead), a, false})
 		}
-		heap.Push(&s.running, finish{now + delay + cost, a})
+		heap.Push(&s.running, moment{now + delay + s.on(r, action.Cost), a, true})
 	}
 	for _, a := range wait {
 		heap.Push(&s.ready, a)
 	}
+}
+
+// on is how long a rank takes for a cost.
+func (s *simulation) on(r plan.Rank, cost int64) int64 {
+	if speed := s.ranks[r].Speed; speed > 0 {
+		return int64(float64(cost) / speed)
+	}
+	return cost
 }
 
 // choose finds the rank with a free slot on which a would finish first; among
@@ -116,10 +137,7 @@ func (s *simulation) choose(a plan.ActionID) (best plan.Rank, delay int64) {
 			}
 		}
 		d := foreign * transferCost
-		end := d + action.Cost
-		if speed := s.ranks[r].Speed; speed > 0 {
-			end = d + int64(float64(action.Cost)/speed)
-		}
+		end := d + s.on(plan.Rank(r), action.Cost)
 		if best < 0 || end < bestEnd || end == bestEnd && s.free[r] > s.free[best] {
 			best, bestEnd, delay = plan.Rank(r), end, d
 		}
@@ -149,24 +167,27 @@ func (h *byPriority) Pop() any {
 	return last
 }
 
-type finish struct {
+// A moment of a running action: its end, or before that its export data's
+// being ready.
+type moment struct {
 	at     int64
 	action plan.ActionID
+	end    bool
 }
 
-// byFinish is a heap of running actions, first to finish first, then lowest ID.
-type byFinish []finish
+// byTime is a heap of what is to come, first things first, then lowest ID.
+type byTime []moment
 
-func (h byFinish) Len() int { return len(h) }
-func (h byFinish) Less(i, j int) bool {
+func (h byTime) Len() int { return len(h) }
+func (h byTime) Less(i, j int) bool {
 	if h[i].at != h[j].at {
 		return h[i].at < h[j].at
 	}
 	return h[i].action < h[j].action
 }
-func (h byFinish) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
-func (h *byFinish) Push(x any)   { *h = append(*h, x.(finish)) }
-func (h *byFinish) Pop() any {
+func (h byTime) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
+func (h *byTime) Push(x any)   { *h = append(*h, x.(moment)) }
+func (h *byTime) Pop() any {
 	last := (*h)[len(*h)-1]
 	*h = (*h)[:len(*h)-1]
 	return last

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -19,8 +20,11 @@ type process struct {
 	argv   []string
 	dir    string
 	env    []string
-	stdout string     // file for standard output; "" joins it with the diagnostics
-	extra  []*os.File // descriptors 3 and up
+	stdout string // file for standard output; "" joins it with the diagnostics
+
+	// signalled, where set, is called when the process writes a byte to
+	// descriptor 3, a pipe that it inherits.
+	signalled func()
 }
 
 type usage struct {
@@ -40,7 +44,6 @@ func (p *process) run(ctx context.Context) (usage, error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = waitDelay
-	cmd.ExtraFiles = p.extra
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if p.stdout != "" {
@@ -51,10 +54,26 @@ func (p *process) run(ctx context.Context) (usage, error) {
 		defer f.Close()
 		cmd.Stdout = f
 	}
+	heard := func() {}
+	if p.signalled != nil {
+		read, write, err := os.Pipe()
+		if err != nil {
+			return usage{}, err
+		}
+		cmd.ExtraFiles = []*os.File{write}
+		defer write.Close()
+		heard = func() {
+			write.Close()
+			p.listen(read)
+		}
+	}
 	if err := cmd.Start(); err != nil {
 		return usage{}, err
 	}
+	var listener sync.WaitGroup
+	listener.Go(heard)
 	err := cmd.Wait()
+	listener.Wait()
 	u := usage{started: true, output: out.Bytes()}
 	if s := cmd.ProcessState; s != nil {
 		u.cpu = s.UserTime() + s.SystemTime()
@@ -69,4 +88,13 @@ func (p *process) run(ctx context.Context) (usage, error) {
 		err = nil // it exited well; a grandchild kept the pipe
 	}
 	return u, err
+}
+
+// listen waits for a byte, or for the pipe's end, which comes at the latest
+// with the process's.
+func (p *process) listen(read *os.File) {
+	defer read.Close()
+	if n, _ := read.Read(make([]byte, 1)); n == 1 {
+		p.signalled()
+	}
 }

@@ -22,8 +22,19 @@ type Runner struct {
 	Wrap  []string // words put before every command line, such as a tool that measures it; usually none
 	Words Words    // how diagnostics are shown
 
+	// Pipelined, where set, is run in place of the toolchain's compile. It
+	// writes export data early and says so.
+	Pipelined *Pipelined
+
 	// Trace, where set, is called with each command line before it is run.
 	Trace func(a *plan.Action, line string)
+}
+
+// Pipelined is a compiler that hands out export data before its end (package
+// rank/toolchain/pipeline).
+type Pipelined struct {
+	Path   string
+	Signal string // the variable that names the descriptor it writes a byte to
 }
 
 // A Result is what executing an action took.
@@ -44,15 +55,17 @@ type Failure struct {
 func (f *Failure) Error() string { return strings.TrimSuffix(f.Output, "\n") }
 
 // Run executes the commands of a, giving its tools so many threads. It returns
-// when they have ended, or were killed because ctx was done.
-func (r *Runner) Run(ctx context.Context, a *plan.Action, threads int) (Result, error) {
+// when they have ended, or were killed because ctx was done. With a pipelined
+// compiler it calls exported, from another goroutine but before it returns,
+// when the action's export data is in its place.
+func (r *Runner) Run(ctx context.Context, a *plan.Action, threads int, exported func()) (Result, error) {
 	var result Result
 	for i := range a.Steps {
 		c := &a.Steps[i]
 		var err error
 		switch c.Op {
 		case transcript.Run:
-			err = r.tool(ctx, a, c, threads, &result)
+			err = r.tool(ctx, a, c, threads, exported, &result)
 		default:
 			err = r.builtin(a, c)
 		}
@@ -64,7 +77,7 @@ func (r *Runner) Run(ctx context.Context, a *plan.Action, threads int) (Result, 
 }
 
 // tool starts the process of one command and waits for it.
-func (r *Runner) tool(ctx context.Context, a *plan.Action, c *transcript.Command, threads int, result *Result) error {
+func (r *Runner) tool(ctx context.Context, a *plan.Action, c *transcript.Command, threads int, exported func(), result *Result) error {
 	argv := make([]string, len(c.Args))
 	for i, arg := range c.Args {
 		if i > 0 && strings.HasPrefix(arg, "@") {
@@ -88,6 +101,11 @@ func (r *Runner) tool(ctx context.Context, a *plan.Action, c *transcript.Command
 		r.Trace(a, strings.Join(argv, " "))
 	}
 	p := process{argv: append(slices.Clone(r.Wrap), argv...), dir: dir, env: env}
+	if r.Pipelined != nil && filepath.Base(argv[0]) == "compile" {
+		p.argv[len(r.Wrap)] = r.Pipelined.Path
+		p.env = append(p.env, r.Pipelined.Signal+"=3") // the first descriptor behind the standard three
+		p.signalled = exported
+	}
 	if c.Stdout != "" {
 		path, err := r.inside(c.Stdout)
 		if err != nil {

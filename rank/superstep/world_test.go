@@ -33,6 +33,7 @@ func randomPlan(rng *rand.Rand, actions, size int) *plan.Plan {
 	p := &plan.Plan{}
 	for i := range actions {
 		a := plan.Action{ID: plan.ActionID(i), Kind: plan.Compile, Package: fmt.Sprintf("p%d", i), Cost: 1 + rng.Int64N(100)}
+		a.Lead = a.Cost
 		for j := range 2 {
 			f := plan.ArtifactID(len(p.Artifacts))
 			p.Artifacts = append(p.Artifacts, plan.Artifact{ID: f, Kind: plan.ArtifactKind(j + 1), Path: fmt.Sprintf("b%d/%d", i, j), Producer: a.ID})

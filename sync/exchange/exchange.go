@@ -72,6 +72,12 @@ func (x *Exchange) Offer(f File) error {
 	return nil
 }
 
+// Offered reports whether a file's digest is known.
+func (x *Exchange) Offered(f File) bool {
+	_, ok := x.offer(f.ID)
+	return ok
+}
+
 // Put queues a file for a peer. It returns at once when the file was offered
 // or received before, and digests it first when not.
 func (x *Exchange) Put(to transport.Rank, f File) error {
