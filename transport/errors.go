@@ -49,9 +49,11 @@ type MissingError struct {
 	After        time.Duration // how long it waited
 	Missing      []Rank        // those who never joined, or joined and could not reach everyone
 	Reason       string        // what each of them was last known to do
+	Err          error         // what failed while root was looked for; else nil
 }
 
 func (e *MissingError) Error() string { return e.Reason }
+func (e *MissingError) Unwrap() error { return e.Err }
 
 // A Loss says how a peer was lost.
 type Loss uint8

@@ -49,6 +49,7 @@ func (l *link) writeLoop() {
 			batch = l.queue.take(batch)
 			err = l.writeBatch(batch)
 		}
+		clear(batch) // a body is large, and the next batch may be long in coming
 		if err != nil {
 			l.broke(err)
 			return

@@ -52,7 +52,7 @@ func (m *meeting) dialRoot(ctx context.Context) (*stream, error) {
 	case limited.Err() == nil:
 		return nil, fmt.Errorf("%s is looking for root: %w", m.infos[m.cfg.Rank], err)
 	}
-	return nil, &MissingError{Size: m.cfg.Size, Joined: 1, After: m.cfg.MeetTimeout, Missing: []Rank{Root}, Reason: fmt.Sprintf(
+	return nil, &MissingError{Size: m.cfg.Size, Joined: 1, After: m.cfg.MeetTimeout, Missing: []Rank{Root}, Err: s.failures(err), Reason: fmt.Sprintf(
 		"%s could not reach root%s within %s: %s", m.infos[m.cfg.Rank], s.places(), m.cfg.MeetTimeout, s.why(err))}
 }
 
@@ -172,6 +172,15 @@ func (s *search) why(last error) string {
 		reasons = append(reasons, last.Error())
 	}
 	return strings.Join(reasons, "; ")
+}
+
+// failures are all that went wrong.
+func (s *search) failures(last error) error {
+	errs := []error{last}
+	for _, f := range s.failed {
+		errs = append(errs, f.err)
+	}
+	return errors.Join(errs...)
 }
 
 func innermost(err error) error {

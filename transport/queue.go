@@ -80,9 +80,8 @@ func (q *queue) forget(err error) {
 	q.items, q.bytes = nil, 0
 }
 
-// take empties the queue. The writer gives back what it was given before, to be used again.
+// take empties the queue. The writer gives back what it was given before, cleared, to be used again.
 func (q *queue) take(used []outgoing) []outgoing {
-	clear(used)
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	items := q.items

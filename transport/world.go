@@ -211,8 +211,8 @@ func (w *World) Abort(cause error) {
 }
 
 // Close ends the world in an orderly way: it writes what is queued, says bye, and waits until every peer has said bye
-// too, or until ctx is done. Messages are received meanwhile. It waits for all goroutines of the world, so that it must
-// not be called from a Handler. Further calls wait as well. The error is the cause of an earlier Abort, or names the
+// too, or until ctx is done. Messages are received meanwhile. It waits for all goroutines of the world, and so for Receive
+// and Lost to return: they must not call it, nor wait for anything that ends later than Done. Further calls wait as well. The error is the cause of an earlier Abort, or names the
 // peers that did not say bye.
 func (w *World) Close(ctx context.Context) error {
 	w.mu.Lock()

@@ -13,6 +13,7 @@ const (
 	diallerHandshake  = 84 + 33
 	acceptorHandshake = 76 + 1
 	laneOffset        = 11
+	magicByte         = 0x89
 )
 
 // sharedLane is the lane of a connection, 0 until its dialler has said it.
@@ -28,6 +29,7 @@ type injector struct {
 	from, to transport.Rank
 
 	mu        sync.Mutex // one writer at a time; guards the rest
+	opaque    bool       // the stream does not begin as ours do: it passes as it is
 	handshake int        // bytes of it that are still to come
 	total     int        // bytes of it altogether
 	head      []byte     // of a header that is not complete
@@ -46,6 +48,12 @@ func (i *injector) write(b []byte) (int, error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	n := len(b)
+	if n > 0 && i.handshake == i.total {
+		i.opaque = b[0] != magicByte
+	}
+	if i.opaque {
+		return i.conn.out.write(b)
+	}
 	for len(b) > 0 {
 		var piece []byte
 		switch {
