@@ -4,12 +4,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -41,6 +43,9 @@ type commandLine struct {
 	Plan  planCommand  `cmd:"" help:"Print what a build would do, without building."`
 	Bench benchCommand `cmd:"" help:"Measure distgo against go build, draw the figures."`
 
+	Whoami whoamiCommand `cmd:"" help:"Print what this process finds out about its rank, and from where. Start it as a run would be."`
+
+	launchFlags
 	Version kong.VersionFlag `help:"Print distgo's version."`
 }
 
@@ -59,9 +64,8 @@ func run(args []string) int {
 	if len(args) > 0 && args[0] == "guard" {
 		return scratch.Guard(args[1:]) // started by distgo itself, see package scratch
 	}
-	place, placeErr := launch.Detect(os.LookupEnv, launch.Flags{Rank: -1, Size: -1}, os.ReadFile)
-	if placeErr == nil {
-		args = launch.FormerArguments(args, place)
+	if place, err := launch.Detect(os.LookupEnv, launch.Flags{Rank: -1, Size: -1}, os.ReadFile); err == nil {
+		args = launch.FormerArguments(args, place) // whatever the flags may say
 	}
 	flags, goFlags := cutDashes(args)
 	var cli commandLine
@@ -76,7 +80,8 @@ func run(args []string) int {
 	}
 	ctx, stop := interruptible()
 	defer stop()
-	env := environment{ctx: ctx, place: place, placeErr: placeErr, goFlags: goFlags, args: args}
+	place, placeErr := launch.Detect(os.LookupEnv, cli.flags(), os.ReadFile)
+	env := environment{ctx: ctx, place: place, placeErr: placeErr, launch: cli.launchFlags, goFlags: goFlags, args: args}
 	if err := parsed.Run(&env); err != nil {
 		return report(err)
 	}
@@ -88,6 +93,7 @@ type environment struct {
 	ctx      context.Context
 	place    launch.Place
 	placeErr error
+	launch   launchFlags
 	goFlags  []string // what follows --
 	args     []string // all of it
 }
@@ -188,14 +194,12 @@ func (c *buildCommand) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	if configDir, err := os.UserConfigDir(); err == nil || os.Getenv("DISTGO_SECRET") != "" {
-		if env.place.Size > 1 {
-			if cfg.Secret, err = launch.Secret(os.LookupEnv, configDir); err != nil {
-				return rank.Usage(err)
-			}
+	if env.place.Size > 1 {
+		if cfg.Secret, err = launch.Secret(os.LookupEnv, userConfigDir()); err != nil {
+			return rank.Usage(err)
 		}
 	}
-	cfg.Place, cfg.Executable = env.place, exe
+	cfg.Place, cfg.Launch, cfg.Executable = env.place, env.launch.launch(), exe
 	cfg.Slots, cfg.Scratch, cfg.Report = c.Slots, c.Scratch, c.Report
 	cfg.Verify, cfg.KeepWork, cfg.Store = c.Verify, c.KeepWork, c.Store
 	cfg.Pipeline = map[string]rank.Pipeline{"auto": rank.PipelineAuto, "off": rank.PipelineOff, "require": rank.PipelineRequire}[c.Pipeline]
@@ -355,4 +359,73 @@ func benchError(err error) error {
 		return &rank.Error{Code: rank.ExitWorld, Err: err}
 	}
 	return nil
+}
+
+// launchFlags say how ranks find each other, where the launcher does not or errs.
+type launchFlags struct {
+	Rank        *int          `group:"Finding each other:" placeholder:"R" help:"This process's rank, where no launcher says it. Needs --size and --root."`
+	Size        *int          `group:"Finding each other:" placeholder:"N" help:"The number of ranks."`
+	Root        string        `group:"Finding each other:" placeholder:"HOST:PORT" help:"Where rank 0 listens."`
+	Launcher    string        `group:"Finding each other:" placeholder:"NAME" help:"Believe this launcher only; distgo whoami lists those that are found."`
+	Iface       string        `group:"Finding each other:" placeholder:"NAME|CIDR" help:"Meet on this network: an interface such as ib0, or a range such as 10.149.0.0/16."`
+	MeetTimeout time.Duration `group:"Finding each other:" default:"60s" placeholder:"TIME" help:"How long to wait for all ranks (${default})."`
+}
+
+func (l launchFlags) flags() launch.Flags {
+	f := launch.Flags{Rank: -1, Size: -1, Root: l.Root, Launcher: l.Launcher, Iface: l.Iface}
+	if l.Rank != nil {
+		f.Rank = *l.Rank
+	}
+	if l.Size != nil {
+		f.Size = *l.Size
+	}
+	return f
+}
+
+// launch is what the rank is told. Its children see no more of what the launcher set.
+func (l launchFlags) launch() rank.Launch {
+	variables := map[string]string{}
+	for _, name := range launch.Hidden(os.Environ()) {
+		variables[name] = os.Getenv(name)
+		os.Unsetenv(name)
+	}
+	env := func(name string) (string, bool) {
+		if v, ok := variables[name]; ok {
+			return v, true
+		}
+		return os.LookupEnv(name)
+	}
+	shared := userConfigDir()
+	if shared != "" {
+		shared = filepath.Join(shared, "distgo")
+	}
+	return rank.Launch{Env: env, Shared: shared, MeetTimeout: l.MeetTimeout}
+}
+
+// userConfigDir is "" for a user without a home directory.
+func userConfigDir() string {
+	dir, err := os.UserConfigDir()
+	if err != nil {
+		return ""
+	}
+	return dir
+}
+
+type whoamiCommand struct {
+	Slots int `placeholder:"N" help:"Slots of this rank, as a build would be told."`
+}
+
+func (c *whoamiCommand) Run(env *environment) error {
+	if env.placeErr != nil {
+		return rank.Usage(env.placeErr)
+	}
+	others := launch.Others(env.place, os.LookupEnv, env.launch.flags(), os.ReadFile)
+	l := env.launch.launch()
+	meeting, place, err := launch.OpenMeeting(env.ctx, env.place, l.Env, l.Shared)
+	if err != nil {
+		return rank.Usage(err)
+	}
+	available := launch.Available(os.ReadFile)
+	slots := cmp.Or(c.Slots, launch.Slots(place, available))
+	return errors.Join(place.Report(os.Stdout, meeting, slots, available, others), meeting.Close(env.ctx, place))
 }

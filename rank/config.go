@@ -2,6 +2,7 @@ package rank
 
 import (
 	"io"
+	"time"
 
 	"github.com/badbubble/distgo/rank/launch"
 	"github.com/badbubble/distgo/rank/superstep"
@@ -12,6 +13,7 @@ import (
 // equal on all ranks but for Place, Slots and Scratch.
 type Config struct {
 	Place   launch.Place
+	Launch  Launch
 	Secret  []byte // the run's; nil for loopback only
 	Project string // directory of the project
 	Request toolchain.Request
@@ -35,6 +37,13 @@ type Config struct {
 	Version    string // distgo's
 	Executable string // path of this executable
 	Stderr     io.Writer
+}
+
+// Launch is what it takes for ranks to find each other, beside their places.
+type Launch struct {
+	Env         func(string) (string, bool) // the variables this process was started with
+	Shared      string                      // a directory that all ranks see, if there is one; "" for none
+	MeetTimeout time.Duration               // 0 for the transport's own
 }
 
 // root is the rank with the duties that only one has.

@@ -1,6 +1,7 @@
 package rank
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,9 @@ import (
 	"github.com/badbubble/distgo/rank/launch"
 	"github.com/badbubble/distgo/transport"
 )
+
+// meetTimeout covers a batch system that starts processes a minute apart at worst on loaded nodes.
+const meetTimeout = 60 * time.Second
 
 // meet connects this rank with the others.
 func (r *run) meet(ctx context.Context) error {
@@ -32,7 +36,7 @@ func (r *run) meet(ctx context.Context) error {
 	}
 	t := transport.Config{
 		Rank: transport.Rank(place.Rank), Size: place.Size,
-		RunID: place.RunID(), Secret: r.cfg.Secret, Hosts: place.Hosts, SilenceLimit: silenceLimit,
+		RunID: place.RunID(), Secret: r.cfg.Secret, Hosts: place.Hosts, SilenceLimit: silenceLimit, MeetTimeout: cmp.Or(r.cfg.Launch.MeetTimeout, meetTimeout),
 		Facts: []transport.Fact{
 			{Name: "distgo", Value: r.cfg.Version + " " + digest},
 			{Name: "platform", Value: runtime.GOOS + "/" + runtime.GOARCH},
@@ -41,15 +45,11 @@ func (r *run) meet(ctx context.Context) error {
 		Info: info,
 	}
 	if r.isRoot() {
-		if t.Listener, err = listen(place); err != nil {
+		if t.Listener, err = r.listen(ctx); err != nil {
 			return err
 		}
 	} else {
-		addrs := place.RootAddrs()
-		if len(addrs) == 0 {
-			return usage("%s does not say where rank 0 is; set DISTGO_ROOT=host:port on every rank", place.Launcher)
-		}
-		t.Root = addrs[0]
+		t.FindRoot = r.meeting.Await
 	}
 	if r.cfg.Verbose && r.isRoot() {
 		t.Progress = func(joined, size int, missing []transport.Rank) {
@@ -58,18 +58,57 @@ func (r *run) meet(ctx context.Context) error {
 	}
 	r.world, err = transport.Meet(ctx, t)
 	r.report.Meet = time.Since(r.begun).Microseconds()
+	if err != nil {
+		return r.explain(err)
+	}
+	return r.closeMeeting()
+}
+
+// openMeeting asks the launcher for what it says only in a conversation. It comes first, so that nothing that this process
+// starts inherits the launcher's line.
+func (r *run) openMeeting(ctx context.Context) (err error) {
+	r.meeting, r.cfg.Place, err = launch.OpenMeeting(ctx, r.cfg.Place, r.cfg.Launch.Env, r.cfg.Launch.Shared)
 	return err
 }
 
-// listen takes the first of the addresses on which root may be looked for.
-func listen(place launch.Place) (l net.Listener, err error) {
-	for _, addr := range place.ListenAddrs() {
+// closeMeeting takes leave of the launcher, whose job would count as crashed otherwise. It may be called again.
+func (r *run) closeMeeting() error {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	return r.meeting.Close(ctx, r.cfg.Place)
+}
+
+// listen takes the first of the addresses on which root may be looked for, and tells the others where that is.
+func (r *run) listen(ctx context.Context) (l net.Listener, err error) {
+	for _, addr := range r.cfg.Place.ListenAddrs() {
 		if l, err = net.Listen("tcp", addr); err == nil {
-			return l, nil
+			break
 		}
 	}
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, usage("root's address is taken (%v); another run may be using it: choose a free port with DISTGO_ROOT=host:port", err)
+		return nil, usage("root's address is taken (%v); another run may be using it: choose a free port with --root=host:port or DISTGO_ROOT", err)
+	} else if err != nil {
+		return nil, &nodeError{fmt.Sprintf("root cannot listen: %v", err)}
 	}
-	return nil, &nodeError{fmt.Sprintf("root cannot listen: %v", err)}
+	addrs, err := launch.OwnAddrs(l.Addr(), r.cfg.Place.Iface)
+	if err == nil {
+		err = r.publish(ctx, addrs)
+	}
+	if err != nil {
+		l.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+// publish says where root listens. Through PMI that takes until every rank has come.
+func (r *run) publish(ctx context.Context, addrs []string) error {
+	limit := cmp.Or(r.cfg.Launch.MeetTimeout, meetTimeout)
+	limited, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not all ranks came within %s", limit))
+	defer cancel()
+	err := r.meeting.Publish(limited, addrs)
+	if err != nil && ctx.Err() == nil && limited.Err() != nil {
+		return r.explain(&transport.MissingError{Size: r.cfg.Place.Size, Joined: 1, After: limit, Reason: err.Error()})
+	}
+	return err
 }

@@ -37,7 +37,11 @@ const (
 // every trace of the run but the program is gone, or with an *Error.
 func Run(ctx context.Context, cfg Config) error {
 	r := &run{cfg: cfg, begun: time.Now()}
-	if err := r.run(ctx); err != nil {
+	err := r.openMeeting(ctx)
+	if err == nil {
+		err = errors.Join(r.run(ctx), r.closeMeeting())
+	}
+	if err != nil {
 		return failure(err)
 	}
 	return nil
@@ -50,6 +54,7 @@ type run struct {
 	tools    *toolchain.Toolchain
 	compiler *pipeline.Compiler // nil for the stock one
 	scratch  *scratch.Scratch
+	meeting  *launch.Meeting
 	world    *transport.World // nil for one rank alone: it opens no socket
 	inbox    *inbox
 	progress *report.Progress

@@ -127,7 +127,7 @@ func (id identity) greet(conn net.Conn, role role, lane Lane, to Rank) error {
 	version := binary.BigEndian.Uint16(answer[8:])
 	switch code := Code(answer[10]); {
 	case string(answer[:8]) != handshakeMagic:
-		return &RefusedError{CodeFailed, fmt.Sprintf("what listens at %s is not distgo", conn.RemoteAddr())}
+		return &RefusedError{CodeNotMe, fmt.Sprintf("what listens at %s is not distgo", conn.RemoteAddr())}
 	case version != ProtocolVersion:
 		return &RefusedError{CodeVersion, fmt.Sprintf("%s speaks protocol %d, this is %d: start the same executable everywhere", there, version, ProtocolVersion)}
 	case code == CodeRun:

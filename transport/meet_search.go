@@ -51,6 +51,8 @@ func (m *meeting) dialRoot(ctx context.Context) (*stream, error) {
 		return nil, err
 	case limited.Err() == nil:
 		return nil, fmt.Errorf("%s is looking for root: %w", m.infos[m.cfg.Rank], err)
+	case !s.doubt.IsZero():
+		return nil, s.refused
 	}
 	return nil, &MissingError{Size: m.cfg.Size, Joined: 1, After: m.cfg.MeetTimeout, Missing: []Rank{Root}, Err: s.failures(err), Reason: fmt.Sprintf(
 		"%s could not reach root%s within %s: %s", m.infos[m.cfg.Rank], s.places(), m.cfg.MeetTimeout, s.why(err))}

@@ -91,6 +91,12 @@ func (s *source) complete(p *Place) error {
 		p.Root = s.flags.Root
 		s.note("--root", s.flags.Root)
 	}
+	if p.Iface = s.flags.Iface; p.Iface == "" {
+		p.Iface, _ = s.text("DISTGO_IFACE")
+	}
+	if _, err := parseIface(p.Iface); err != nil {
+		return s.errorf("give an interface's name, or a range such as 10.149.0.0/16", "--iface=%s: %v", p.Iface, err)
+	}
 	p.From = s.from
 	switch {
 	case p.Size < 1 || p.Size > MaxSize:

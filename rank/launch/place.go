@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"strconv"
 )
 
 // MaxSize bounds the number of ranks: it keeps a mistyped variable from becoming an allocation. The largest cluster that
@@ -15,6 +14,7 @@ const MaxSize = 1 << 16
 type Flags struct {
 	Rank, Size int    // -1: not given
 	Root       string // host:port of rank 0; overrides every launcher
+	Iface      string // network to meet on: an interface's name, or its addresses as 10.149.0.0/16
 	Launcher   string // asks this launcher only; "" asks all in turn
 }
 
@@ -28,6 +28,7 @@ type Place struct {
 	RunKey    string   // the same on all ranks of a run; "" where only PMI knows it
 	Hosts     []string // host of each rank; empty, or Size entries of which some may be ""
 	Root      string   // host:port of rank 0 where known, else ""
+	Iface     string   // network to meet on: a name or a range of addresses; "" for the best
 	From      []string // what it was read from: "PRUN_CPU_RANK=3"
 	CPUs      int      // CPUs that the launcher granted this rank; 0 where it does not say
 }
@@ -46,9 +47,10 @@ func (e *Error) Error() string {
 	return e.Text + ": " + e.Hint
 }
 
-// RunID is a short name for the run, made from the run key: the same on all ranks, and fit for file names.
+// RunID is a short name for the run, made from the run key: the same on all ranks, and fit for file names. Neither size
+// nor launcher is part of it, so that ranks that disagree on them find each other and say so.
 func (p Place) RunID() string {
-	sum := sha256.Sum256([]byte(p.Launcher + "\x00" + strconv.Itoa(p.Size) + "\x00" + p.RunKey))
+	sum := sha256.Sum256([]byte("distgo run\x00" + p.RunKey))
 	return hex.EncodeToString(sum[:8])
 }
 

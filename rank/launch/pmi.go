@@ -37,7 +37,6 @@ func OpenPMI(ctx context.Context, env func(string) (string, bool)) (*PMI, error)
 	if err != nil || fd < 3 {
 		return nil, &Error{"pmi", "PMI_FD=" + abbreviate(v) + " is not a descriptor", "it is set by mpiexec and not to be passed on"}
 	}
-	syscall.CloseOnExec(fd) // a tool must not hold the launcher's line
 	if err := syscall.SetNonblock(fd, true); err != nil {
 		return nil, &Error{"pmi", fmt.Sprintf("PMI_FD=%d: %v", fd, err), "it is set by mpiexec and not to be passed on"}
 	}
@@ -48,6 +47,15 @@ func OpenPMI(ctx context.Context, env func(string) (string, bool)) (*PMI, error)
 		return nil, err
 	}
 	return p, nil
+}
+
+// sealPMI keeps the launcher's line from this process's children, whether or not it is used.
+func sealPMI(env func(string) (string, bool)) {
+	if v, ok := env("PMI_FD"); ok {
+		if fd, err := strconv.Atoi(v); err == nil && fd >= 3 {
+			syscall.CloseOnExec(fd)
+		}
+	}
 }
 
 // NewPMI introduces this process over conn. If conn has SetDeadline, calls end with their context.

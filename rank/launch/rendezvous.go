@@ -43,6 +43,9 @@ func (r *Rendezvous) Publish(addrs []string) error {
 	if len(text) > rendezvousMax {
 		return fmt.Errorf("%d addresses do not fit the rendezvous file", len(addrs))
 	}
+	if err := os.MkdirAll(r.dir, 0o700); err != nil {
+		return err
+	}
 	r.clearOld()
 	temp, err := os.CreateTemp(r.dir, rendezvousPrefix+"new-*")
 	if err != nil {
@@ -50,7 +53,7 @@ func (r *Rendezvous) Publish(addrs []string) error {
 	}
 	_, err = temp.Write(text)
 	if err = errors.Join(err, temp.Sync(), temp.Close()); err == nil {
-		err = os.Rename(temp.Name(), filepath.Join(r.dir, r.name))
+		err = os.Rename(temp.Name(), r.path())
 	}
 	if err != nil {
 		os.Remove(temp.Name())
@@ -58,9 +61,11 @@ func (r *Rendezvous) Publish(addrs []string) error {
 	return err
 }
 
+func (r *Rendezvous) path() string { return filepath.Join(r.dir, r.name) }
+
 // Withdraw removes the file. Root does so when all have come, or none will.
 func (r *Rendezvous) Withdraw() error {
-	if err := os.Remove(filepath.Join(r.dir, r.name)); !errors.Is(err, fs.ErrNotExist) {
+	if err := os.Remove(r.path()); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return nil
@@ -81,7 +86,7 @@ func (r *Rendezvous) Await(ctx context.Context, tried []string) ([]string, error
 		}
 		select {
 		case <-ctx.Done():
-			return nil, fmt.Errorf("waiting for root to write %s: %w", filepath.Join(r.dir, r.name), context.Cause(ctx))
+			return nil, fmt.Errorf("root has not written %s, which it does if this directory is the same on its node: %w", r.path(), context.Cause(ctx))
 		case <-tick.C:
 		}
 	}
@@ -93,7 +98,7 @@ func (r *Rendezvous) read() ([]string, error) {
 	if dir, err := os.Open(r.dir); err == nil {
 		dir.Close()
 	}
-	f, err := os.Open(filepath.Join(r.dir, r.name))
+	f, err := os.Open(r.path())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	} else if err != nil {
