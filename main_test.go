@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -65,8 +67,11 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"alike":   alike,
 			"code":    code,
+			"listen":  listen,
 			"scratch": noScratch,
 			"sameout": sameOut,
+
+			"together": together,
 		},
 	})
 }
@@ -98,6 +103,54 @@ func code(ts *testscript.TestScript, neg bool, args []string) {
 	if got != args[0] {
 		ts.Fatalf("exit code %s, expected %s", got, args[0])
 	}
+}
+
+// listen takes a port of this machine until the script ends, and answers there
+// as anything but distgo would: listen ADDRESS-VARIABLE.
+func listen(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: listen NAME")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ended := make(chan struct{})
+	ts.Defer(func() { l.Close(); <-ended })
+	ts.Setenv(args[0], l.Addr().String())
+	go func() {
+		defer close(ended)
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return // the script has ended
+			}
+			io.WriteString(conn, strings.Repeat("220 mail.example.com ESMTP\r\n", 10))
+			conn.Close()
+		}
+	}()
+}
+
+// together runs the ranks of a world, each with variables of its own, on the
+// project hello, and checks their exit codes: together 2 'A=0 B=1' 3 'A=1'.
+// The word OTHER makes it a rank of another build. What all print is stderr.
+func together(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args)%2 != 0 {
+		ts.Fatalf("usage: together CODE VARIABLES CODE VARIABLES...")
+	}
+	script := ""
+	for i := 0; i < len(args); i += 2 {
+		exe, vars := "distgo", args[i+1]
+		if before, other := strings.CutSuffix(vars, " OTHER"); other {
+			exe, vars = "./other", before
+			script += "cat \"$(command -v distgo)\" >other; echo >>other; chmod +x other\n"
+		}
+		script += fmt.Sprintf("{ code=0; %s %s -p hello --meet-timeout=3s 2>words.%d || code=$?; cat words.%d >&2; test $code = %s || { echo rank $code, expected %s; exit 1; }; } & p%d=$!\n",
+			vars, exe, i, i, args[i], args[i], i)
+	}
+	script += "failed=\n"
+	for i := 0; i < len(args); i += 2 {
+		script += fmt.Sprintf("wait $p%d || failed=yes\n", i)
+	}
+	ts.Check(ts.Exec("sh", "-c", script+"test -z \"$failed\""))
 }
 
 // noScratch checks that no run left a directory behind.
