@@ -87,15 +87,15 @@ func (j *journal) load() {
 // settle gives a dead writer's segment its ending, and reports whether one
 // that nobody writes to is damaged.
 func (j *journal) settle(i int, s foundSegment, gaps []gap) bool {
-	path := filepath.Join(j.dir, s.name)
+	path, open := filepath.Join(j.dir, s.name+closedEnding), filepath.Join(j.dir, s.name+openEnding)
 	if n := len(gaps); n > 0 && !s.closed && gaps[n-1].end == len(s.data) {
 		// The last record is being written, or its writer was killed over it.
 		if s.dead {
-			_ = os.Truncate(path+openEnding, int64(gaps[n-1].start))
+			_ = os.Truncate(open, int64(gaps[n-1].start))
 		}
 		gaps = gaps[:n-1]
 	}
-	if s.dead && os.Rename(path+openEnding, path+closedEnding) == nil {
+	if s.dead && os.Rename(open, path) == nil {
 		s.closed = true
 		j.mu.Lock()
 		j.segments[i].closed = true
@@ -103,6 +103,9 @@ func (j *journal) settle(i int, s foundSegment, gaps []gap) bool {
 	}
 	if len(gaps) == 0 {
 		return false
+	}
+	if !s.closed {
+		path = open
 	}
 	j.report(path, "%d places in it are not as they were written, the first at byte %d; what was recorded there is lost", len(gaps), gaps[0].start)
 	return s.closed

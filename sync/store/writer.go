@@ -90,16 +90,6 @@ func (w *writer) flush() error {
 	return nil
 }
 
-// flush writes what is pending.
-func (j *journal) flush() error {
-	j.writing.Lock()
-	defer j.writing.Unlock()
-	if j.own == nil {
-		return nil
-	}
-	return j.own.flush()
-}
-
 // close ends the own segment.
 func (j *journal) close() error {
 	j.writing.Lock()
