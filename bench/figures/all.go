@@ -1,0 +1,116 @@
+package figures
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/badbubble/distgo/bench/sample"
+	"github.com/badbubble/distgo/rank/report"
+)
+
+// All draws what there is to draw of the campaigns, in the order of reading. With prototype the paper's curves lie
+// underneath.
+func All(campaigns []*Campaign, prototype bool) ([]*Figure, error) {
+	var old []paperPoint
+	if prototype {
+		var err error
+		if old, err = readPaper(paperText); err != nil {
+			return nil, err
+		}
+	}
+	var all []*Figure
+	for _, c := range campaigns {
+		figures, err := c.figures(old)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", c.Program, err)
+		}
+		all = append(all, figures...)
+	}
+	return all, nil
+}
+
+func (c *Campaign) figures(old []paperPoint) (all []*Figure, err error) {
+	add := func(f *Figure) {
+		if f != nil {
+			all = append(all, f)
+		}
+	}
+	for _, m := range measures {
+		add(c.timeFigure(m, old))
+	}
+	add(c.speedupFigure())
+	add(c.efficiencyFigure())
+	add(c.baselineFigure())
+	for _, b := range c.barriers() {
+		g := c.largest(b)
+		s := g.Middle()
+		r, err := fullReport(s)
+		if err != nil {
+			return nil, err
+		}
+		if r == nil {
+			continue
+		}
+		add(c.ganttFigure(s, r))
+		add(c.superstepFigure(s, r))
+	}
+	return all, nil
+}
+
+// largest is distgo's cell of most cores in a mode, and of those the one of most nodes.
+func (c *Campaign) largest(barrier string) (largest *sample.Group) {
+	for _, n := range c.nodes() {
+		for _, k := range c.cores() {
+			g := c.Distgo(n, k, barrier)
+			if g != nil && (largest == nil || n*k >= largest.Cell.Total()) {
+				largest = g
+			}
+		}
+	}
+	return largest
+}
+
+// fullReport reads the report of a sample's run with its actions; nil when the file was not kept.
+func fullReport(s *sample.Sample) (*report.Report, error) {
+	if s.ReportFile == "" {
+		return nil, nil
+	}
+	f, err := os.Open(s.ReportFile)
+	if os.IsNotExist(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return report.Read(f)
+}
+
+// Write puts pictures into a directory, each as PNG and as SVG.
+func Write(dir string, figures []*Figure) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	for _, f := range figures {
+		for suffix, write := range map[string]func(io.Writer) error{".png": f.PNG, ".svg": f.SVG} {
+			if err := writeFile(filepath.Join(dir, f.Stem+suffix), write); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func writeFile(path string, write func(io.Writer) error) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	err = write(f)
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}

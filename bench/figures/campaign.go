@@ -1,0 +1,119 @@
+package figures
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"github.com/badbubble/distgo/bench/sample"
+)
+
+// A Campaign is what one picture may compare: the samples of one program at one commit, through one launcher over one
+// network.
+type Campaign struct {
+	Program, Commit, Launcher, Net string
+
+	groups map[at]*sample.Group
+	// Others are cells that were measured under a further dilation: what that is worth, for tables.
+	Others []*sample.Group
+}
+
+// at is where a campaign's cells differ.
+type at struct {
+	builder      sample.Builder
+	nodes, cores int
+	barrier      string
+	cache        string
+}
+
+// Campaigns sorts samples that count. Where a cell was measured under several dilations, the least is shown.
+func Campaigns(good []sample.Sample) []*Campaign {
+	byKey := map[[4]string]*Campaign{}
+	for _, g := range sample.ByCell(good) {
+		c := g.Cell
+		key := [4]string{c.Program, c.Commit, c.Launcher, c.Net}
+		if byKey[key] == nil {
+			byKey[key] = &Campaign{Program: c.Program, Commit: c.Commit, Launcher: c.Launcher, Net: c.Net, groups: map[at]*sample.Group{}}
+		}
+		where := at{c.Builder, c.Nodes, c.Cores, c.Barrier, c.Cache}
+		if had := byKey[key].groups[where]; had != nil {
+			// Groups come in the order of their dilation.
+			byKey[key].Others = append(byKey[key].Others, &g)
+			continue
+		}
+		byKey[key].groups[where] = &g
+	}
+	return slices.SortedFunc(maps.Values(byKey), func(a, b *Campaign) int {
+		return cmp.Or(cmp.Compare(a.Program, b.Program), cmp.Compare(a.Launcher, b.Launcher), cmp.Compare(a.Commit, b.Commit), cmp.Compare(a.Net, b.Net))
+	})
+}
+
+// Distgo returns the samples of distgo on a world, or nil.
+func (c *Campaign) Distgo(nodes, cores int, barrier string) *sample.Group {
+	return c.groups[at{sample.Distgo, nodes, cores, barrier, sample.Cold}]
+}
+
+// GoBuild returns the samples of go build on one node of so many cores, or nil.
+func (c *Campaign) GoBuild(cores int, cache string) *sample.Group {
+	return c.groups[at{sample.GoBuild, 1, cores, "", cache}]
+}
+
+// Groups returns all of it, in the order of tables.
+func (c *Campaign) Groups() []*sample.Group {
+	return slices.SortedFunc(maps.Values(c.groups), func(a, b *sample.Group) int { return sample.Compare(a.Cell, b.Cell) })
+}
+
+// barriers, nodes and cores are the values that distgo was measured with, ascending; split before blocking.
+func (c *Campaign) barriers() []string {
+	found := map[string]bool{}
+	for w := range c.groups {
+		if w.builder == sample.Distgo {
+			found[w.barrier] = true
+		}
+	}
+	return slices.SortedFunc(maps.Keys(found), func(a, b string) int { return cmp.Compare(b, a) })
+}
+
+func (c *Campaign) distinct(of func(at) int) []int {
+	found := map[int]bool{}
+	for w := range c.groups {
+		if w.builder == sample.Distgo {
+			found[of(w)] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(found))
+}
+
+func (c *Campaign) nodes() []int { return c.distinct(func(w at) int { return w.nodes }) }
+func (c *Campaign) cores() []int { return c.distinct(func(w at) int { return w.cores }) }
+
+// goCores are the core counts that go build was measured with.
+func (c *Campaign) goCores(cache string) []int {
+	found := map[int]bool{}
+	for w := range c.groups {
+		if w.builder == sample.GoBuild && w.cache == cache {
+			found[w.cores] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(found))
+}
+
+// any is a sample of the campaign, for what all of them share.
+func (c *Campaign) any() *sample.Sample {
+	for _, g := range c.Groups() {
+		return &g.Samples[0]
+	}
+	return nil
+}
+
+// span is the least and greatest number of samples that a median is of.
+func (c *Campaign) span() (least, greatest int) {
+	for _, g := range c.groups {
+		n := len(g.Samples)
+		if least == 0 || n < least {
+			least = n
+		}
+		greatest = max(greatest, n)
+	}
+	return least, greatest
+}
