@@ -21,6 +21,8 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/badbubble/distgo/bench"
+	"github.com/badbubble/distgo/bench/figures"
+	"github.com/badbubble/distgo/bench/sample"
 	"github.com/badbubble/distgo/rank"
 	"github.com/badbubble/distgo/rank/launch"
 	"github.com/badbubble/distgo/rank/scratch"
@@ -257,8 +259,9 @@ func (c *planCommand) Run(env *environment) error {
 
 // benchCommand measures. What its parts do is in package bench.
 type benchCommand struct {
-	Run_ benchRun `cmd:"" name:"run" help:"Measure programs on nodes of cores, beside go build."`
-	Pin  benchPin `cmd:"" hidden:"" help:"Run a command on so many cores."`
+	Run_    benchRun     `cmd:"" name:"run" help:"Measure programs on nodes of cores, beside go build."`
+	Figures benchFigures `cmd:"" help:"Draw samples: PNG and SVG."`
+	Pin     benchPin     `cmd:"" hidden:"" help:"Run a command on so many cores."`
 }
 
 // experiment is what run and baseline share.
@@ -332,6 +335,41 @@ func (c *experiment) measure(env *environment, m bench.Matrix) (err error) {
 		Exe: exe, Version: version(), Out: os.Stderr,
 	}
 	return e.Run(env.ctx)
+}
+
+// samples are what figures, report and cost are made of.
+type samples struct {
+	Files []string `arg:"" optional:"" name:"samples" help:"Sample files, or directories of them. Default: samples.jsonl."`
+	Paper bool     `help:"Lay the 2024 prototype's curves underneath."`
+}
+
+func (c *samples) load() (*sample.Set, error) {
+	if len(c.Files) == 0 {
+		c.Files = []string{"samples.jsonl"}
+	}
+	set, err := bench.Load(c.Files, os.Stderr)
+	return set, benchError(err)
+}
+
+type benchFigures struct {
+	samples
+	Output string `short:"o" default:"figures" placeholder:"DIR" help:"Where pictures go. Default: figures."`
+}
+
+func (c *benchFigures) Run(env *environment) error {
+	set, err := c.load()
+	if err != nil {
+		return err
+	}
+	pictures, err := figures.All(figures.Campaigns(set.Good()), c.Paper)
+	if err != nil {
+		return benchError(err)
+	}
+	if err := figures.Write(c.Output, pictures); err != nil {
+		return benchError(err)
+	}
+	fmt.Printf("%d pictures are in %s, each as PNG and as SVG\n", len(pictures), c.Output)
+	return nil
 }
 
 type benchPin struct {
