@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 GO ?= go
 
-.PHONY: all distgo help demo test check check-all identity fuzz clean
+.PHONY: all distgo help demo test check check-all identity launchers fuzz clean
 
 all: distgo
 
@@ -34,6 +34,9 @@ check-all: check identity ## everything, the slow tier too (hours on two cores)
 
 identity: distgo ## same bytes as go build: PROGRAMS=dir:main... for programs of your own
 	testdata/identity.sh $(PROGRAMS)
+
+launchers: distgo ## under the real mpirun, mpiexec.hydra, srun, prun's stand-in and ssh (installs them, as root)
+	testdata/launchers.sh $(if $(filter 0,$(shell id -u)),--install) $(LAUNCHERS)
 
 clean: ## remove what make made
 	rm -rf distgo out
