@@ -38,7 +38,10 @@ func (c *Campaign) figures(old []paperPoint) (all []*Figure, err error) {
 		}
 	}
 	for _, m := range measures {
-		add(c.timeFigure(m, old))
+		add(c.timeFigure(m, nil))
+		if c.inPaper(old) {
+			add(c.timeFigure(m, old)) // beside the one without, since theirs may dwarf ours
+		}
 	}
 	add(c.speedupFigure())
 	add(c.efficiencyFigure())

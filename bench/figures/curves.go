@@ -62,8 +62,8 @@ func (v curve) Plot(c draw.Canvas, p *plot.Plot) {
 		return
 	}
 	for _, pt := range path {
-		v.mark.DrawGlyph(&c, draw.GlyphStyle{Color: paper, Radius: v.radius + 1, Shape: v.mark}, pt)
-		v.mark.DrawGlyph(&c, draw.GlyphStyle{Color: v.line.Color, Radius: v.radius, Shape: v.mark}, pt)
+		c.DrawGlyphNoClip(draw.GlyphStyle{Color: paper, Radius: v.radius + 0.7, Shape: v.mark}, pt)
+		c.DrawGlyphNoClip(draw.GlyphStyle{Color: v.line.Color, Radius: v.radius, Shape: v.mark}, pt)
 	}
 }
 

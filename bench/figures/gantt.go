@@ -119,7 +119,7 @@ func (c *Campaign) ganttFigure(s *sample.Sample, r *report.Report) *Figure {
 		return nil
 	}
 	ticks := round(ch.end)
-	p := newPlot("", "seconds since the plan arrived at the rank", "", 1)
+	p := emptyPlot("", "seconds since the plan arrived at the rank", "")
 	p.Y.Min, p.Y.Max = 0, float64(len(ch.rows))
 	p.Y.Tick.Marker = ch.rowTicks()
 	p.Y.Tick.Length = 0
@@ -213,22 +213,22 @@ func (b bars) Plot(c draw.Canvas, p *plot.Plot) {
 			box := rectangle(x(v.start), low, x(v.end), high)
 			c.StrokeLines(stroke(ink, 0.9), append(box, box[0]))
 		}
-		label(&c, v, x(v.start), x(v.end), low, high)
+		label(&c, v, x(v.start), x(v.ready), x(v.end), low, high)
 	}
 }
 
 // label writes a package's name into its bar where it fits, whole or its last element.
-func label(c *draw.Canvas, v bar, left, right, low, high vg.Length) {
+func label(c *draw.Canvas, v bar, left, ready, right, low, high vg.Length) {
 	size := min(noteSize, (high-low)*0.62)
 	if size < 5 {
 		return
 	}
 	style := letters(size, false, ink)
-	if v.ready > (v.start+v.end)/2 {
-		style.Color = paper
-	}
 	for _, name := range []string{v.name, path.Base(v.name)} {
-		if name != "" && style.Width(name)+6 < right-left {
+		if width := style.Width(name); name != "" && width+6 < right-left {
+			if ready-left > width/2 { // most of it on the dark part
+				style.Color = paper
+			}
 			c.FillText(style, vg.Point{X: left + 3, Y: (low+high)/2 - size*0.35}, name)
 			return
 		}

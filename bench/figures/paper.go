@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"encoding/csv"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -68,4 +69,9 @@ func paperCurves(points []paperPoint, program, measure string, ax axis) map[int]
 		}
 	}
 	return curves
+}
+
+// inPaper says that the prototype was measured with the campaign's program.
+func (c *Campaign) inPaper(points []paperPoint) bool {
+	return slices.ContainsFunc(points, func(p paperPoint) bool { return strings.ToLower(p.project) == paperName(c.Program) })
 }

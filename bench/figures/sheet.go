@@ -67,18 +67,23 @@ const (
 	noteLead   = vg.Length(11.5)
 	keyLead    = vg.Length(14)
 	keySample  = vg.Length(24)
-	panelSpace = vg.Length(10)
+	panelSpace = vg.Length(14)
+	keyTop     = vg.Length(20)
 )
 
 // figure lays the sheet out.
 func (s *sheet) figure() *Figure {
-	keyWidth := vg.Length(0)
+	keyWidth, keyHeight := vg.Length(0), vg.Length(0)
 	for _, e := range s.key {
 		w := letters(noteSize, e.head, ink).Width(e.label)
 		if !e.head {
 			w += keySample + 5
 		}
 		keyWidth = max(keyWidth, w)
+		keyHeight += keyLead
+		if e.head {
+			keyHeight += 4
+		}
 	}
 	if keyWidth > 0 {
 		keyWidth += 2 * margin
@@ -91,7 +96,8 @@ func (s *sheet) figure() *Figure {
 		head += noteLead + 4
 	}
 	foot := vg.Length(len(notes))*noteLead + 6
-	height := 2*margin + head + s.height + foot
+	body := max(s.height, keyHeight+keyTop)
+	height := 2*margin + head + body + foot
 	return &Figure{Stem: s.stem, Title: s.title, Notes: s.notes, width: width, height: height, draw: func(c draw.Canvas) {
 		c.FillPolygon(paper, []vg.Point{{X: c.Min.X, Y: c.Min.Y}, {X: c.Max.X, Y: c.Min.Y}, {X: c.Max.X, Y: c.Max.Y}, {X: c.Min.X, Y: c.Max.Y}})
 		left, top := c.Min.X+margin, c.Max.Y-margin
@@ -100,10 +106,10 @@ func (s *sheet) figure() *Figure {
 			c.FillText(letters(noteSize, false, faint), vg.Point{X: left, Y: top - titleLead - noteLead + 1}, s.subtitle)
 		}
 		s.drawPanels(draw.Canvas{Canvas: c.Canvas, Rectangle: vg.Rectangle{
-			Min: vg.Point{X: left, Y: c.Min.Y + margin + foot},
+			Min: vg.Point{X: left, Y: top - head - s.height},
 			Max: vg.Point{X: c.Max.X - margin - keyWidth, Y: top - head},
 		}})
-		s.drawKey(&c, c.Max.X-keyWidth, top-head-panelSize-8)
+		s.drawKey(&c, c.Max.X-keyWidth, top-head-keyTop)
 		for i, line := range notes {
 			c.FillText(letters(noteSize, false, faint), vg.Point{X: left, Y: c.Min.Y + margin + vg.Length(len(notes)-1-i)*noteLead}, line)
 		}
@@ -141,7 +147,7 @@ func (s *sheet) drawKey(c *draw.Canvas, x, y vg.Length) {
 			c.StrokeLine2(e.line, x, y, x+keySample, y)
 		}
 		if e.mark != nil {
-			e.mark.DrawGlyph(c, draw.GlyphStyle{Color: e.line.Color, Radius: markRadius, Shape: e.mark}, middle)
+			c.DrawGlyphNoClip(draw.GlyphStyle{Color: e.line.Color, Radius: markRadius, Shape: e.mark}, middle)
 		}
 		c.FillText(letters(noteSize, false, ink), vg.Point{X: x + keySample + 5, Y: y - noteSize/3}, e.label)
 		y -= keyLead

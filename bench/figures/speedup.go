@@ -91,21 +91,8 @@ func worldKey(ks []int, barriers []string) (key []entry) {
 	return key
 }
 
-// ratioNotes are the notes of a picture of ratios, in which no bound is drawn.
-func (c *Campaign) ratioNotes(what string) []string {
-	notes := c.notes("", false)
-	head, _, _ := cutAfter(notes[0], ". Dotted bound")
-	return []string{head + ".", what + "."}
-}
-
-func cutAfter(s, sep string) (before, after string, ok bool) {
-	for i := 0; i+len(sep) <= len(s); i++ {
-		if s[i:i+len(sep)] == sep {
-			return s[:i], s[i+len(sep):], true
-		}
-	}
-	return s, "", false
-}
+// ratioNotes are the notes of a picture of ratios.
+func (c *Campaign) ratioNotes(what string) []string { return c.notes(false, what, false) }
 
 // efficiencyFigure shows what part of all the world's cores did what one core alone would have had to do.
 func (c *Campaign) efficiencyFigure() *Figure {

@@ -59,8 +59,9 @@ type ring struct{}
 // DrawGlyph draws it.
 func (ring) DrawGlyph(c *draw.Canvas, sty draw.GlyphStyle, pt vg.Point) {
 	draw.CircleGlyph{}.DrawGlyph(c, sty, pt)
-	sty.Color, sty.Radius = paper, sty.Radius*0.55
-	draw.CircleGlyph{}.DrawGlyph(c, sty, pt)
+	if sty.Color != paper {
+		c.DrawGlyphNoClip(draw.GlyphStyle{Color: paper, Radius: sty.Radius * 0.55, Shape: draw.CircleGlyph{}}, pt)
+	}
 }
 
 const (
@@ -83,12 +84,21 @@ func stroke(c color.Color, width vg.Length, dashes ...vg.Length) draw.LineStyle 
 	return draw.LineStyle{Color: c, Width: width, Dashes: dashes}
 }
 
-// newPlot is an empty panel in the sheet's style, y from zero.
+// newPlot is an empty panel in the sheet's style, y from zero to a round number.
 func newPlot(title, x, y string, top float64) *plot.Plot {
+	p := emptyPlot(title, x, y)
+	ticks := round(top)
+	p.Y.Min, p.Y.Max, p.Y.Tick.Marker = 0, ticks[len(ticks)-1].Value, ticks
+	p.Add(rules{ticks: ticks})
+	return p
+}
+
+// emptyPlot is a panel whose axes are still to be scaled.
+func emptyPlot(title, x, y string) *plot.Plot {
 	p := plot.New()
 	p.BackgroundColor = paper
 	p.Title.Text, p.Title.TextStyle = title, letters(panelSize, true, ink)
-	p.Title.TextStyle.XAlign, p.Title.Padding = draw.XCenter, 6
+	p.Title.TextStyle.XAlign, p.Title.TextStyle.YAlign, p.Title.Padding = draw.XCenter, draw.YTop, 6
 	for _, a := range []*plot.Axis{&p.X, &p.Y} {
 		a.Label.TextStyle = letters(labelSize, false, ink)
 		a.Label.TextStyle.XAlign = draw.XCenter
@@ -100,9 +110,6 @@ func newPlot(title, x, y string, top float64) *plot.Plot {
 	p.Y.Tick.Label.XAlign, p.Y.Tick.Label.YAlign = draw.XRight, draw.YCenter
 	p.X.Label.TextStyle.YAlign, p.Y.Label.TextStyle.YAlign = draw.YBottom, draw.YBottom
 	p.X.Label.Text, p.Y.Label.Text = x, y
-	ticks := round(top)
-	p.Y.Min, p.Y.Max, p.Y.Tick.Marker = 0, ticks[len(ticks)-1].Value, ticks
-	p.Add(rules{ticks: ticks})
 	return p
 }
 

@@ -77,9 +77,9 @@ func (c *Campaign) superstepFigure(s *sample.Sample, r *report.Report) *Figure {
 		end = max(end, v.committed)
 		longest = max(longest, v.total(blocking))
 	}
-	when := newPlot("when", "seconds since the plan arrived", "superstep", 1)
+	when := emptyPlot("when", "seconds since the plan arrived", "superstep")
 	when.Add(stepRows{all, true, blocking})
-	what := newPlot("what for, per slot (mean of the ranks)", "seconds", "", 1)
+	what := emptyPlot("what for, per slot (mean of the ranks)", "seconds", "")
 	what.Add(stepRows{all, false, blocking})
 	for i, p := range []*plot.Plot{when, what} {
 		p.Y.Min, p.Y.Max, p.Y.Tick.Length = 0, float64(len(all)), 0
@@ -91,12 +91,12 @@ func (c *Campaign) superstepFigure(s *sample.Sample, r *report.Report) *Figure {
 	sh.panels = []*plot.Plot{when, what}
 	sh.key = []entry{
 		{label: "executing", fill: stepExecute},
-		{label: "barrier, exchange", fill: stepBarrier},
+		{label: "in the barrier", fill: stepBarrier},
 	}
-	note := "Executing: from the first action of the group to the last rank's notification; barrier: from there to the last rank's commit."
+	note := "Executing: from the first action of the group to the last rank's notification; in the barrier: from there to the last rank's commit, at right from a rank's own notification to its own commit."
 	if blocking {
-		sh.key = append(sh.key, entry{label: "idle before it", fill: stepIdle})
-		note += " Idle: a rank's slots without an action before the rank notifies."
+		sh.key = append(sh.key, entry{label: "waiting for inputs", fill: stepIdle})
+		note += " Waiting for inputs: slots without an action before their rank notifies."
 	} else {
 		note += " With the split-phase barrier nobody waits in it: slots execute later groups meanwhile, so supersteps overlap."
 	}

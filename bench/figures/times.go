@@ -53,8 +53,12 @@ func (c *Campaign) timeFigure(m measure, old []paperPoint) *Figure {
 	if len(theirs) > 0 {
 		places = scale{xs(map[int][]xy{0: joined(theirs)}, asXY(all...), asXY(goCurve))}
 	}
+	stem := m.stem
+	if len(theirs) > 0 {
+		stem += "-paper"
+	}
 	s := &sheet{
-		stem: c.stem(m.stem), title: c.Program + ": " + m.title, subtitle: c.subtitle(),
+		stem: c.stem(stem), title: c.Program + ": " + m.title, subtitle: c.subtitle(),
 		width: panelWidth, height: panelHeight,
 	}
 	top := greatest(append(all, goCurve)...)
@@ -89,7 +93,7 @@ func (c *Campaign) timeFigure(m measure, old []paperPoint) *Figure {
 		s.panels = append(s.panels, p)
 	}
 	s.key = c.timeKey(m, ax, keys(all...), goCurve, len(theirs) > 0)
-	s.notes = c.notes(m.note, len(theirs) > 0)
+	s.notes = c.notes(m.baselines, m.note, len(theirs) > 0)
 	return s.figure()
 }
 
@@ -182,20 +186,21 @@ func (c *Campaign) subtitle() string {
 }
 
 // notes are what a reader must know of a picture of medians.
-func (c *Campaign) notes(further string, theirs bool) (notes []string) {
+func (c *Campaign) notes(bound bool, further string, theirs bool) (notes []string) {
 	least, most := c.span()
-	runs := fmt.Sprintf("%d to %d builds", least, most)
-	if least == most {
-		runs = count(least, "build")
+	note := "Everything compiled, std included. "
+	switch {
+	case most == 1:
+		note += "One build each, which says little"
+	case least == most:
+		note += fmt.Sprintf("Medians of %d builds each, whiskers from the fastest to the slowest", most)
+	default:
+		note += fmt.Sprintf("Medians of %d to %d builds each, whiskers from the fastest to the slowest", least, most)
 	}
-	note := "Everything compiled, std included. Medians of " + runs + " each"
-	if most > 1 {
-		note += ", whiskers from the fastest to the slowest"
+	if bound {
+		note += ". Dotted bound: no schedule of the run's own actions on its slots takes less, communication free"
 	}
-	if least < 3 {
-		note += "; fewer than three say little"
-	}
-	notes = append(notes, note+". Dotted bound: no schedule of the run's own actions on its slots takes less, communication free.")
+	notes = append(notes, note+".")
 	if further != "" {
 		notes = append(notes, strings.ToUpper(further[:1])+further[1:]+".")
 	}
