@@ -203,7 +203,7 @@ func (c *buildCommand) Run(env *environment) error {
 	}
 	cfg.Place, cfg.Launch, cfg.Executable = env.place, env.launch.launch(), exe
 	cfg.Slots, cfg.Scratch, cfg.Report = c.Slots, c.Scratch, c.Report
-	cfg.Verify, cfg.KeepWork, cfg.Store = c.Verify, c.KeepWork, c.Store
+	cfg.Verify, cfg.KeepWork, cfg.Store, cfg.All = c.Verify, c.KeepWork, c.Store, c.All
 	cfg.Pipeline = map[string]rank.Pipeline{"auto": rank.PipelineAuto, "off": rank.PipelineOff, "require": rank.PipelineRequire}[c.Pipeline]
 	cfg.Quiet, cfg.Verbose, cfg.Trace = c.Quiet, c.Verbose, c.Trace
 	cfg.Wrap = strings.Fields(os.Getenv("DISTGO_TOOLEXEC"))

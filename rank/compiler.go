@@ -3,7 +3,6 @@ package rank
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -31,7 +30,7 @@ func (r *run) findCompiler(ctx context.Context) error {
 	}
 	dir, err := r.storeDir()
 	if err != nil {
-		return err
+		return Usage(err)
 	}
 	c, err := pipeline.Ensure(ctx, pipeline.Go{Command: r.tools.Command, Root: r.tools.Root(), Version: r.tools.Version()},
 		filepath.Join(dir, "compilers"), func(text string) { r.progress.Say("distgo: %s", text) })
@@ -46,18 +45,6 @@ func (r *run) findCompiler(ctx context.Context) error {
 		r.progress.Say("distgo: %v", err)
 	}
 	return nil
-}
-
-// storeDir is where things are kept between runs.
-func (r *run) storeDir() (string, error) {
-	if r.cfg.Store != "" {
-		return r.cfg.Store, nil
-	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return "", usage("there is no place to keep the store: %v; name one with --store DIR", err)
-	}
-	return filepath.Join(cache, "distgo"), nil
 }
 
 // chooseCompiler decides at root whether the build is pipelined: when every

@@ -23,6 +23,7 @@ type Config struct {
 	Scratch      string // parent of the scratch directory; "" for TMPDIR
 	Mode         superstep.Mode
 	Verify       bool // build with go build as well and compare
+	All          bool // -a: execute every action, whatever the store holds
 	Pipeline     Pipeline
 	Store        string // directory of what is kept between runs; "" for the user's cache directory
 	KeepWork     bool   // leave the scratch directory

@@ -12,6 +12,7 @@ import (
 	"github.com/badbubble/distgo/rank/execute"
 	"github.com/badbubble/distgo/rank/superstep"
 	"github.com/badbubble/distgo/sync/exchange"
+	"github.com/badbubble/distgo/sync/store"
 	"github.com/badbubble/distgo/transport"
 )
 
@@ -23,6 +24,7 @@ type loop struct {
 	world    *transport.World
 	exchange *exchange.Exchange
 	runner   *execute.Runner
+	cache    *cache // nil where there is no store
 	slots    int
 
 	rank *superstep.Rank
@@ -135,21 +137,49 @@ func (l *loop) start(s superstep.Start) {
 	l.free = l.free[1:]
 	l.tools.Go(func() {
 		m := doneMessage{Action: a.ID, Start: l.now(), Slot: slot, Threads: s.Threads}
-		err := l.runner.Prepare(a)
-		var result execute.Result
-		if err == nil {
-			result, err = l.runner.Run(l.ctx, a, s.Threads, func() {
-				m.Exported = l.now()
-				l.export(a)
-			})
-		}
-		m.End = l.now()
-		m.CPU, m.RSS, m.Commands, m.Output = result.CPU.Microseconds(), result.MaxRSS, result.Commands, result.Output
-		if err == nil {
-			m.Sizes, err = l.offer(a)
-		}
+		err := l.make(a, &m)
 		l.post(func() error { return l.finished(m, err) })
 	})
+}
+
+// make executes an action, or takes what it would make out of the store.
+func (l *loop) make(a *plan.Action, m *doneMessage) error {
+	if err := l.runner.Prepare(a); err != nil {
+		return err
+	}
+	var h hit
+	kept := false
+	if l.cache != nil {
+		var err error
+		if h, kept, err = l.cache.lookup(a); err != nil {
+			return err
+		}
+		if h.found {
+			if err := l.cache.restore(a, h, l.runner.Work); err == nil {
+				m.Cached, m.Output, m.End = true, h.entry.Text, l.now()
+				m.Sizes, err = l.offer(a)
+				return err
+			} else if !errors.Is(err, store.ErrAbsent) {
+				return err
+			}
+		}
+	}
+	result, err := l.runner.Run(l.ctx, a, m.Threads, func() {
+		m.Exported = l.now()
+		l.export(a)
+	})
+	m.End = l.now()
+	m.CPU, m.RSS, m.Commands, m.Output = result.CPU.Microseconds(), result.MaxRSS, result.Commands, result.Output
+	if err != nil {
+		return err
+	}
+	if m.Sizes, err = l.offer(a); err != nil {
+		return err
+	}
+	if kept {
+		l.cache.keep(a, h, m, l.runner.Work)
+	}
+	return nil
 }
 
 // export gives out the export data of an action that goes on.
@@ -185,8 +215,8 @@ func (l *loop) offer(a *plan.Action) ([]int64, error) {
 
 func (l *loop) offerOne(out plan.ArtifactID) (size int64, err error) {
 	f := &l.plan.Artifacts[out]
-	elsewhere := slices.ContainsFunc(f.Consumers, func(c plan.ActionID) bool { return l.plan.Owner[c] != l.self })
-	if elsewhere && !l.exchange.Offered(l.file(out)) {
+	needed := l.cache != nil || slices.ContainsFunc(f.Consumers, func(c plan.ActionID) bool { return l.plan.Owner[c] != l.self })
+	if _, known := l.exchange.Digest(l.file(out)); needed && !known {
 		err = l.exchange.Offer(l.file(out))
 	}
 	if err == nil {

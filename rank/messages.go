@@ -51,6 +51,7 @@ type existsMessage struct {
 type doneMessage struct {
 	Action   plan.ActionID `msgpack:"a"`
 	OK       bool          `msgpack:"k"`
+	Cached   bool          `msgpack:"h,omitempty"` // came out of a store
 	Output   string        `msgpack:"o,omitempty"` // the tools' words
 	Start    int64         `msgpack:"b"`           // microseconds since the plan was here
 	Exported int64         `msgpack:"x,omitempty"`

@@ -18,6 +18,7 @@ import (
 	"github.com/badbubble/distgo/rank/toolchain"
 	"github.com/badbubble/distgo/rank/toolchain/pipeline"
 	"github.com/badbubble/distgo/sync/exchange"
+	"github.com/badbubble/distgo/sync/store"
 	"github.com/badbubble/distgo/transport"
 )
 
@@ -58,6 +59,7 @@ type run struct {
 	world    *transport.World // nil for one rank alone: it opens no socket
 	inbox    *inbox
 	progress *report.Progress
+	store    *store.Store // nil where there is none
 	report   report.Report
 }
 
@@ -251,6 +253,10 @@ func (r *run) build(ctx context.Context, p *plan.Plan, mode superstep.Mode) erro
 	if l.runner, err = r.runner(p); err != nil {
 		return err
 	}
+	if err := r.openStore(l); err != nil {
+		return err
+	}
+	defer r.closeStore()
 	if r.isRoot() {
 		if err := r.lead(l); err != nil {
 			return err

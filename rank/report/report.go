@@ -75,8 +75,9 @@ type Action struct {
 	CPU      int64   `json:"cpu_us"`
 	RSS      int64   `json:"rss_bytes"`
 	Commands int     `json:"commands"`
-	Cost     int64   `json:"cost_us"`        // what the scheduler took it to be
-	Deps     []int32 `json:"deps,omitempty"` // actions whose outputs it reads
+	Cached   bool    `json:"cached,omitempty"` // came out of a store
+	Cost     int64   `json:"cost_us"`          // what the scheduler took it to be
+	Deps     []int32 `json:"deps,omitempty"`   // actions whose outputs it reads
 	Export   int64   `json:"export_bytes,omitempty"`
 	Object   int64   `json:"object_bytes,omitempty"`
 }

@@ -2,6 +2,7 @@ package exchange
 
 import (
 	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"os"
@@ -17,6 +18,8 @@ const KindPut transport.Kind = 33
 
 // A Digest is the SHA-256 of a file.
 type Digest [sha256.Size]byte
+
+func (d Digest) String() string { return hex.EncodeToString(d[:]) }
 
 // A File is an artifact as the exchange sees it.
 type File struct {
@@ -72,10 +75,19 @@ func (x *Exchange) Offer(f File) error {
 	return nil
 }
 
-// Offered reports whether a file's digest is known.
-func (x *Exchange) Offered(f File) bool {
-	_, ok := x.offer(f.ID)
-	return ok
+// Digest returns a file's digest if it is known: the file was offered,
+// received, or came out of a store.
+func (x *Exchange) Digest(f File) (Digest, bool) {
+	o, ok := x.offer(f.ID)
+	return o.digest, ok
+}
+
+// Known tells the digest of a file that is in its place, so that it need not
+// be read to be put to peers.
+func (x *Exchange) Known(f File, d Digest, size int64) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.offered[f.ID] = offer{d, size}
 }
 
 // Put queues a file for a peer. It returns at once when the file was offered

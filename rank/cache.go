@@ -1,0 +1,346 @@
+package rank
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/badbubble/distgo/plan"
+	"github.com/badbubble/distgo/plan/transcript"
+	"github.com/badbubble/distgo/sync/exchange"
+	"github.com/badbubble/distgo/sync/store"
+)
+
+// cache answers actions from the store of this node, and keeps what was
+// executed. The key of an action is the content of all it reads: the tools,
+// the normalised commands, the sources with what they include or embed, and
+// its imports' export data. So a package is compiled again only if something
+// that it reads came out differently, and not because a distant dependency was
+// touched (early cutoff).
+//
+// Actions that start a C compiler are not kept: what they read is spread over
+// the system's directories. Its methods may be called from any goroutine.
+type cache struct {
+	store    *store.Store
+	plan     *plan.Plan
+	exchange *exchange.Exchange
+	file     func(plan.ArtifactID) exchange.File
+	compiler string // digest of the pipelined compiler, "" for the stock one
+	fresh    bool   // -a: nothing is answered, all is kept
+	warn     func(format string, args ...any)
+
+	once sync.Once // warns that nothing can be kept
+}
+
+// hit is what the store holds of an action.
+type hit struct {
+	key   store.Key
+	entry store.Entry
+	found bool
+}
+
+// tools whose inputs this package can enumerate.
+var enumerable = []string{"compile", "asm", "link", "preprofile"}
+
+// lookup finds out whether an action is in the store. It returns false if the
+// action is of those that are not kept.
+func (c *cache) lookup(a *plan.Action) (h hit, kept bool, err error) {
+	key, kept, err := c.key(a)
+	if !kept || err != nil {
+		return hit{}, false, err
+	}
+	h.key = key
+	if c.fresh {
+		return h, true, nil
+	}
+	h.entry, h.found = c.store.Lookup(key)
+	for _, out := range a.Outputs {
+		h.found = h.found && slices.ContainsFunc(h.entry.Outputs, func(o store.Output) bool { return o.Name == outputName(c.plan.Artifacts[out].Path) })
+	}
+	return h, true, nil
+}
+
+// key computes the key of an action whose inputs are all here.
+func (c *cache) key(a *plan.Action) (store.Key, bool, error) {
+	k := store.NewKey(a.Kind.String()).Strings("compiler", c.compiler).Strings("environment", toolEnv(c.plan.Env)...)
+	inputs := map[string]string{}
+	for _, in := range a.Inputs {
+		digest, ok := c.exchange.Digest(c.file(in))
+		if !ok {
+			return store.Key{}, false, nil // made by an action that is not kept, and needed nowhere else
+		}
+		inputs[c.plan.Artifacts[in].Path] = digest.String()
+	}
+	roots := trimmed(a)
+	sources := map[string]bool{}
+	for i := range a.Steps {
+		s := &a.Steps[i]
+		words := append([]string{fmt.Sprint(s.Op)}, s.Env...)
+		if s.Op == transcript.Run {
+			if !slices.Contains(enumerable, strings.TrimSuffix(filepath.Base(s.Args[0]), ".exe")) {
+				return store.Key{}, false, nil
+			}
+			if a.Kind == plan.Link && usesC(a) {
+				return store.Key{}, false, nil // may be linked by the C compiler, with the system's libraries
+			}
+			if err := c.sourcesOf(s, sources); err != nil {
+				return store.Key{}, false, err
+			}
+			if len(roots) == 0 {
+				words = append(words, s.Dir) // recorded in the object
+			}
+		}
+		if s.Op == transcript.Write && filepath.Base(s.Args[0]) == "embedcfg" {
+			if err := embedded(s.Body, sources); err != nil {
+				return store.Key{}, false, err
+			}
+		}
+		for _, arg := range append(slices.Clone(s.Args), s.Body) {
+			words = append(words, normal(arg, a.Node, inputs, roots))
+		}
+		k.Strings("command", words...)
+	}
+	for _, path := range slices.Sorted(maps.Keys(sources)) {
+		f, err := c.store.Source(path)
+		if err != nil {
+			return store.Key{}, false, err
+		}
+		k.Digest("file "+normal(path, a.Node, inputs, roots), f.Digest)
+	}
+	return k.Sum(), true, nil
+}
+
+// sourcesOf adds the files that a command names, and what they include.
+func (c *cache) sourcesOf(s *transcript.Command, sources map[string]bool) error {
+	for _, arg := range s.Args {
+		if strings.HasPrefix(arg, "-") {
+			_, arg, _ = strings.Cut(arg, "=")
+		}
+		if !filepath.IsAbs(arg) {
+			continue
+		}
+		fi, err := os.Stat(arg)
+		if err != nil || !fi.Mode().IsRegular() {
+			continue // a directory to search, a prefix to trim, the program's place
+		}
+		if err := include(arg, s.Args, sources); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// include adds a file and, for assembly, what it includes. A file that cannot
+// be found is one that the build makes; it depends on what is in the key.
+func include(path string, args []string, sources map[string]bool) error {
+	if sources[path] {
+		return nil
+	}
+	sources[path] = true
+	if ext := filepath.Ext(path); ext != ".s" && ext != ".h" {
+		return nil
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	dirs := []string{filepath.Dir(path)}
+	for i, arg := range args {
+		if arg == "-I" && i+1 < len(args) {
+			dirs = append(dirs, args[i+1])
+		}
+	}
+	for line := range strings.Lines(string(text)) {
+		name, ok := strings.CutPrefix(strings.TrimSpace(line), "#include")
+		name = strings.Trim(strings.TrimSpace(name), `"`)
+		if !ok || name == "" {
+			continue
+		}
+		for _, dir := range dirs {
+			found := filepath.Join(dir, name)
+			if _, err := os.Stat(found); err == nil {
+				if err := include(found, args, sources); err != nil {
+					return err
+				}
+				break
+			}
+		}
+	}
+	return nil
+}
+
+// embedded adds the files that an embed configuration names.
+func embedded(config string, sources map[string]bool) error {
+	var c struct{ Files map[string]string }
+	if err := json.Unmarshal([]byte(config), &c); err != nil {
+		return fmt.Errorf("reading an embed configuration: %w", err)
+	}
+	for _, path := range c.Files {
+		sources[path] = true
+	}
+	return nil
+}
+
+// normal makes a word of a command independent of the numbers that the go
+// command gave to nodes, and of directories that -trimpath removes: other
+// nodes' files are named by content, trimmed directories by what they become.
+func normal(s, node string, inputs map[string]string, roots [][2]string) string {
+	if strings.Contains(s, transcript.Work) {
+		var b strings.Builder
+		for {
+			before, rest, ok := strings.Cut(s, transcript.Work)
+			b.WriteString(before)
+			if !ok {
+				break
+			}
+			end := strings.IndexAny(rest, "=>;:,\"' \t\n")
+			if end < 0 {
+				end = len(rest)
+			}
+			path := rest[:end]
+			s = rest[end:]
+			own := path == node || strings.HasPrefix(path, node+"/")
+			switch digest, foreign := inputs[path]; {
+			case foreign:
+				b.WriteString("sha256:" + digest)
+			case own:
+				b.WriteString(transcript.Work + "node" + strings.TrimPrefix(path, node))
+			default:
+				b.WriteString(transcript.Work + path)
+			}
+		}
+		s = b.String()
+	}
+	for _, r := range roots {
+		s = strings.ReplaceAll(s, r[0], r[1])
+	}
+	return s
+}
+
+// trimmed lists the directories that a compile's -trimpath rewrites, with what
+// they become. Without -trimpath there are none but the scratch directory's.
+func trimmed(a *plan.Action) [][2]string {
+	var roots [][2]string
+	for i := range a.Steps {
+		args := a.Steps[i].Args
+		for j, arg := range args {
+			if arg != "-trimpath" || j+1 == len(args) {
+				continue
+			}
+			for pair := range strings.SplitSeq(args[j+1], ";") {
+				from, to, ok := strings.Cut(pair, "=>")
+				if ok && filepath.IsAbs(from) && !slices.Contains(roots, [2]string{from, to}) {
+					roots = append(roots, [2]string{from, to})
+				}
+			}
+		}
+	}
+	return roots
+}
+
+func usesC(link *plan.Action) bool {
+	for i := range link.Steps {
+		s := &link.Steps[i]
+		if strings.Contains(s.Body, "packagefile runtime/cgo=") || slices.ContainsFunc(s.Args, func(arg string) bool {
+			return strings.HasPrefix(arg, "-linkmode") || strings.HasPrefix(arg, "-buildmode=c-")
+		}) {
+			return true
+		}
+	}
+	return false
+}
+
+// toolEnv is the part of the environment that the Go tools read.
+func toolEnv(env []string) []string {
+	return slices.DeleteFunc(slices.Clone(env), func(e string) bool {
+		name, _, _ := strings.Cut(e, "=")
+		return !strings.HasPrefix(name, "GO") || name == "GOROOT" || name == "GOTOOLDIR" || name == "GOMAXPROCS" || name == "GOGC" || name == "GOMEMLIMIT"
+	})
+}
+
+// restore puts an action's outputs in their places.
+func (c *cache) restore(a *plan.Action, h hit, work string) error {
+	for _, out := range a.Outputs {
+		f := c.file(out)
+		i := slices.IndexFunc(h.entry.Outputs, func(o store.Output) bool { return o.Name == outputName(f.Path) })
+		o := h.entry.Outputs[i] // lookup has seen it
+		if err := c.store.Get(o.File, filepath.Join(work, f.Path)); err != nil {
+			return err
+		}
+		c.exchange.Known(f, exchange.Digest(o.Digest), o.Size)
+	}
+	for _, target := range targets(a) {
+		i := slices.IndexFunc(h.entry.Outputs, func(o store.Output) bool { return o.Name == targetName })
+		if i < 0 {
+			return store.ErrAbsent
+		}
+		program := h.entry.Outputs[i].File
+		if there, err := c.store.Source(target); err == nil && there == program {
+			continue // it is what it would be
+		}
+		if err := os.MkdirAll(filepath.Dir(target), 0o777); err != nil {
+			return err
+		}
+		if err := c.store.Copy(program, target, 0o777); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keep stores what an action made. A store that takes no more is said once and
+// does not stop the build.
+func (c *cache) keep(a *plan.Action, h hit, m *doneMessage, work string) {
+	entry := store.Entry{Name: a.Package, Text: m.Output}
+	err := func() error {
+		for _, out := range a.Outputs {
+			f := c.file(out)
+			digest, ok := c.exchange.Digest(f)
+			if !ok {
+				return fmt.Errorf("%s has no digest", f.Path)
+			}
+			size, err := c.exchange.Size(f)
+			if err != nil {
+				return err
+			}
+			file := store.File{Digest: store.Digest(digest), Size: size}
+			if err := c.store.PutKnown(filepath.Join(work, f.Path), file); err != nil {
+				return err
+			}
+			entry.Outputs = append(entry.Outputs, store.Output{Name: outputName(f.Path), File: file})
+		}
+		for _, target := range targets(a) {
+			if len(targets(a)) > 1 {
+				return nil // more than one file: linked each time
+			}
+			file, err := c.store.PutCopy(target)
+			if err != nil {
+				return err
+			}
+			entry.Outputs = append(entry.Outputs, store.Output{Name: targetName, File: file})
+		}
+		return c.store.Commit(h.key, entry)
+	}()
+	if err != nil {
+		c.once.Do(func() { c.warn("distgo: the store takes nothing: %v; the build goes on without it", err) })
+	}
+}
+
+// targetName is what an entry calls the program that a link puts in its place.
+const targetName = "program"
+
+// outputName is what an entry calls a file of an action's directory.
+func outputName(path string) string {
+	_, name, _ := strings.Cut(path, "/")
+	return name
+}
+
+// targets lists the files that an action puts outside the scratch directory.
+func targets(a *plan.Action) []string {
+	return (&plan.Plan{Actions: []plan.Action{*a}}).Targets()
+}
