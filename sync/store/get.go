@@ -24,7 +24,9 @@ func (s *Store) Has(f File) bool { return s.has(f) }
 
 // Get puts a file at dst, whole and verified, and replaces what is there. It is
 // a link of the store's own file where that can be: read it, remove it, but do
-// not write to it. The error is ErrAbsent if the file is not here.
+// not write to it, nor let a tool that opens what is there instead of replacing
+// it. Its mode is read-only and otherwise as it happens to be. The error is
+// ErrAbsent if the file is not here; after any other, too, it can be made anew.
 func (s *Store) Get(f File, dst string) error {
 	tmp := partial(dst)
 	if os.Link(s.path(f.Digest), tmp) != nil {

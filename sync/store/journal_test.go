@@ -272,3 +272,23 @@ func TestReadOnlyStore(t *testing.T) {
 		t.Errorf("put: %v", err)
 	}
 }
+
+// TestFailedMergeLosesNothing: the old segments go last.
+func TestFailedMergeLosesNothing(t *testing.T) {
+	dir := t.TempDir()
+	x := open(t, dir)
+	key := x.commit("a", "A")
+	x.Close()
+	y := open(t, dir)
+	y.Load()
+	if err := os.Remove(filepath.Join(dir, "tmp")); err != nil {
+		t.Fatal(err)
+	}
+	if err := y.actions.clean(nil); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("error %v, want that there is no place for the new segment", err)
+	}
+	y.holds(key, "A")
+	z := open(t, dir)
+	z.holds(key, "A")
+	z.named(0, "")
+}

@@ -74,7 +74,7 @@ func writeForever() error {
 			return err
 		}
 		fmt.Println(number)
-		if r.IntN(10) == 0 {
+		if r.IntN(2) == 0 { // so often that many a kill comes in the middle of it
 			if err := s.actions.clean(nil); err != nil {
 				return err
 			}
