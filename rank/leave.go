@@ -73,6 +73,9 @@ func (r *run) conclude(ctx context.Context, l *loop) error {
 			return err
 		}
 	}
+	if err := r.learn(l); err != nil && r.cfg.Verbose {
+		fmt.Fprintf(r.cfg.Stderr, "distgo: keeping what was measured for the next run: %v\n", err)
+	}
 	if !l.built {
 		return &Error{Code: ExitNotBuilt, Err: &execute.Failure{Output: l.lead.output()}, Silent: true}
 	}

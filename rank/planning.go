@@ -31,11 +31,28 @@ func Plan(ctx context.Context, cfg Config, tools *toolchain.Toolchain) (p *plan.
 	if err != nil {
 		return nil, captured, err
 	}
+	if err := complete(ctx, cfg, tools, script); err != nil {
+		return nil, captured, err
+	}
 	if p, err = plan.New(script, tools.Dir, toolchain.FileSize); err != nil {
 		return nil, captured, err
 	}
 	p.Env = tools.CommandEnv()
 	return p, captured, check(cfg, p)
+}
+
+// complete puts into the transcript what the go command does not print.
+func complete(ctx context.Context, cfg Config, tools *toolchain.Toolchain, script *transcript.Script) error {
+	questions := plan.Ask(script, tools.Root())
+	dir, err := (&run{cfg: cfg}).storeDir()
+	if err != nil {
+		return err
+	}
+	learned, err := tools.Learn(ctx, cfg.Request, questions, filepath.Join(dir, "cflags"))
+	if err != nil {
+		return err
+	}
+	return plan.Complete(script, learned, tools.Root())
 }
 
 // check finds before the build what would stop it at its end.

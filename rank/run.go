@@ -91,6 +91,7 @@ func (r *run) run(ctx context.Context) (err error) {
 		if err := r.chooseCompiler(p); err != nil {
 			return err
 		}
+		r.remember(p)
 		return r.build(ctx, p, r.cfg.Mode)
 	}
 	return r.together(ctx, cancel)
@@ -223,6 +224,7 @@ func (r *run) distribute(p *plan.Plan) (*plan.Plan, error) {
 	if err := r.chooseCompiler(p); err != nil {
 		return nil, err
 	}
+	r.remember(p)
 	ranks := make([]schedule.Rank, len(slots))
 	for i := range ranks {
 		ranks[i].Slots = slots[i]

@@ -1,0 +1,151 @@
+package rank
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/vmihailenco/msgpack/v5"
+
+	"github.com/badbubble/distgo/plan"
+	"github.com/badbubble/distgo/transport"
+)
+
+// history is how long root saw packages take in earlier runs: what the
+// scheduler goes by where there is one. It is a hint: a lost or a stale one
+// makes placement worse, nothing else. Times are CPU microseconds, which a busy
+// machine stretches less than the clock's.
+type history map[string]measured
+
+// measured is the last time a package was compiled.
+type measured struct {
+	Estimate int64 `msgpack:"e"` // what its source's size let expect then
+	CPU      int64 `msgpack:"c"`
+	Lead     int64 `msgpack:"l"` // of that, until its export data was there; 0 if at the end
+}
+
+// maxHistory bounds the file: 20,000 packages of a hundred bytes each.
+const (
+	maxHistory      = 20_000
+	maxHistoryBytes = 16 << 20
+)
+
+// historyPath separates what is not comparable.
+func (r *run) historyPath(p *plan.Plan) (string, error) {
+	dir, err := r.storeDir()
+	if err != nil {
+		return "", err
+	}
+	compiler := "stock"
+	if p.Pipelined {
+		compiler = "pipelined"
+	}
+	return filepath.Join(dir, fmt.Sprintf("history-%s-%s-%s-%s", p.GoVersion, r.tools.Env["GOOS"], r.tools.Env["GOARCH"], compiler)), nil
+}
+
+// remember replaces the plan's estimates with what was measured, scaled by how
+// the source has grown since.
+func (r *run) remember(p *plan.Plan) {
+	path, err := r.historyPath(p)
+	if err != nil {
+		return
+	}
+	seen, err := readHistory(path)
+	if err != nil {
+		return // a hint that cannot be read is none
+	}
+	for i := range p.Actions {
+		a := &p.Actions[i]
+		m, ok := seen[historyKey(a.Kind.String(), a.Package)]
+		if !ok || m.Estimate <= 0 || m.CPU <= 0 {
+			continue
+		}
+		grown := float64(a.Cost) / float64(m.Estimate)
+		a.Estimate = a.Cost
+		a.Cost = max(1, int64(float64(m.CPU)*grown))
+		a.Lead = a.Cost
+		if p.Pipelined && m.Lead > 0 {
+			a.Lead = max(1, int64(float64(m.Lead)*grown))
+		}
+	}
+	p.Priority = plan.BottomLevels(p)
+}
+
+// learn adds this run's measurements to the history.
+func (r *run) learn(l *loop) error {
+	path, err := r.historyPath(l.plan)
+	if err != nil {
+		return err
+	}
+	seen, err := readHistory(path)
+	if err != nil || len(seen) > maxHistory {
+		seen = history{}
+	}
+	for i := range r.report.Actions {
+		a := &r.report.Actions[i]
+		if a.Cached || a.CPU <= 0 || a.End <= a.Start {
+			continue
+		}
+		m := measured{Estimate: l.plan.Actions[a.ID].Estimate, CPU: a.CPU}
+		if m.Estimate == 0 {
+			m.Estimate = a.Cost
+		}
+		if a.Exported > a.Start {
+			m.Lead = int64(float64(a.CPU) * float64(a.Exported-a.Start) / float64(a.End-a.Start))
+		}
+		seen[historyKey(a.Kind, a.Package)] = m
+	}
+	return seen.write(path)
+}
+
+func historyKey(kind, pkg string) string { return kind + " " + pkg }
+
+func readHistory(path string) (history, error) {
+	packed, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return history{}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	z, err := zstd.NewReader(nil, zstd.WithDecoderMaxMemory(maxHistoryBytes), zstd.WithDecoderConcurrency(1))
+	if err != nil {
+		return nil, err
+	}
+	defer z.Close()
+	text, err := z.DecodeAll(packed, nil)
+	if err != nil {
+		return nil, err
+	}
+	h := history{}
+	return h, transport.Frame{Body: text}.Decode(&h)
+}
+
+func (h history) write(path string) error {
+	var text bytes.Buffer
+	if err := msgpack.NewEncoder(&text).Encode(h); err != nil {
+		return err
+	}
+	z, err := zstd.NewWriter(nil)
+	if err != nil {
+		return err
+	}
+	defer z.Close()
+	tmp, err := os.CreateTemp(filepath.Dir(path), ".history-*")
+	if err != nil {
+		return err
+	}
+	_, err = tmp.Write(z.EncodeAll(text.Bytes(), nil))
+	err = errors.Join(err, tmp.Close())
+	if err == nil {
+		err = os.Rename(tmp.Name(), path)
+	}
+	if err != nil {
+		os.Remove(tmp.Name())
+	}
+	return err
+}
