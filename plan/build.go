@@ -60,12 +60,9 @@ type builder struct {
 	deps [][]string            // by action: foreign paths it reads, in order of mention
 }
 
-// block turns one block of the transcript into actions. A block that compiles
-// and links is two: they are executed at different times, perhaps on different
-// ranks.
+// block turns one block of the transcript into actions.
 func (b *builder) block(block *transcript.Block) error {
-	var compile, link []transcript.Command
-	kind := Prepare
+	var commands []transcript.Command
 	for _, c := range block.Commands {
 		switch c.Op {
 		case transcript.Probe:
@@ -75,27 +72,16 @@ func (b *builder) block(block *transcript.Block) error {
 		case transcript.Remove:
 			continue // the scratch directory is removed whole
 		}
-		if len(link) > 0 || c.Op == transcript.Write && path.Base(c.Args[0]) == "importcfg.link" {
-			link = append(link, c)
-			continue
-		}
-		if c.Op == transcript.Run && toolName(c.Args[0]) == "compile" {
+		if isTool(&c, "compile") {
 			var err error
 			if c, err = splitCompile(c); err != nil {
 				return err
 			}
-			kind = Compile
 		}
-		compile = append(compile, c)
+		commands = append(commands, c)
 	}
-	if kind == Compile {
-		compile, link = joinArchive(block.Node, compile, link)
-	}
-	if len(compile) > 0 {
-		b.add(kind, block, compile)
-	}
-	if len(link) > 0 {
-		b.add(Link, block, link)
+	for _, p := range cut(block.Node, commands) {
+		b.add(p.kind, block, p.steps)
 	}
 	return nil
 }
@@ -103,25 +89,7 @@ func (b *builder) block(block *transcript.Block) error {
 func (b *builder) add(kind ActionKind, block *transcript.Block, steps []transcript.Command) {
 	id := ActionID(len(b.plan.Actions))
 	var reads []string
-	mention := func(s string) {
-		for rest := s; ; {
-			i := strings.Index(rest, transcript.Work)
-			if i < 0 {
-				return
-			}
-			rest = rest[i:]
-			end := strings.IndexAny(rest, "=>;:,\"' \t\n")
-			if end < 0 {
-				end = len(rest)
-			}
-			p := strings.TrimPrefix(rest[:end], transcript.Work)
-			rest = rest[end:]
-			if strings.HasSuffix(p, "/") || !strings.Contains(p, "/") {
-				continue // a directory
-			}
-			reads = append(reads, p)
-		}
-	}
+	mention := func(s string) { reads = append(reads, mentioned(s)...) }
 	for i := range steps {
 		c := &steps[i]
 		if c.Dir == "" || c.Dir == "." {
@@ -140,6 +108,10 @@ func (b *builder) add(kind ActionKind, block *transcript.Block, steps []transcri
 			mention(arg)
 		}
 		mention(c.Stdout)
+		if isCCompile(c) {
+			mention(absolute(c, c.Args[len(c.Args)-1]))
+			mention(transcript.Work + block.Node + "/_cgo_export.h") // made by cgo for every package, to be included
+		}
 		for _, out := range written(c) {
 			b.made[out] = id
 		}
@@ -162,13 +134,13 @@ func (b *builder) settle(c *transcript.Command) {
 }
 
 // connect turns the paths that actions mention into artifacts between them. A
-// path in the directory of another node is that node's: its last action before
-// the reader makes it.
+// path that nothing is known to write is made by its node's first action: cgo
+// and cover write more than their arguments name.
 func (b *builder) connect() error {
-	last := map[string]ActionID{} // a node's compile or preparation
+	first := map[string]ActionID{} // a node's compile, or what runs cgo before it
 	for i := range b.plan.Actions {
-		if b.plan.Actions[i].Kind != Link {
-			last[b.plan.Actions[i].Node] = ActionID(i)
+		if _, ok := first[b.plan.Actions[i].Node]; !ok {
+			first[b.plan.Actions[i].Node] = ActionID(i)
 		}
 	}
 	for i := range b.plan.Actions {
@@ -176,7 +148,7 @@ func (b *builder) connect() error {
 		for _, p := range b.deps[i] {
 			producer, ok := b.made[p]
 			if !ok {
-				if producer, ok = last[transcript.NodeOf(transcript.Work+p)]; !ok {
+				if producer, ok = first[transcript.NodeOf(transcript.Work+p)]; !ok {
 					return fmt.Errorf("%s of %s reads %s, which nothing in the transcript makes", a.Kind, a.Package, p)
 				}
 			}
@@ -247,22 +219,6 @@ func splitCompile(c transcript.Command) (transcript.Command, error) {
 	return c, nil
 }
 
-// joinArchive handles `go build -o lib.a` of a package that is no program. The
-// archive that is put in its place holds both halves of the compile; that is
-// an action of its own, which like a link writes outside the scratch directory.
-func joinArchive(node string, compile, link []transcript.Command) (before, after []transcript.Command) {
-	archive := transcript.Work + node + "/_pkg_.a"
-	for i := range compile {
-		c := &compile[i]
-		if (c.Op == transcript.Move || c.Op == transcript.Copy) && c.Args[0] == archive {
-			c.Op = transcript.Join
-			c.Args = []string{strings.TrimSuffix(archive, ".a") + ".x", archive, c.Args[1]}
-			return compile[:i], append(slices.Clone(compile[i:]), link...)
-		}
-	}
-	return compile, link
-}
-
 // exportImports makes an import configuration name export data.
 func exportImports(body string) string {
 	var b strings.Builder
@@ -278,6 +234,38 @@ func exportImports(body string) string {
 		b.WriteString(line)
 	}
 	return b.String()
+}
+
+// mentioned lists the files below the scratch directory that a text names.
+func mentioned(text string) []string {
+	var files []string
+	for {
+		i := strings.Index(text, transcript.Work)
+		if i < 0 {
+			return files
+		}
+		text = text[i:]
+		end := strings.IndexAny(text, "=>;:,\"' \t\n")
+		if end < 0 {
+			end = len(text)
+		}
+		p := strings.TrimPrefix(text[:end], transcript.Work)
+		text = text[end:]
+		if !strings.HasSuffix(p, "/") && strings.Contains(p, "/") { // else a directory
+			files = append(files, p)
+		}
+	}
+}
+
+// outputFlags stand before a file that a tool writes.
+var outputFlags = []string{"-o", "-linkobj", "-asmhdr", "-dynout"}
+
+// absolute is a path that a command names, which runs in the scratch directory.
+func absolute(c *transcript.Command, p string) string {
+	if strings.HasPrefix(c.Dir, transcript.Work) && !path.IsAbs(p) && !strings.HasPrefix(p, transcript.Work) {
+		return path.Join(c.Dir, p)
+	}
+	return p
 }
 
 // written lists the paths below the scratch directory that a command is known
@@ -297,8 +285,8 @@ func written(c *transcript.Command) []string {
 	case transcript.Run:
 		put(c.Stdout)
 		for i, arg := range c.Args {
-			if (arg == "-o" || arg == "-linkobj" || arg == "-asmhdr") && i+1 < len(c.Args) {
-				put(c.Args[i+1])
+			if slices.Contains(outputFlags, arg) && i+1 < len(c.Args) {
+				put(absolute(c, c.Args[i+1]))
 			}
 		}
 	}

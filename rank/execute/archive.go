@@ -27,12 +27,16 @@ func (r *Runner) pack(c *transcript.Command) error {
 	if err != nil {
 		return err
 	}
+	members, err := r.members(path, c)
+	if err != nil {
+		return err
+	}
 	dst, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
 	if err != nil {
 		return err
 	}
-	for _, member := range c.Args[1:] {
-		if err := appendMember(dst, r.source(c, member)); err != nil {
+	for _, member := range members {
+		if err := appendMember(dst, member); err != nil {
 			return errors.Join(fmt.Errorf("packing %s: %w", member, err), dst.Close())
 		}
 	}

@@ -1,0 +1,94 @@
+package plan
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/badbubble/distgo/plan/transcript"
+)
+
+// A part of a block is executed as one action.
+type part struct {
+	kind  ActionKind
+	steps []transcript.Command
+}
+
+// cut divides the commands of a block into what can be executed at different
+// times, perhaps on different ranks. Most packages are one part. A package
+// that uses cgo is more, so that its C files are compiled side by side, and
+// before the packages that it imports:
+//
+//	cgo and what precedes it | each C file | trial link and cgo -dynimport | the compile
+//
+// A link is a part of its own, behind them all.
+func cut(node string, commands []transcript.Command) []part {
+	var parts []part
+	var steps []transcript.Command
+	flush := func(kind ActionKind) {
+		if len(steps) > 0 {
+			parts = append(parts, part{kind, steps})
+			steps = nil
+		}
+	}
+	kind := Prepare
+	for i, c := range commands {
+		if c.Op == transcript.Write && path.Base(c.Args[0]) == "importcfg.link" {
+			flush(kind)
+			steps = commands[i:]
+			flush(Link)
+			break
+		}
+		switch {
+		case isCCompile(&c):
+			flush(Prepare)
+			steps = append(steps, c)
+			flush(Prepare)
+		case isTool(&c, "cgo") && slices.Contains(c.Args, "-dynimport"):
+			steps = append(steps, c)
+			flush(Prepare)
+		default:
+			if isTool(&c, "compile") {
+				kind = Compile
+			}
+			steps = append(steps, c)
+		}
+	}
+	flush(kind)
+	return joinArchive(node, parts)
+}
+
+// isCCompile reports whether c compiles one C, C++ or assembly file with a C
+// compiler. See ccompile in GOROOT/src/cmd/go/internal/work/exec.go, go1.26.
+func isCCompile(c *transcript.Command) bool {
+	n := len(c.Args)
+	return c.Op == transcript.Run && n > 4 && c.Args[n-2] == "-c" && c.Args[n-4] == "-o"
+}
+
+// isTool reports whether c runs that tool of the toolchain.
+func isTool(c *transcript.Command, name string) bool {
+	return c.Op == transcript.Run && toolName(c.Args[0]) == name
+}
+
+// joinArchive handles `go build -o lib.a` of a package that is no program. The
+// archive that is put in its place holds both halves of the compile; that is
+// an action of its own, which like a link writes outside the scratch directory.
+func joinArchive(node string, parts []part) []part {
+	archive := transcript.Work + node + "/_pkg_.a"
+	for p := range parts {
+		steps := parts[p].steps
+		if parts[p].kind != Compile {
+			continue
+		}
+		for i := range steps {
+			c := &steps[i]
+			if (c.Op == transcript.Move || c.Op == transcript.Copy) && c.Args[0] == archive {
+				c.Op = transcript.Join
+				c.Args = []string{strings.TrimSuffix(archive, ".a") + ".x", archive, c.Args[1]}
+				parts[p].steps = steps[:i]
+				return slices.Insert(parts, p+1, part{Link, steps[i:]})
+			}
+		}
+	}
+	return parts
+}
