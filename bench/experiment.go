@@ -20,6 +20,7 @@ type Experiment struct {
 	Launcher    Launcher
 	Repetitions int
 	Flags       []string      // for go build, on both sides
+	Options     []string      // further ones of distgo, named by the matrix's Variant
 	File        string        // of samples
 	Resume      bool          // go on with a file that holds samples
 	Limit       time.Duration // for one build
@@ -105,6 +106,7 @@ type observer struct {
 	programs  map[string]*Program
 	goVersion map[string]string // by program
 	reference map[string]string // digests of go build's programs, as they become known
+	kept      map[string]string // directories of the pipelined compilers, likewise
 	work      string            // directory of what is being built
 	reports   string            // directory of the reports
 }
@@ -117,7 +119,7 @@ func newObserver(ctx context.Context, e *Experiment) (*observer, error) {
 	stem := strings.TrimSuffix(file, ".jsonl")
 	o := &observer{
 		e: e, machine: thisMachine(), programs: map[string]*Program{}, goVersion: map[string]string{},
-		reference: map[string]string{}, work: stem + ".work", reports: stem + ".reports",
+		reference: map[string]string{}, kept: map[string]string{}, work: stem + ".work", reports: stem + ".reports",
 	}
 	if err := errors.Join(os.MkdirAll(o.work, 0o755), os.MkdirAll(o.reports, 0o755)); err != nil {
 		return nil, err
@@ -163,7 +165,7 @@ func (o *observer) take(ctx context.Context, turn Turn) (*sample.Sample, error) 
 		return nil, err
 	}
 	defer os.RemoveAll(work)
-	t := &Task{Cell: turn.Cell, Program: p, Exe: o.e.Exe, Flags: o.e.Flags, Work: work, Limit: o.e.Limit}
+	t := &Task{Cell: turn.Cell, Program: p, Exe: o.e.Exe, Flags: o.e.Flags, Options: o.e.Options, Kept: o.kept[p.Name], Work: work, Limit: o.e.Limit}
 	s := &sample.Sample{
 		Schema: sample.Schema, Cell: turn.Cell, Repetition: turn.Repetition, Start: time.Now().UTC().Truncate(time.Millisecond),
 		Go: o.goVersion[p.Name], Distgo: o.e.Version, Machine: o.machine,
@@ -208,11 +210,20 @@ func (o *observer) account(t *Task, s *sample.Sample) (err error) {
 	if s.Clock == sample.ClockRoot {
 		s.Elapsed = r.Wall
 	}
-	kept := filepath.Join(o.reports, fmt.Sprintf("%s-%dx%d-%s-f%.4g-%d.json", s.Program, s.Nodes, s.Cores, s.Barrier, s.Dilation, s.Repetition))
+	kept := filepath.Join(o.reports, reportName(s))
 	if err := r.Write(kept); err != nil {
 		return err
 	}
 	r.Actions = nil
 	s.Report, s.ReportFile = r, filepath.Join(filepath.Base(o.reports), filepath.Base(kept))
 	return nil
+}
+
+// reportName is unlike that of any other sample's report in the same file.
+func reportName(s *sample.Sample) string {
+	name := fmt.Sprintf("%s-%s-%dx%d-%s-f%.4g", s.Program, s.Launcher, s.Nodes, s.Cores, s.Barrier, s.Dilation)
+	if s.Variant != "" {
+		name += "-" + s.Variant
+	}
+	return fmt.Sprintf("%s-%d.json", name, s.Repetition)
 }

@@ -52,7 +52,7 @@ func (b *Batch) Launch(ctx context.Context, t *Task) (*Result, error) {
 	env := append(environ(t.Program.environment()...), "GOMAXPROCS="+strconv.Itoa(t.Cell.Cores))
 	pin := []string{t.Exe, "bench", "pin", "--cores", strconv.Itoa(b.pinned(t.Cell.Cores))}
 	if t.Cell.Builder == sample.Distgo {
-		argv := append(b.command(t), append(append(pin, "--"), t.distgo(0)...)...)
+		argv := append(b.command(t), append(append(pin, "--fresh-store", t.Kept, "--"), t.distgo(0, storeWord)...)...)
 		r, err := t.run(ctx, t.Work, env, argv)
 		if err != nil || r.Failed != "" {
 			return r, err

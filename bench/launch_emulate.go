@@ -60,7 +60,12 @@ func (l *Emulated) Launch(ctx context.Context, t *Task) (r *Result, err error) {
 	process := emulate.Process{Dir: t.Work, Env: t.Program.environment(), Stdout: log, Stderr: log}
 	var start time.Time
 	if t.Cell.Builder == sample.Distgo {
-		process.Argv = t.distgo(0)
+		for node := range t.Cell.Nodes {
+			if err := freshStore(filepath.Join(cluster.Scratch(node), "store"), t.Kept); err != nil {
+				return nil, err
+			}
+		}
+		process.Argv = t.distgo(0, filepath.Join(emulate.ScratchDir, "store"))
 		start = time.Now()
 		err = onAllNodes(limited, cluster, process)
 	} else {

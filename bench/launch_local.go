@@ -31,7 +31,11 @@ func (l *Local) Launch(ctx context.Context, t *Task) (*Result, error) {
 	argv := []string{t.Exe, "bench", "pin", "--cores", strconv.Itoa(t.Cell.Total()), "--"}
 	if t.Cell.Builder == sample.Distgo {
 		// The ranks are this user's on this machine, and pinned together: slots say what each may use.
-		return t.run(ctx, t.Work, env, append(argv, t.distgo(t.Cell.Nodes)...))
+		store := filepath.Join(t.Work, "store")
+		if err := freshStore(store, t.Kept); err != nil {
+			return nil, err
+		}
+		return t.run(ctx, t.Work, env, append(argv, t.distgo(t.Cell.Nodes, store)...))
 	}
 	env = append(env, "GOMAXPROCS="+strconv.Itoa(t.Cell.Cores), "GOCACHE="+filepath.Join(t.Work, "gocache"))
 	if t.Cell.Cache == sample.Warm {

@@ -25,6 +25,8 @@ type Task struct {
 	Program *Program
 	Exe     string   // distgo
 	Flags   []string // for go build, on both sides
+	Options []string // further ones of distgo
+	Kept    string   // directory of the pipelined compilers
 	Work    string   // an empty directory of the task's own, which all nodes see
 	Limit   time.Duration
 }

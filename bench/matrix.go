@@ -57,6 +57,7 @@ type Matrix struct {
 	Barriers  []string
 	Baselines bool     // go build beside distgo
 	Caches    []string // of the baselines; none means cold
+	Variant   string   // of distgo: what its further options make of it
 	GoCores   []int    // go build on one node of so many cores, whatever the shapes
 }
 
@@ -100,6 +101,7 @@ func (m Matrix) Cells(l Launcher) (cells []sample.Cell, unfit []error) {
 			}
 			c := base
 			c.Builder, c.Nodes, c.Cores, c.Cache = sample.Distgo, s.Nodes, s.Cores, sample.Cold
+			c.Variant = m.Variant
 			for _, c.Barrier = range m.Barriers {
 				add(c)
 			}

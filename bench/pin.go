@@ -1,51 +1,83 @@
 package bench
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// Measured is what Pin writes of a command that it waited for.
+// Measured is what Run writes of a command that it waited for.
 type Measured struct {
 	Elapsed int64 `json:"elapsed_us"`
 	CPU     int64 `json:"cpu_us"`
 }
 
-// Pin becomes argv on the first so many of the CPUs that this process may use, so that a node of 16 cores can stand for
-// one of 4. cores 0 leaves all. With a file for the result it waits for the command instead, and writes what that took:
-// the way to a time that a batch system's queue is not part of. The command's exit code is in the *exec.ExitError.
-func Pin(cores int, resultFile string, argv []string) error {
-	if len(argv) == 0 {
+// A Pinned is a command to run on a node as a cell wants it.
+type Pinned struct {
+	// Cores are the first so many of the CPUs that this process may use: a node of 16 can stand for one of 4. 0 leaves all.
+	Cores int
+	// Result is a file for what the command took, "" for none: a time that a batch system's queue is not part of.
+	Result string
+	// Kept is the directory of the pipelined compilers for a fresh store on the node's own disk, which takes the place of
+	// storeWord in the command; "" for none.
+	Kept string
+	Argv []string
+}
+
+// Run becomes the command, or runs it where there is something to do afterwards. The command's exit code is in the
+// *exec.ExitError. When ctx ends the command is asked to end, and killed after a while.
+func (p *Pinned) Run(ctx context.Context) (err error) {
+	if len(p.Argv) == 0 {
 		return config("which command? Give it after --")
 	}
-	if cores > 0 {
-		if err := pin(cores); err != nil {
+	if p.Cores > 0 {
+		if err := pin(p.Cores); err != nil {
 			return err
 		}
 	}
-	program, err := exec.LookPath(argv[0])
+	program, err := exec.LookPath(p.Argv[0])
 	if err != nil {
 		return err
 	}
-	if resultFile == "" {
-		return fmt.Errorf("executing %s: %w", program, unix.Exec(program, argv, os.Environ()))
+	if p.Result == "" && p.Kept == "" {
+		return fmt.Errorf("executing %s: %w", program, unix.Exec(program, p.Argv, os.Environ()))
 	}
-	cmd := exec.Command(program, argv[1:]...)
+	argv := slices.Clone(p.Argv)
+	if p.Kept != "" {
+		dir, err := os.MkdirTemp("", "distgo-bench-")
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+		if err := freshStore(filepath.Join(dir, "store"), p.Kept); err != nil {
+			return err
+		}
+		for i, word := range argv {
+			if word == storeWord {
+				argv[i] = filepath.Join(dir, "store")
+			}
+		}
+	}
+	cmd := exec.CommandContext(ctx, program, argv[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.Cancel = func() error { return cmd.Process.Signal(unix.SIGTERM) }
+	cmd.WaitDelay = endTime
 	start := time.Now()
 	err = cmd.Run()
 	elapsed := time.Since(start)
-	if cmd.ProcessState == nil {
+	if p.Result == "" || cmd.ProcessState == nil {
 		return err
 	}
 	text, jerr := json.Marshal(Measured{elapsed.Microseconds(), (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Microseconds()})
-	return errors.Join(err, jerr, os.WriteFile(resultFile, text, 0o644))
+	return errors.Join(err, jerr, os.WriteFile(p.Result, text, 0o644))
 }
 
 // pin narrows the affinity of all threads of this process that there will be: exec and children inherit it.

@@ -15,7 +15,7 @@ import (
 )
 
 // refer makes go build's program, with the user's own cache, and keeps its digest. It is also what fills the page cache
-// with the sources before the first sample.
+// with the sources before the first sample. The pipelined compiler is made too.
 func (o *observer) refer(ctx context.Context, p *Program) error {
 	if o.reference[p.Name] != "" {
 		return nil
@@ -32,7 +32,8 @@ func (o *observer) refer(ctx context.Context, p *Program) error {
 		return config("go build of %s %s makes no program: %v", p.Name, p.Main, err)
 	}
 	o.reference[p.Name] = d
-	return nil
+	o.kept[p.Name], err = compilers(ctx, p, func(text string) { fmt.Fprintln(o.e.Out, text) })
+	return err
 }
 
 // goVersion asks the go command, as the program's go.mod may choose another toolchain.

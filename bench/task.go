@@ -19,13 +19,15 @@ var identical = []string{"-trimpath", "-ldflags=-buildid="}
 // buildFlags are go build's, on both sides. The user's come last and win.
 func (t *Task) buildFlags() []string { return append(append([]string{}, identical...), t.Flags...) }
 
-// distgo is the command of one rank, or with ranks > 0 of so many on this machine.
-func (t *Task) distgo(ranks int) []string {
+// distgo is the command of one rank, or with ranks > 0 of so many on this machine. Its store must be fresh.
+func (t *Task) distgo(ranks int, store string) []string {
 	argv := []string{t.Exe}
 	if ranks > 0 {
 		argv = append(argv, "-n", strconv.Itoa(ranks))
 	}
-	argv = append(argv, "-q", "-a", "--slots", strconv.Itoa(t.Cell.Cores), "--barrier", t.Cell.Barrier,
+	argv = append(argv, "-q", "-a", "--slots", strconv.Itoa(t.Cell.Cores), "--barrier", t.Cell.Barrier, "--store", store)
+	argv = append(argv, t.Options...)
+	argv = append(argv,
 		"-p", t.Program.Dir, "-m", t.Program.Main, "-o", t.program(), "--report", t.report(), "--")
 	return append(argv, t.buildFlags()...)
 }

@@ -9,9 +9,9 @@ import (
 )
 
 // A Campaign is what one picture may compare: the samples of one program at one commit, through one launcher over one
-// network.
+// network, and one variant of distgo with its baselines.
 type Campaign struct {
-	Program, Commit, Launcher, Net string
+	Program, Commit, Launcher, Net, Variant string
 
 	groups map[at]*sample.Group
 	// Others are cells that were measured under a further dilation: what that is worth, for tables.
@@ -27,25 +27,56 @@ type at struct {
 }
 
 // Campaigns sorts samples that count. Where a cell was measured under several dilations, the least is shown.
-func Campaigns(good []sample.Sample) []*Campaign {
-	byKey := map[[4]string]*Campaign{}
-	for _, g := range sample.ByCell(good) {
-		c := g.Cell
-		key := [4]string{c.Program, c.Commit, c.Launcher, c.Net}
-		if byKey[key] == nil {
-			byKey[key] = &Campaign{Program: c.Program, Commit: c.Commit, Launcher: c.Launcher, Net: c.Net, groups: map[at]*sample.Group{}}
+func Campaigns(good []sample.Sample) (campaigns []*Campaign) {
+	groups := sample.ByCell(good)
+	place := func(c sample.Cell) Campaign {
+		return Campaign{Program: c.Program, Commit: c.Commit, Launcher: c.Launcher, Net: c.Net, Variant: c.Variant}
+	}
+	find := func(of Campaign) *Campaign {
+		for _, c := range campaigns {
+			if c.Program == of.Program && c.Commit == of.Commit && c.Launcher == of.Launcher && c.Net == of.Net && c.Variant == of.Variant {
+				return c
+			}
 		}
-		where := at{c.Builder, c.Nodes, c.Cores, c.Barrier, c.Cache}
-		if had := byKey[key].groups[where]; had != nil {
-			// Groups come in the order of their dilation.
-			byKey[key].Others = append(byKey[key].Others, &g)
+		of.groups = map[at]*sample.Group{}
+		campaigns = append(campaigns, &of)
+		return &of
+	}
+	for i := range groups {
+		if groups[i].Cell.Builder == sample.Distgo {
+			find(place(groups[i].Cell)).add(&groups[i])
+		}
+	}
+	for i := range groups {
+		of := place(groups[i].Cell)
+		if groups[i].Cell.Builder != sample.GoBuild {
 			continue
 		}
-		byKey[key].groups[where] = &g
+		shared := false
+		for _, c := range campaigns {
+			if c.Program == of.Program && c.Commit == of.Commit && c.Launcher == of.Launcher && c.Net == of.Net {
+				c.add(&groups[i])
+				shared = true
+			}
+		}
+		if !shared {
+			find(of).add(&groups[i])
+		}
 	}
-	return slices.SortedFunc(maps.Values(byKey), func(a, b *Campaign) int {
-		return cmp.Or(cmp.Compare(a.Program, b.Program), cmp.Compare(a.Launcher, b.Launcher), cmp.Compare(a.Commit, b.Commit), cmp.Compare(a.Net, b.Net))
+	slices.SortStableFunc(campaigns, func(a, b *Campaign) int {
+		return cmp.Or(cmp.Compare(a.Program, b.Program), cmp.Compare(a.Launcher, b.Launcher), cmp.Compare(a.Commit, b.Commit), cmp.Compare(a.Net, b.Net), cmp.Compare(a.Variant, b.Variant))
 	})
+	return campaigns
+}
+
+// add takes a cell's samples in. Groups come in the order of their dilation.
+func (c *Campaign) add(g *sample.Group) {
+	where := at{g.Cell.Builder, g.Cell.Nodes, g.Cell.Cores, g.Cell.Barrier, g.Cell.Cache}
+	if c.groups[where] != nil {
+		c.Others = append(c.Others, g)
+		return
+	}
+	c.groups[where] = g
 }
 
 // Distgo returns the samples of distgo on a world, or nil.

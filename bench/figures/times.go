@@ -171,6 +171,9 @@ func (c *Campaign) subtitle() string {
 		return ""
 	}
 	parts := []string{s.Go}
+	if c.Variant != "" {
+		parts = append(parts, c.Variant)
+	}
 	if len(c.Commit) >= 12 {
 		parts = append(parts, "commit "+c.Commit[:12])
 	}
@@ -212,7 +215,11 @@ func (c *Campaign) notes(bound bool, further string, theirs bool) (notes []strin
 
 // stem is a file's name for a picture of the campaign.
 func (c *Campaign) stem(of string) string {
-	return strings.ReplaceAll(c.Program, "@", "-") + "-" + c.Launcher + "-" + of
+	parts := []string{strings.ReplaceAll(c.Program, "@", "-"), c.Launcher}
+	if c.Variant != "" {
+		parts = append(parts, c.Variant)
+	}
+	return strings.Join(append(parts, of), "-")
 }
 
 func onlyKeys(curves map[int][]xy, ks []int) map[int][]xy {

@@ -36,8 +36,9 @@ type Cell struct {
 	Barrier  string  `json:"barrier,omitempty"` // distgo's: split or blocking
 	Cache    string  `json:"cache"`
 	Launcher string  `json:"launcher"`
-	Dilation float64 `json:"dilation"`      // 1 on real cores
-	Net      string  `json:"net,omitempty"` // rate of a node's link where it is emulated
+	Dilation float64 `json:"dilation"`          // 1 on real cores
+	Net      string  `json:"net,omitempty"`     // rate of a node's link where it is emulated
+	Variant  string  `json:"variant,omitempty"` // what else is different, in the experimenter's word
 }
 
 // Total is the number of cores of the cell's world.
@@ -51,6 +52,9 @@ func (c Cell) String() string {
 		s += " " + c.Barrier
 	case c.Cache == Warm:
 		s += " warm"
+	}
+	if c.Variant != "" {
+		s += " " + c.Variant
 	}
 	if c.Dilation != 1 {
 		s += fmt.Sprintf(" F=%.4g", c.Dilation)
