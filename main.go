@@ -279,6 +279,8 @@ type experiment struct {
 	Dilation    float64       `placeholder:"F" help:"With emulate: everything runs F times slower than on real cores. Default: what makes each cell fit."`
 	Net         string        `default:"1gbit" placeholder:"RATE" help:"With emulate: rate of a node's link."`
 	LauncherArg []string      `placeholder:"ARG" sep:"none" help:"A further argument for prun or srun, repeatable."`
+	Variant     string        `placeholder:"WORD" help:"What the further options make of distgo, for samples and pictures, as stock."`
+	DistgoArg   []string      `placeholder:"ARG" sep:"none" help:"A further option of distgo, repeatable, as --pipeline=off. Needs --variant."`
 	Pin         bool          `negatable:"" default:"true" help:"With prun: use no more of a node's cores than the cell has."`
 }
 
@@ -317,6 +319,10 @@ func (c *experiment) measure(env *environment, m bench.Matrix) (err error) {
 			return err
 		}
 	}
+	m.Variant = c.Variant
+	if (m.Variant == "") != (len(c.DistgoArg) == 0) {
+		return rank.Usage(errors.New("--variant and --distgo-arg go together: samples must say what was different"))
+	}
 	choice := bench.Choice{Names: c.Programs, Checkouts: c.Checkouts, CGO: c.CGO}
 	if m.Programs, err = choice.Programs(env.ctx); err != nil {
 		return err
@@ -330,7 +336,7 @@ func (c *experiment) measure(env *environment, m bench.Matrix) (err error) {
 		return err
 	}
 	e := bench.Experiment{
-		Matrix: m, Launcher: launcher, Repetitions: c.Repetitions, Flags: env.goFlags,
+		Matrix: m, Launcher: launcher, Repetitions: c.Repetitions, Flags: env.goFlags, Options: c.DistgoArg,
 		File: c.Output, Resume: c.Resume, Limit: c.Limit, StopAfter: c.StopAfter,
 		Exe: exe, Version: version(), Out: os.Stderr,
 	}
@@ -373,12 +379,14 @@ func (c *benchFigures) Run(env *environment) error {
 }
 
 type benchPin struct {
-	Cores  int    `help:"How many; 0 leaves all."`
-	Result string `help:"Wait for the command, and write what it took to this file."`
+	Cores      int    `help:"How many; 0 leaves all."`
+	Result     string `help:"Wait for the command, and write what it took to this file."`
+	FreshStore string `help:"Give the command a fresh store on this node with the compilers of this directory."`
 }
 
 func (c *benchPin) Run(env *environment) error {
-	err := bench.Pin(c.Cores, c.Result, env.goFlags)
+	pinned := bench.Pinned{Cores: c.Cores, Result: c.Result, Kept: c.FreshStore, Argv: env.goFlags}
+	err := pinned.Run(env.ctx)
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		return &rank.Error{Code: max(exit.ExitCode(), 1), Err: err, Silent: true}
 	}
