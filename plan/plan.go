@@ -82,7 +82,8 @@ type Action struct {
 type Artifact struct {
 	ID        ArtifactID   `msgpack:"i"`
 	Kind      ArtifactKind `msgpack:"k"`
-	Path      string       `msgpack:"p"` // below every rank's scratch directory, slash-separated
+	Path      string       `msgpack:"p"`           // below every rank's scratch directory, slash-separated
+	Size      int64        `msgpack:"z,omitempty"` // bytes, where they are known beforehand
 	Producer  ActionID     `msgpack:"f"`
 	Consumers []ActionID   `msgpack:"t,omitempty"` // ascending
 }

@@ -229,7 +229,7 @@ func (r *run) distribute(p *plan.Plan) (*plan.Plan, error) {
 	for i := range ranks {
 		ranks[i].Slots = slots[i]
 	}
-	schedule.Place(p, ranks)
+	schedule.Place(p, ranks, schedule.Gigabit)
 	begun := time.Now()
 	r.report.PlanBytes, err = sendPlan(r.world, p, r.cfg.Mode)
 	r.report.Send = time.Since(begun).Microseconds()

@@ -40,7 +40,7 @@ func PrintPlan(ctx context.Context, w io.Writer, cfg Config, ranks, slots int, f
 	for i := range places {
 		places[i].Slots = slots
 	}
-	schedule.Place(p, places)
+	schedule.Place(p, places, schedule.Gigabit)
 	switch form {
 	case JSON:
 		e := json.NewEncoder(w)

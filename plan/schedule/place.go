@@ -12,19 +12,42 @@ type Rank struct {
 	Speed float64 // relative to the rank the costs were measured on; 0 means 1
 }
 
-// transferCost is what an input costs that another rank holds, in
-// microseconds: a message and some 60 KB of export data at 1 Gbit/s.
-const transferCost = 700
+// A Network is what it costs to move an artifact from one rank to another.
+type Network struct {
+	Latency   int64   // microseconds a message
+	Bandwidth float64 // bytes a microsecond; 0 means that bytes cost nothing
+}
+
+// Gigabit is Ethernet at 1 Gbit/s, the slowest network that clusters have: 94 %
+// of it carries data, and a message with its handling takes some 200 µs.
+var Gigabit = Network{Latency: 200, Bandwidth: 118}
+
+// typicalSize is taken for an artifact of unknown size: the mean export data of
+// the programs in GO_BUILD_FACTS, section 2, is 30 to 200 KB.
+const typicalSize = 60 << 10
+
+func (n Network) cost(f *plan.Artifact) int64 {
+	if n.Bandwidth <= 0 {
+		return n.Latency
+	}
+	size := f.Size
+	if size == 0 {
+		size = typicalSize
+	}
+	return n.Latency + int64(float64(size)/n.Bandwidth)
+}
 
 // Place sets p.Owner and returns the finish time it expects, in the plan's
-// unit of cost. Links, and what else writes outside the scratch directories,
+// unit of cost, microseconds. Links, and what else writes outside the scratch directories,
 // go to root, where the program's place is.
-func Place(p *plan.Plan, ranks []Rank) (makespan int64) {
+func Place(p *plan.Plan, ranks []Rank, network Network) (makespan int64) {
 	s := simulation{
 		plan:    p,
 		ranks:   ranks,
+		network: network,
 		free:    make([]int, len(ranks)),
 		missing: make([]int, len(p.Actions)),
+		made:    make([]int64, len(p.Artifacts)),
 	}
 	for r := range ranks {
 		s.free[r] = max(ranks[r].Slots, 1)
@@ -43,8 +66,11 @@ func Place(p *plan.Plan, ranks []Rank) (makespan int64) {
 type simulation struct {
 	plan    *plan.Plan
 	ranks   []Rank
-	free    []int // by rank: slots without an action
-	missing []int // by action: inputs that do not exist yet
+	network Network
+	free    []int   // by rank: slots without an action
+	missing []int   // by action: inputs that do not exist yet
+	made    []int64 // by artifact: when it was made
+	inbound int64   // when the objects made so far will have reached root, which takes them one after the other
 	ready   byPriority
 	running byTime
 }
@@ -64,6 +90,10 @@ func (s *simulation) run() (now int64) {
 			f := &s.plan.Artifacts[out]
 			if early := s.early(f); early == next.end {
 				continue // was there before, or comes at the end
+			}
+			s.made[out] = now
+			if f.Kind == plan.Object && s.plan.Owner[next.action] != 0 {
+				s.inbound = max(s.inbound, now) + s.network.cost(f)
 			}
 			for _, c := range f.Consumers {
 				if s.missing[c]--; s.missing[c] == 0 {
@@ -85,7 +115,7 @@ func (s *simulation) start(now int64) {
 	var wait []plan.ActionID // pinned to a rank that is busy
 	for s.ready.Len() > 0 {
 		a := heap.Pop(&s.ready).(plan.ActionID)
-		r, delay := s.choose(a)
+		r, delay := s.choose(a, now)
 		if r < 0 {
 			wait = append(wait, a)
 			if s.plan.Actions[a].Kind != plan.Link {
@@ -116,13 +146,13 @@ func (s *simulation) on(r plan.Rank, cost int64) int64 {
 
 // choose finds the rank with a free slot on which a would finish first; among
 // equals the one with most free slots, then the lowest.
-func (s *simulation) choose(a plan.ActionID) (best plan.Rank, delay int64) {
+func (s *simulation) choose(a plan.ActionID, now int64) (best plan.Rank, delay int64) {
 	action := &s.plan.Actions[a]
 	if action.Kind == plan.Link {
 		if s.free[0] == 0 {
 			return -1, 0
 		}
-		return 0, 0
+		return 0, max(0, s.inbound-now)
 	}
 	best = -1
 	var bestEnd int64
@@ -130,13 +160,13 @@ func (s *simulation) choose(a plan.ActionID) (best plan.Rank, delay int64) {
 		if s.free[r] == 0 {
 			continue
 		}
-		var foreign int64
+		// Artifacts are put when they are made; only the latest are still on their way.
+		var d int64
 		for _, in := range action.Inputs {
-			if s.plan.Owner[s.plan.Artifacts[in].Producer] != plan.Rank(r) {
-				foreign++
+			if f := &s.plan.Artifacts[in]; s.plan.Owner[f.Producer] != plan.Rank(r) {
+				d = max(d, s.made[in]+s.network.cost(f)-now)
 			}
 		}
-		d := foreign * transferCost
 		end := d + s.on(plan.Rank(r), action.Cost)
 		if best < 0 || end < bestEnd || end == bestEnd && s.free[r] > s.free[best] {
 			best, bestEnd, delay = plan.Rank(r), end, d
