@@ -1,8 +1,12 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
+
+	"github.com/badbubble/distgo/plan/schedule"
 )
 
 // Summary says in a short paragraph where the time went.
@@ -42,7 +46,34 @@ func (r *Report) Summary() string {
 	}
 	fmt.Fprintf(&b, ".\ndistgo: the tools took %s of CPU; no schedule of these actions on %s takes less than %s (critical path %s), this one took %.2f times that.",
 		seconds(cpu), plural(slots, "slot"), seconds(r.Bound.Lower), seconds(r.Bound.Chain), r.Bound.Ratio)
+	if len(r.Actions) > 0 && slots > 0 {
+		per := max(1, slots/len(r.Ranks))
+		fmt.Fprintf(&b, " The longest on the critical path: %s. Of such ranks, %d would take about %s, %d about %s.",
+			strings.Join(r.longest(3), ", "),
+			2*len(r.Ranks), seconds(r.Predict(2*len(r.Ranks), per, schedule.Gigabit)),
+			4*len(r.Ranks), seconds(r.Predict(4*len(r.Ranks), per, schedule.Gigabit)))
+	}
 	return b.String()
+}
+
+// longest names the n actions that make up most of the critical path.
+func (r *Report) longest(n int) []string {
+	var path []*Action
+	for i := range r.Actions {
+		if slices.Contains(r.Bound.Path, r.Actions[i].ID) {
+			path = append(path, &r.Actions[i])
+		}
+	}
+	slices.SortStableFunc(path, func(a, b *Action) int { return cmp.Compare(b.End-b.Start, a.End-a.Start) })
+	var names []string
+	for _, a := range path[:min(n, len(path))] {
+		name := a.Package
+		if a.Kind == "link" {
+			name = "the link"
+		}
+		names = append(names, name+" "+seconds(a.End-a.Start))
+	}
+	return names
 }
 
 func shape(ranks, slots int) string {
