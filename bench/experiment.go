@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,8 +38,9 @@ func (e *Experiment) Run(ctx context.Context) (err error) {
 	for _, why := range unfit {
 		fmt.Fprintln(e.Out, why)
 	}
-	if len(cells) == 0 {
-		return config("nothing of this matrix fits: see above for each cell")
+	measurable := slices.ContainsFunc(cells, func(c sample.Cell) bool { return c.Builder == sample.Distgo })
+	if len(cells) == 0 || len(e.Matrix.Shapes) > 0 && !measurable {
+		return config("no world of this matrix fits, see above for each: measure smaller ones, or on another machine (--launcher)")
 	}
 	if err := os.MkdirAll(filepath.Dir(e.File), 0o755); err != nil {
 		return err
@@ -107,8 +109,9 @@ type observer struct {
 	goVersion map[string]string // by program
 	reference map[string]string // digests of go build's programs, as they become known
 	kept      map[string]string // directories of the pipelined compilers, likewise
-	work      string            // directory of what is being built
-	reports   string            // directory of the reports
+	graphs    map[string]*sample.Graph
+	work      string // directory of what is being built
+	reports   string // directory of the reports
 }
 
 func newObserver(ctx context.Context, e *Experiment) (*observer, error) {
@@ -119,7 +122,7 @@ func newObserver(ctx context.Context, e *Experiment) (*observer, error) {
 	stem := strings.TrimSuffix(file, ".jsonl")
 	o := &observer{
 		e: e, machine: thisMachine(), programs: map[string]*Program{}, goVersion: map[string]string{},
-		reference: map[string]string{}, kept: map[string]string{}, work: stem + ".work", reports: stem + ".reports",
+		reference: map[string]string{}, kept: map[string]string{}, graphs: map[string]*sample.Graph{}, work: stem + ".work", reports: stem + ".reports",
 	}
 	if err := errors.Join(os.MkdirAll(o.work, 0o755), os.MkdirAll(o.reports, 0o755)); err != nil {
 		return nil, err
@@ -193,6 +196,7 @@ func (o *observer) take(ctx context.Context, turn Turn) (*sample.Sample, error) 
 // account completes a sample from what the builder wrote of its work.
 func (o *observer) account(t *Task, s *sample.Sample) (err error) {
 	if s.Builder == sample.GoBuild {
+		s.Graph = o.graphs[s.Program]
 		s.Planned, s.Ran, err = countActions(t.graph())
 		return err
 	}

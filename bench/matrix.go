@@ -58,6 +58,7 @@ type Matrix struct {
 	Baselines bool     // go build beside distgo
 	Caches    []string // of the baselines; none means cold
 	Variant   string   // of distgo: what its further options make of it
+	Describe  bool     // programs' graphs of actions, in the samples of go build
 	GoCores   []int    // go build on one node of so many cores, whatever the shapes
 }
 

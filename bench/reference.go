@@ -33,6 +33,9 @@ func (o *observer) refer(ctx context.Context, p *Program) error {
 	}
 	o.reference[p.Name] = d
 	o.kept[p.Name], err = compilers(ctx, p, func(text string) { fmt.Fprintln(o.e.Out, text) })
+	if err == nil && o.e.Matrix.Describe {
+		o.graphs[p.Name], err = describe(ctx, o.e.Exe, p, t.buildFlags())
+	}
 	return err
 }
 

@@ -34,6 +34,7 @@ func All(campaigns []*Campaign, prototype bool) ([]*Figure, error) {
 func (c *Campaign) figures(old []paperPoint) (all []*Figure, err error) {
 	add := func(f *Figure) {
 		if f != nil {
+			f.of = c
 			all = append(all, f)
 		}
 	}

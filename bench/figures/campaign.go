@@ -148,3 +148,11 @@ func (c *Campaign) span() (least, greatest int) {
 	}
 	return least, greatest
 }
+
+// Least is the group of the same cell under its least dilation, which the pictures show.
+func (c *Campaign) Least(of sample.Cell) *sample.Group {
+	return c.groups[at{of.Builder, of.Nodes, of.Cores, of.Barrier, of.Cache}]
+}
+
+// Owns says that a picture is of this campaign.
+func (c *Campaign) Owns(f *Figure) bool { return f.of == c }

@@ -19,6 +19,7 @@ type Figure struct {
 	Title string
 	Notes []string // what stands below it
 
+	of            *Campaign
 	width, height vg.Length
 	draw          func(draw.Canvas)
 }

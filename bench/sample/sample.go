@@ -85,6 +85,9 @@ type Sample struct {
 	Report     *report.Report `json:"report,omitempty"`
 	ReportFile string         `json:"report_file,omitempty"`
 
+	// Graph describes the program's actions, in samples of bench baseline.
+	Graph *Graph `json:"graph,omitempty"`
+
 	Usage []Node   `json:"node_usage,omitempty"` // by the kernel's counters, where the nodes are emulated
 	Notes []string `json:"notes,omitempty"`      // what a reader of the sample should know
 }
@@ -103,6 +106,14 @@ type Node struct {
 	CPU int64 `json:"cpu_us"` // of real cores
 	In  int64 `json:"in_bytes"`
 	Out int64 `json:"out_bytes"`
+}
+
+// A Graph is the shape of a program's graph of actions.
+type Graph struct {
+	Actions int `json:"actions"`
+	Groups  int `json:"groups"`        // dependency depth
+	Largest int `json:"largest_group"` // actions in the greatest of them
+	Width   int `json:"width"`         // the greatest number of actions of which none depends on another
 }
 
 // A Machine is where a sample was measured.

@@ -1,0 +1,37 @@
+package bench
+
+import (
+	"io"
+	"os"
+
+	"github.com/badbubble/distgo/bench/trace"
+	"github.com/badbubble/distgo/rank/report"
+)
+
+// Trace turns the report of a run into a trace, in the file to or, if that is "", on stdout.
+func Trace(from, to string, stdout io.Writer) (err error) {
+	f, err := os.Open(from)
+	if err != nil {
+		return config("%v", err)
+	}
+	defer f.Close()
+	r, err := report.Read(f)
+	if err != nil {
+		return config("%s: %v", from, err)
+	}
+	if len(r.Actions) == 0 {
+		return config("%s: the report has no actions", from)
+	}
+	if to == "" {
+		return trace.Write(stdout, r)
+	}
+	out, err := os.Create(to)
+	if err != nil {
+		return err
+	}
+	err = trace.Write(out, r)
+	if cerr := out.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}

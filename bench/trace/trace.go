@@ -1,0 +1,135 @@
+package trace
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"github.com/badbubble/distgo/rank/report"
+)
+
+// An event is one of the format's. See "Trace Event Format", Google, 2016; times are microseconds.
+type event struct {
+	Name     string         `json:"name"`
+	Category string         `json:"cat,omitempty"`
+	Phase    string         `json:"ph"`
+	Time     int64          `json:"ts"`
+	Duration *int64         `json:"dur,omitempty"`
+	Process  int            `json:"pid"`
+	Thread   int            `json:"tid"`
+	ID       int            `json:"id,omitempty"`
+	Bind     string         `json:"bp,omitempty"`
+	Scope    string         `json:"s,omitempty"`
+	Args     map[string]any `json:"args,omitempty"`
+}
+
+// Write writes the trace of a run.
+func Write(w io.Writer, r *report.Report) error {
+	e := json.NewEncoder(w)
+	if _, err := fmt.Fprintf(w, "{\"displayTimeUnit\":\"ms\",\"otherData\":{\"distgo\":%q,\"go\":%q,\"barrier\":%q},\"traceEvents\":[\n", r.Distgo, r.Go, r.Barrier); err != nil {
+		return err
+	}
+	for i, event := range events(r) {
+		if i > 0 {
+			if _, err := io.WriteString(w, ","); err != nil {
+				return err
+			}
+		}
+		if err := e.Encode(event); err != nil {
+			return err
+		}
+	}
+	_, err := io.WriteString(w, "]}\n")
+	return err
+}
+
+func events(r *report.Report) (all []event) {
+	for _, rank := range r.Ranks {
+		all = append(all, naming("process_name", rank.Rank, 0, fmt.Sprintf("rank %d (%s)", rank.Rank, rank.Host)))
+		for slot := range rank.Slots {
+			all = append(all, naming("thread_name", rank.Rank, slot, fmt.Sprintf("slot %d", slot)))
+		}
+	}
+	byID := make(map[int32]*report.Action, len(r.Actions))
+	for i := range r.Actions {
+		byID[r.Actions[i].ID] = &r.Actions[i]
+	}
+	critical := map[int32]bool{}
+	for _, id := range r.Bound.Path {
+		critical[id] = true
+	}
+	arrow := 0
+	for i := range r.Actions {
+		a := &r.Actions[i]
+		all = append(all, slices(a, critical[a.ID])...)
+		for _, id := range a.Deps {
+			from, ok := byID[id]
+			if !ok {
+				continue // from a store
+			}
+			arrow++
+			all = append(all, arrows(from, a, arrow)...)
+		}
+	}
+	return append(all, barriers(r)...)
+}
+
+func naming(what string, rank, thread int, name string) event {
+	return event{Name: what, Phase: "M", Process: rank, Thread: thread, Args: map[string]any{"name": name}}
+}
+
+// slices are an action's: the whole of it and, inside, its front end.
+func slices(a *report.Action, critical bool) []event {
+	name := a.Package
+	if name == "" || a.Kind != "compile" {
+		name = a.Kind + " " + a.Package
+	}
+	category := a.Kind
+	if critical {
+		category += ",critical"
+	}
+	duration := a.End - a.Start
+	all := []event{{
+		Name: name, Category: category, Phase: "X", Time: a.Start, Duration: &duration, Process: a.Rank, Thread: a.Slot,
+		Args: map[string]any{
+			"superstep": a.Group, "cpu_us": a.CPU, "rss_bytes": a.RSS, "threads": a.Threads, "expected_us": a.Cost,
+			"export_bytes": a.Export, "object_bytes": a.Object, "critical": critical,
+		},
+	}}
+	if a.Exported > a.Start && a.Exported < a.End {
+		front := a.Exported - a.Start
+		all = append(all, event{Name: "front end", Category: "frontend", Phase: "X", Time: a.Start, Duration: &front, Process: a.Rank, Thread: a.Slot})
+	}
+	return all
+}
+
+// arrows are the two ends of an artifact's way.
+func arrows(from, to *report.Action, id int) []event {
+	there := from.End
+	if from.Exported > 0 && to.Kind != "link" {
+		there = from.Exported
+	}
+	// The end of a slice is no longer in it, and an arrow must begin in one.
+	there = max(from.Start, min(there, from.End-1))
+	return []event{
+		{Name: "artifact", Category: "artifact", Phase: "s", Time: there, Process: from.Rank, Thread: from.Slot, ID: id},
+		{Name: "artifact", Category: "artifact", Phase: "f", Bind: "e", Time: max(to.Start, there), Process: to.Rank, Thread: to.Slot, ID: id},
+	}
+}
+
+// barriers shows, for each rank, how long each superstep's barrier was open to it. With the split-phase barrier they
+// overlap, so they are asynchronous slices.
+func barriers(r *report.Report) (all []event) {
+	for i, s := range r.Supers {
+		for rank := range min(len(s.Notified), len(s.Committed)) {
+			e := event{
+				Name: fmt.Sprintf("barrier %d", s.Superstep), Category: "barrier", Phase: "b", Process: rank,
+				Time: s.Notified[rank], ID: 1 + i*len(s.Notified) + rank, Args: map[string]any{"actions": s.Actions},
+			}
+			all = append(all, e)
+			e.Phase, e.Time, e.Args = "e", max(s.Notified[rank], s.Committed[rank]), nil
+			all = append(all, e)
+		}
+	}
+	return all
+}
