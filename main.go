@@ -21,7 +21,9 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/badbubble/distgo/bench"
+	"github.com/badbubble/distgo/bench/emulate"
 	"github.com/badbubble/distgo/bench/figures"
+	"github.com/badbubble/distgo/bench/page"
 	"github.com/badbubble/distgo/bench/sample"
 	"github.com/badbubble/distgo/rank"
 	"github.com/badbubble/distgo/rank/launch"
@@ -259,9 +261,16 @@ func (c *planCommand) Run(env *environment) error {
 
 // benchCommand measures. What its parts do is in package bench.
 type benchCommand struct {
-	Run_    benchRun     `cmd:"" name:"run" help:"Measure programs on nodes of cores, beside go build."`
-	Figures benchFigures `cmd:"" help:"Draw samples: PNG and SVG."`
-	Pin     benchPin     `cmd:"" hidden:"" help:"Run a command on so many cores."`
+	Run_     benchRun      `cmd:"" name:"run" help:"Measure programs on nodes of cores, beside go build."`
+	Figures  benchFigures  `cmd:"" help:"Draw samples: PNG and SVG."`
+	Report   benchReport   `cmd:"" help:"Write a report of samples: one HTML page, and Markdown with pictures."`
+	Trace    benchTrace    `cmd:"" help:"Turn the report of a run into a trace for Chrome or Perfetto."`
+	Fetch    benchFetch    `cmd:"" help:"Fetch the manifest's programs: clone, download modules, try to build."`
+	Baseline benchBaseline `cmd:"" help:"Measure go build alone, cold and warm, and count its actions."`
+	Cluster  benchCluster  `cmd:"" help:"An emulated cluster on this machine."`
+	Enter    benchWords    `cmd:"" hidden:"" help:"Become a program on an emulated node."`
+	Cage     benchWords    `cmd:"" hidden:"" help:"Become a tool in a cage of its own."`
+	Pin      benchPin      `cmd:"" hidden:"" help:"Run a command on so many cores."`
 }
 
 // experiment is what run and baseline share.
@@ -378,6 +387,90 @@ func (c *benchFigures) Run(env *environment) error {
 	return nil
 }
 
+type benchReport struct {
+	samples
+	Output string `short:"o" default:"report" placeholder:"DIR" help:"Where report.html, report.md and figures/ go. Default: report."`
+}
+
+func (c *benchReport) Run(env *environment) error {
+	set, err := c.load()
+	if err != nil {
+		return err
+	}
+	if err := page.Write(c.Output, set, c.Paper); err != nil {
+		return benchError(err)
+	}
+	fmt.Printf("the report is in %s\n", filepath.Join(c.Output, "report.html"))
+	return nil
+}
+
+type benchTrace struct {
+	File   string `arg:"" help:"A report that distgo --report wrote."`
+	Output string `short:"o" placeholder:"FILE" help:"Where the trace goes. Default: standard output."`
+}
+
+func (c *benchTrace) Run(env *environment) error {
+	return benchError(bench.Trace(c.File, c.Output, os.Stdout))
+}
+
+type benchFetch struct {
+	Programs  []string `arg:"" optional:"" name:"program" help:"Programs of the manifest, as alist or alist@2024. Default: all of them, at their current commits."`
+	Checkouts string   `placeholder:"DIR" help:"Where they go. Default: distgo-bench in the user's cache directory."`
+	List      bool     `help:"Print the manifest, and fetch nothing."`
+	Build     bool     `negatable:"" default:"true" help:"Try go build, and say what does not build and why."`
+}
+
+func (c *benchFetch) Run(env *environment) error {
+	f := bench.Fetch{Names: c.Programs, Checkouts: c.Checkouts, Build: c.Build, Out: os.Stdout}
+	if c.List {
+		return benchError(f.List())
+	}
+	return benchError(f.Run(env.ctx))
+}
+
+type benchBaseline struct {
+	experiment
+	Cores []int    `default:"1,2,4,8" placeholder:"C,..." help:"GOMAXPROCS."`
+	Cache []string `default:"cold,warm" enum:"cold,warm" help:"Caches of go build."`
+}
+
+func (c *benchBaseline) Run(env *environment) error {
+	return benchError(c.measure(env, bench.Matrix{GoCores: c.Cores, Caches: c.Cache, Describe: true}))
+}
+
+type benchCluster struct {
+	Run_ benchClusterRun `cmd:"" name:"run" passthrough:"" help:"Run a program on every node of an emulated cluster, as prun does: -np N [-v] [-t TIME] [--cores C] [--dilation F] [--net RATE] [VAR=value...] PROGRAM..."`
+}
+
+type benchClusterRun struct {
+	Words []string `arg:"" optional:"" passthrough:"" help:"prun's options, the program and its arguments."`
+}
+
+func (c *benchClusterRun) Run(env *environment) error {
+	r, err := bench.ParseClusterRun(env.args[3:])
+	if err != nil {
+		return benchError(err)
+	}
+	if r.Exe, err = os.Executable(); err != nil {
+		return err
+	}
+	r.Stdin, r.Stdout, r.Stderr = os.Stdin, os.Stdout, os.Stderr
+	return benchError(r.Run(env.ctx))
+}
+
+// benchWords are the commands through which emulate enters its nodes: all words are theirs.
+type benchWords struct {
+	Words []string `arg:"" optional:"" passthrough:""`
+}
+
+func (c *benchWords) Run(env *environment) error {
+	become := emulate.Enter
+	if env.args[1] == "cage" {
+		become = emulate.Cage
+	}
+	return benchError(become(env.args[2:]))
+}
+
 type benchPin struct {
 	Cores      int    `help:"How many; 0 leaves all."`
 	Result     string `help:"Wait for the command, and write what it took to this file."`
@@ -387,14 +480,14 @@ type benchPin struct {
 func (c *benchPin) Run(env *environment) error {
 	pinned := bench.Pinned{Cores: c.Cores, Result: c.Result, Kept: c.FreshStore, Argv: env.goFlags}
 	err := pinned.Run(env.ctx)
-	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
-		return &rank.Error{Code: max(exit.ExitCode(), 1), Err: err, Silent: true}
-	}
 	return benchError(err)
 }
 
-// benchError gives an experiment's errors their exit codes.
+// benchError gives an experiment's errors their exit codes; a program that was run has spoken for itself.
 func benchError(err error) error {
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		return &rank.Error{Code: max(exit.ExitCode(), 1), Err: err, Silent: true}
+	}
 	if _, ok := errors.AsType[*bench.Config](err); ok {
 		return rank.Usage(err)
 	}
