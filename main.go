@@ -30,6 +30,7 @@ import (
 	"github.com/badbubble/distgo/rank/scratch"
 	"github.com/badbubble/distgo/rank/superstep"
 	"github.com/badbubble/distgo/rank/toolchain"
+	"github.com/badbubble/distgo/sync/stage/remote"
 )
 
 const description = `distgo compiles one Go program on many machines.
@@ -67,6 +68,12 @@ func main() { os.Exit(run(os.Args[1:])) }
 func run(args []string) int {
 	if len(args) > 0 && args[0] == "guard" {
 		return scratch.Guard(args[1:]) // started by distgo itself, see package scratch
+	}
+	if len(args) == 1 && args[0] == launch.OrderArgument {
+		var err error
+		if args, err = launch.Obey(os.Stdin); err != nil { // started by distgo --hosts, see package launch
+			return complain(err, rank.ExitUsage)
+		}
 	}
 	if place, err := launch.Detect(os.LookupEnv, launch.Flags{Rank: -1, Size: -1}, os.ReadFile); err == nil {
 		args = launch.FormerArguments(args, place) // whatever the flags may say
@@ -159,6 +166,7 @@ func version() string {
 
 type buildCommand struct {
 	target
+	hostFlags
 	Np       int    `short:"n" placeholder:"N" help:"Start N ranks on this machine. Without it, rank and size come from the launcher."`
 	Slots    int    `placeholder:"N" help:"Actions this rank executes side by side. Default: the cores that launcher, affinity and cgroup grant."`
 	Scratch  string `placeholder:"DIR" help:"Where the private directory of the run is made; node-local disk. Default: TMPDIR."`
@@ -171,7 +179,7 @@ type buildCommand struct {
 	Quiet    bool   `short:"q" help:"No progress, no summary."`
 	Verbose  bool   `short:"v" help:"Say more about the world and the plan."`
 	Trace    bool   `short:"x" help:"Print each command with the rank that ran it."`
-	Label    bool   `short:"l" help:"With -n: begin each line of output with the rank that printed it."`
+	Label    bool   `short:"l" help:"With -n or --hosts: begin each line of output with the rank that printed it."`
 	Report   string `placeholder:"FILE" help:"Write a JSON report of the run."`
 }
 
@@ -183,11 +191,13 @@ func (c *buildCommand) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	if c.Np > 0 && env.place.Launcher == "single" {
-		code, err := launch.StartLocal(context.Background(), c.Np, exe, env.args, os.Environ(),
-			launch.Output{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Label: c.Label})
+	if env.place.Launcher != "distgo" && (c.Np > 0 || c.named()) {
+		if env.place.Size > 1 || env.place.Launcher == "flags" {
+			return rank.Usage(fmt.Errorf("this is %s already: leave out -n and --hosts, or give --launcher=single", env.place))
+		}
+		code, err := c.start(env, exe)
 		if err != nil {
-			return err
+			return remoteError(err)
 		}
 		if code != 0 {
 			return &rank.Error{Code: code, Err: errors.New("a rank failed"), Silent: true}
@@ -548,6 +558,62 @@ func userConfigDir() string {
 		return ""
 	}
 	return dir
+}
+
+// hostFlags name nodes that are reached through ssh.
+type hostFlags struct {
+	Hosts    string `xor:"hosts" group:"Through ssh:" placeholder:"A,B,..." help:"Hosts, as [user@]name[:port] or node[01-16]; ~/.ssh/config counts."`
+	Hostfile string `xor:"hosts" group:"Through ssh:" placeholder:"FILE" help:"A file of hosts, one a line, perhaps with ranks=N."`
+}
+
+func (h hostFlags) named() bool { return h.Hosts != "" || h.Hostfile != "" }
+
+func (h hostFlags) hosts() ([]string, error) {
+	var file []byte
+	if h.Hostfile != "" {
+		var err error
+		if file, err = os.ReadFile(h.Hostfile); err != nil {
+			return nil, rank.Usage(err)
+		}
+	}
+	hosts, err := launch.Hosts(h.Hosts, file)
+	if err != nil {
+		return nil, rank.Usage(err)
+	}
+	return hosts, nil
+}
+
+// start starts the ranks, here or on other nodes, and returns their exit code.
+func (c *buildCommand) start(env *environment, exe string) (int, error) {
+	// Signals are passed on to the ranks: what they do with them decides.
+	ctx, out := context.Background(), launch.Output{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Label: c.Label}
+	if !c.named() {
+		return launch.StartLocal(ctx, c.Np, exe, env.args, os.Environ(), out)
+	}
+	hosts, err := c.hosts()
+	if err != nil {
+		return 0, err
+	}
+	if c.Np > 0 && c.Np != len(hosts) {
+		return 0, rank.Usage(fmt.Errorf("-n %d but %d hosts are named: leave out -n", c.Np, len(hosts)))
+	}
+	return launch.StartRemote(ctx, hosts, exe, env.args, os.Environ(), out)
+}
+
+// remoteError puts the failure of what concerns other nodes into its family.
+func remoteError(err error) error {
+	var (
+		known *rank.Error
+		place *launch.Error
+		way   *remote.Error
+	)
+	switch {
+	case errors.As(err, &known):
+		return err
+	case errors.As(err, &place), errors.As(err, &way):
+		return rank.Usage(err)
+	}
+	return &rank.Error{Code: rank.ExitWorld, Err: err}
 }
 
 type whoamiCommand struct {

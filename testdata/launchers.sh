@@ -108,13 +108,18 @@ while IFS= read -r setting; do export "${setting?}"; done < <(go env GOCACHE GOM
 export HOME=$work/home TMPDIR=$work/tmp DISTGO_PIPELINE=off
 unset XDG_CONFIG_HOME XDG_CACHE_HOME DISTGO_RANK DISTGO_SIZE DISTGO_ROOT DISTGO_RUN DISTGO_SECRET
 
+# limited SECONDS COMMAND... ends a command, or a function of this script, after a while.
+limited() {
+	if [[ $(type -t "$2") == function ]]; then "${@:2}"; else timeout "$@"; fi
+}
+
 failed=0
 # builds NAME SIZE LAUNCHER... builds under a launcher.
 builds() {
 	local name=$1 size=$2 code=0 words=$work/words
 	shift 2
 	rm -f "$work/program"
-	timeout 300 "$@" "$distgo" -p "$work/hello" -o "$work/program" -- "${flags[@]}" >"$words" 2>&1 </dev/null || code=$?
+	limited 300 "$@" "$distgo" -p "$work/hello" -o "$work/program" -- "${flags[@]}" >"$words" 2>&1 </dev/null || code=$?
 	if ((code == 0)) && cmp -s "$work/reference" "$work/program" &&
 		{ ((size == 1)) || grep -q "on $size ranks" "$words"; } && [[ -z $(find "$TMPDIR" -mindepth 2 -print -quit) ]]; then
 		say "$name: right"
@@ -129,7 +134,7 @@ builds() {
 refuses() {
 	local name=$1 code=0
 	shift
-	timeout 60 "$@" "$distgo" -p "$work/nowhere" >"$work/words" 2>&1 </dev/null || code=$?
+	limited 60 "$@" "$distgo" -p "$work/nowhere" >"$work/words" 2>&1 </dev/null || code=$?
 	if ((code == 2)) && grep -q 'nowhere is not there' "$work/words"; then
 		say "$name: exit code 2 comes through"
 		return
@@ -213,7 +218,55 @@ run_prun() {
 	unset SLURM_STEP_ID SLURM_STEP_NUM_TASKS SLURM_STEP_NODELIST SLURM_STEP_TASKS_PER_NODE
 }
 
-run_ssh() { :; }
+run_ssh() {
+	needs sshd openssh-server
+	needs ssh-keygen openssh-client
+	local dir=$work/sshd port user
+	user=$(id -un)
+	mkdir -p -m 700 "$dir" "$HOME/.ssh"
+	((EUID != 0)) || mkdir -p /run/sshd
+	port=$(free_ports 1)
+	ssh-keygen -q -t ed25519 -N '' -f "$dir/host"
+	ssh-keygen -q -t ed25519 -N '' -f "$HOME/.ssh/id_ed25519"
+	cp "$HOME/.ssh/id_ed25519.pub" "$dir/authorized"
+	cat >"$dir/config" <<CONF
+Port $port
+ListenAddress 127.0.0.1
+HostKey $dir/host
+AuthorizedKeysFile $dir/authorized
+PidFile $dir/pid
+StrictModes no
+UsePAM no
+PasswordAuthentication no
+Subsystem sftp internal-sftp
+SetEnv TMPDIR=$TMPDIR HOME=$HOME GOCACHE=$GOCACHE
+CONF
+	daemon sshd "$(command -v sshd)" -D -e -f "$dir/config"
+	eventually bash -c ": </dev/tcp/127.0.0.1/$port"
+	local host=$user@127.0.0.1:$port
+	unset SSH_AUTH_SOCK
+	refuses_host() {
+		local code=0
+		"$distgo" --hosts "$host" -p "$work/hello" >"$work/words" 2>&1 || code=$?
+		if ((code == 2)) && grep -q "$1" "$work/words"; then say "ssh: $2"; else
+			failed=1
+			say "ssh: WRONG: exit code $code, no '$1'"
+			sed 's/^/    /' "$work/words"
+		fi
+	}
+	refuses_host 'is in none of .*known_hosts' 'a host whose key is unknown is refused'
+	printf '[127.0.0.1]:%s %s\n' "$port" "$(cut -d' ' -f1,2 "$dir/host.pub")" >"$HOME/.ssh/known_hosts"
+	ssh-keygen -q -p -N secret -f "$HOME/.ssh/id_ed25519"
+	refuses_host 'has a passphrase: load it into an agent' 'a key with a passphrase is refused without an agent'
+	ssh-keygen -q -p -P secret -N '' -f "$HOME/.ssh/id_ed25519"
+	printf 'Host near\n  HostName 127.0.0.1\n  Port %s\n  User %s\n' "$port" "$user" >"$HOME/.ssh/config"
+	builds 'ssh, 2 ranks' 2 hosts "$host,$host"
+	builds 'ssh, 3 ranks by names of ~/.ssh/config' 3 hosts near,near,near
+	refuses ssh hosts near,near
+}
+
+# hosts LIST DISTGO ARGUMENT... is distgo that starts its own ranks.
+hosts() { "$2" --hosts "$1" "${@:3}"; }
 
 for launcher in "${chosen[@]}"; do "run_$launcher"; done
 exit "$failed"

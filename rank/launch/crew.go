@@ -3,11 +3,8 @@ package launch
 import (
 	"context"
 	"os"
-	"os/exec"
 	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // After one rank has failed or a signal was passed on, the others get leaveGrace to end by themselves, which is how the
@@ -19,10 +16,18 @@ const (
 	pipeGrace  = time.Second // for output that is still in a pipe which a leftover process holds open
 )
 
-// crew is the ranks that StartLocal has started. One goroutine each waits for its end; all else happens in watch.
+// A member is a rank that was started.
+type member interface {
+	// signal passes a signal on. Where that has become impossible, it is no error: the rank has ended or will be lost.
+	signal(os.Signal)
+	// await returns the rank's exit code when it has ended and nothing of it is left. It is called once.
+	await() int
+}
+
+// crew is the ranks that were started together. One goroutine each waits for its end; all else happens in watch.
 type crew struct {
 	out      outputs
-	commands []*exec.Cmd // those that were started; nil once ended
+	members  []member // by rank; nil where none was started, or once it has ended
 	running  int
 	ended    chan ending // holds one for each rank, so that no waiter is ever held up
 	exitCode int
@@ -31,43 +36,18 @@ type crew struct {
 type ending struct{ rank, code int }
 
 func newCrew(n int, out Output) *crew {
-	return &crew{out: newOutputs(out), ended: make(chan ending, n)}
+	return &crew{out: newOutputs(out), members: make([]member, n), ended: make(chan ending, n)}
 }
 
-func (c *crew) start(rank int, cmd *exec.Cmd) error {
-	flush := c.out.attach(rank, cmd)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	cmd.WaitDelay = pipeGrace
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	c.commands = append(c.commands, cmd)
+// add begins to wait for a rank; flush is called when it has ended.
+func (c *crew) add(rank int, m member, flush func()) {
+	c.members[rank] = m
 	c.running++
 	go func() {
-		code := await(cmd)
+		code := m.await()
 		flush()
 		c.ended <- ending{rank, code}
 	}()
-	return nil
-}
-
-// await waits for a rank, kills what is left of its process group, and returns its exit code.
-func await(cmd *exec.Cmd) int {
-	pid := cmd.Process.Pid
-	// Look before reaping: while the zombie holds its number, the group of that number is its own and nobody else's.
-	for {
-		err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
-		if err != unix.EINTR {
-			break
-		}
-	}
-	_ = syscall.Kill(-pid, syscall.SIGKILL)
-	_ = cmd.Wait() // the state says more than the error
-	status := cmd.ProcessState.Sys().(syscall.WaitStatus)
-	if status.Signaled() {
-		return 128 + int(status.Signal())
-	}
-	return status.ExitStatus()
 }
 
 // watch returns when every rank has ended.
@@ -86,7 +66,7 @@ func (c *crew) watch(ctx context.Context, signals <-chan os.Signal) {
 		select {
 		case e := <-c.ended:
 			c.running--
-			c.commands[e.rank] = nil
+			c.members[e.rank] = nil
 			if e.code != 0 && c.exitCode == 0 {
 				c.exitCode = e.code
 				if patience == nil {
@@ -113,9 +93,9 @@ func (c *crew) watch(ctx context.Context, signals <-chan os.Signal) {
 
 // signal reaches the ranks alone, not their groups: a tool that died of it would look like code that does not build.
 func (c *crew) signal(s os.Signal) {
-	for _, cmd := range c.commands {
-		if cmd != nil {
-			_ = cmd.Process.Signal(s) // one that has just ended is no error
+	for _, m := range c.members {
+		if m != nil {
+			m.signal(s)
 		}
 	}
 }

@@ -50,7 +50,7 @@ func StartLocal(ctx context.Context, n int, exe string, args, env []string, out 
 	for rank := range n {
 		cmd := exec.Command(exe, args...)
 		cmd.Env = slices.Concat(env, []string{fmt.Sprintf("DISTGO_RANK=%d", rank), fmt.Sprintf("DISTGO_LOCAL_RANK=%d", rank)})
-		if err = c.start(rank, cmd); err != nil {
+		if err = c.startChild(rank, cmd); err != nil {
 			err = fmt.Errorf("starting rank %d of %d: %w", rank, n, err)
 			c.kill()
 			break

@@ -15,6 +15,14 @@ func TestMain(m *testing.M) {
 	if what := os.Getenv("LAUNCH_TEST_RANK"); what != "" {
 		os.Exit(rank(what))
 	}
+	if len(os.Args) == 2 && os.Args[1] == OrderArgument {
+		args, err := Obey(os.Stdin)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(2)
+		}
+		os.Exit(rank(args[0]))
+	}
 	os.Exit(m.Run())
 }
 
@@ -64,6 +72,16 @@ func rank(what string) int {
 		}
 		fmt.Println("started")
 		syscall.Pause()
+	case "obey":
+		p, err := Detect(os.LookupEnv, Flags{Rank: -1, Size: -1}, os.ReadFile)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 2
+		}
+		secret, err := Secret(os.LookupEnv, "")
+		dir, _ := os.Getwd()
+		fmt.Printf("%s local %d of %d at %s in %s, secret of %d bytes, %v, GOFLAGS=%s HOME=%s\n", p, p.LocalRank, p.LocalSize,
+			p.Hosts[p.Rank], dir, len(secret), err, os.Getenv("GOFLAGS"), os.Getenv("HOME"))
 	case "sleep":
 		syscall.Pause()
 	case "signal":

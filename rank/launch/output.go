@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"sync"
 
 	"golang.org/x/term"
@@ -28,20 +27,18 @@ type outputs struct {
 
 func newOutputs(o Output) outputs { return outputs{o, new(sync.Mutex)} }
 
-// attach connects a rank, and returns what to call when it has ended.
-func (o outputs) attach(rank int, cmd *exec.Cmd) (flush func()) {
+// of returns where a rank reads and writes, and what to call when it has ended. stdin is nil for none.
+func (o outputs) of(rank int) (stdin *os.File, stdout, stderr io.Writer, flush func()) {
 	if rank == 0 && o.Stdin != nil && !term.IsTerminal(int(o.Stdin.Fd())) {
-		cmd.Stdin = o.Stdin
+		stdin = o.Stdin
 	}
 	if o.Label {
 		prefix := fmt.Appendf(nil, "%d: ", rank)
-		stdout := &labeller{outputs: o, to: o.Stdout, prefix: prefix}
-		stderr := &labeller{outputs: o, to: o.Stderr, prefix: prefix}
-		cmd.Stdout, cmd.Stderr = stdout, stderr
-		return func() { stdout.flush(); stderr.flush() }
+		out := &labeller{outputs: o, to: o.Stdout, prefix: prefix}
+		err := &labeller{outputs: o, to: o.Stderr, prefix: prefix}
+		return stdin, out, err, func() { out.flush(); err.flush() }
 	}
-	cmd.Stdout, cmd.Stderr = o.plain(o.Stdout), o.plain(o.Stderr)
-	return func() {}
+	return stdin, o.plain(o.Stdout), o.plain(o.Stderr), func() {}
 }
 
 func (o outputs) plain(w io.Writer) io.Writer {
