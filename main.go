@@ -293,7 +293,7 @@ type experiment struct {
 	CGO         bool          `name:"cgo" help:"CGO_ENABLED=1 for directories of your own; the manifest says it for its programs."`
 	Limit       time.Duration `default:"30m" placeholder:"TIME" help:"A build that takes longer is refused."`
 	StopAfter   time.Duration `placeholder:"TIME" help:"Begin no sample that would likely end later: for slots of a batch system. --resume takes the rest."`
-	Launcher    string        `enum:"local,emulate,prun,srun" default:"local" help:"Where builds run: on this machine, on an emulated cluster on it, or through prun or srun."`
+	Through     string        `enum:"local,emulate,prun,srun" default:"local" help:"Where builds run: on this machine, on an emulated cluster on it, or through prun or srun."`
 	NodeCores   int           `default:"16" placeholder:"N" help:"Cores of a node of the cluster, for prun and srun."`
 	Dilation    float64       `placeholder:"F" help:"With emulate: everything runs F times slower than on real cores. Default: what makes each cell fit."`
 	Net         string        `default:"1gbit" placeholder:"RATE" help:"With emulate: rate of a node's link."`
@@ -350,7 +350,7 @@ func (c *experiment) measure(env *environment, m bench.Matrix) (err error) {
 	if err != nil {
 		return err
 	}
-	launcher, err := bench.NewLauncher(bench.Place{Name: c.Launcher, Exe: exe, NodeCores: c.NodeCores, Dilation: c.Dilation, Net: c.Net, Args: c.LauncherArg, Pin: c.Pin})
+	launcher, err := bench.NewLauncher(bench.Place{Name: c.Through, Exe: exe, NodeCores: c.NodeCores, Dilation: c.Dilation, Net: c.Net, Args: c.LauncherArg, Pin: c.Pin})
 	if err != nil {
 		return err
 	}
