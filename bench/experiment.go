@@ -40,7 +40,7 @@ func (e *Experiment) Run(ctx context.Context) (err error) {
 	}
 	measurable := slices.ContainsFunc(cells, func(c sample.Cell) bool { return c.Builder == sample.Distgo })
 	if len(cells) == 0 || len(e.Matrix.Shapes) > 0 && !measurable {
-		return config("no world of this matrix fits, see above for each: measure smaller ones, or on another machine (--launcher)")
+		return config("no world of this matrix fits, see above for each: measure smaller ones, or on another machine (--through)")
 	}
 	if err := os.MkdirAll(filepath.Dir(e.File), 0o755); err != nil {
 		return err

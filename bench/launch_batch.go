@@ -61,7 +61,7 @@ func (b *Batch) Launch(ctx context.Context, t *Task) (*Result, error) {
 		return r, nil
 	}
 	if t.Cell.Cache != sample.Cold {
-		return nil, config("a warm go build is measured with --launcher=local: the next job may run on another node")
+		return nil, config("a warm go build is measured with --through=local: the next job may run on another node")
 	}
 	// On the node's own disk, as on one's own machine; what is left of a job there is the cluster's to remove.
 	cache := filepath.Join(t.Work, "gocache")

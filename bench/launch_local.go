@@ -20,7 +20,7 @@ func (l *Local) Name() string { return "local" }
 func (l *Local) Fit(c sample.Cell) (sample.Cell, error) {
 	c.Dilation = 1
 	if c.Total() > l.Cores {
-		return c, fmt.Errorf("%d cores do not fit this machine's %d; --launcher=emulate slows time down until they do", c.Total(), l.Cores)
+		return c, fmt.Errorf("%d cores do not fit this machine's %d; --through=emulate slows time down until they do", c.Total(), l.Cores)
 	}
 	return c, nil
 }
