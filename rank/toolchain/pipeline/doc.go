@@ -39,7 +39,7 @@
 // Every function may be called from any goroutine and process; Ensure makes
 // one compiler at a time per store. All of them block and end on their
 // context. Errors: a context's own error as it is; a *Difference where the
-// proof failed, which Ensure remembers so that the next run does not try
-// again; anything else is a toolchain that does not match or a machine in
-// trouble, and is tried anew next time.
+// proof failed; anything else is a toolchain that does not match, or a machine
+// in trouble. Ensure remembers why a build or proof failed for an hour, so
+// that the builds of that hour do not each try again.
 package pipeline
