@@ -587,8 +587,14 @@ func (h hostFlags) hosts() ([]string, error) {
 func (c *buildCommand) start(env *environment, exe string) (int, error) {
 	// Signals are passed on to the ranks: what they do with them decides.
 	ctx, out := context.Background(), launch.Output{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Label: c.Label}
+	// The ranks are to believe what they are told by this process, whatever --launcher said to it.
+	args, _ := cutDashes(env.args)
+	args = append(slices.Clone(args), "--launcher=distgo")
+	if len(args) <= len(env.args) {
+		args = append(args, env.args[len(args)-1:]...)
+	}
 	if !c.named() {
-		return launch.StartLocal(ctx, c.Np, exe, env.args, os.Environ(), out)
+		return launch.StartLocal(ctx, c.Np, exe, args, os.Environ(), out)
 	}
 	hosts, err := c.hosts()
 	if err != nil {
@@ -597,7 +603,7 @@ func (c *buildCommand) start(env *environment, exe string) (int, error) {
 	if c.Np > 0 && c.Np != len(hosts) {
 		return 0, rank.Usage(fmt.Errorf("-n %d but %d hosts are named: leave out -n", c.Np, len(hosts)))
 	}
-	return launch.StartRemote(ctx, hosts, exe, env.args, os.Environ(), out)
+	return launch.StartRemote(ctx, hosts, exe, args, os.Environ(), out)
 }
 
 // remoteError puts the failure of what concerns other nodes into its family.
