@@ -588,10 +588,10 @@ func (c *buildCommand) start(env *environment, exe string) (int, error) {
 	// Signals are passed on to the ranks: what they do with them decides.
 	ctx, out := context.Background(), launch.Output{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Label: c.Label}
 	// The ranks are to believe what they are told by this process, whatever --launcher said to it.
-	args, _ := cutDashes(env.args)
-	args = append(slices.Clone(args), "--launcher=distgo")
-	if len(args) <= len(env.args) {
-		args = append(args, env.args[len(args)-1:]...)
+	own, _ := cutDashes(env.args)
+	args := append(slices.Clone(own), "--launcher=distgo")
+	if env.goFlags != nil {
+		args = append(append(args, "--"), env.goFlags...)
 	}
 	if !c.named() {
 		return launch.StartLocal(ctx, c.Np, exe, args, os.Environ(), out)
