@@ -17,7 +17,6 @@ type Program struct {
 	Repository string   `json:"repository"`
 	Main       string   `json:"main"` // as go build is told in the checkout
 	CGO        bool     `json:"cgo"`  // CGO_ENABLED
-	Paper      string   `json:"paper,omitempty"`
 	Pins       []Pin    `json:"pins"`
 	LeaveOut   []string `json:"leave_out,omitempty"` // paths that the build does not read, large or unfit
 	// Prepare makes files that the build needs and the commit may lack, by path.
