@@ -1,8 +1,10 @@
 package rank
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -95,12 +97,20 @@ func (c *cache) key(a *plan.Action) (store.Key, bool, error) {
 				words = append(words, s.Dir) // recorded in the object
 			}
 		}
+		if s.Op == transcript.Pack || s.Op == transcript.Copy && a.Kind != plan.Link {
+			if err := c.sourcesOf(s, sources); err != nil { // objects that came with the sources
+				return store.Key{}, false, err
+			}
+		}
 		if s.Op == transcript.Write && filepath.Base(s.Args[0]) == "embedcfg" {
 			if err := embedded(s.Body, sources); err != nil {
 				return store.Key{}, false, err
 			}
 		}
 		for _, arg := range append(slices.Clone(s.Args), s.Body) {
+			if a.Kind == plan.Link && s.Op != transcript.Run && filepath.IsAbs(arg) {
+				continue // where the program goes says nothing about what it is
+			}
 			words = append(words, normal(arg, a.Node, inputs, roots))
 		}
 		k.Strings("command", words...)
@@ -274,20 +284,9 @@ func (c *cache) restore(a *plan.Action, h hit, work string) error {
 		}
 		c.exchange.Known(f, exchange.Digest(o.Digest), o.Size)
 	}
-	for _, target := range targets(a) {
-		i := slices.IndexFunc(h.entry.Outputs, func(o store.Output) bool { return o.Name == targetName })
-		if i < 0 {
+	for i, target := range targets(a) {
+		if !c.isThere(h, i, target) {
 			return store.ErrAbsent
-		}
-		program := h.entry.Outputs[i].File
-		if there, err := c.store.Source(target); err == nil && there == program {
-			continue // it is what it would be
-		}
-		if err := os.MkdirAll(filepath.Dir(target), 0o777); err != nil {
-			return err
-		}
-		if err := c.store.Copy(program, target, 0o777); err != nil {
-			return err
 		}
 	}
 	return nil
@@ -295,8 +294,8 @@ func (c *cache) restore(a *plan.Action, h hit, work string) error {
 
 // keep stores what an action made. A store that takes no more is said once and
 // does not stop the build.
-func (c *cache) keep(a *plan.Action, h hit, m *doneMessage, work string) {
-	entry := store.Entry{Name: a.Package, Text: m.Output}
+func (c *cache) keep(a *plan.Action, h hit, text, work string) {
+	entry := store.Entry{Name: a.Package, Text: text}
 	err := func() error {
 		for _, out := range a.Outputs {
 			f := c.file(out)
@@ -314,15 +313,16 @@ func (c *cache) keep(a *plan.Action, h hit, m *doneMessage, work string) {
 			}
 			entry.Outputs = append(entry.Outputs, store.Output{Name: outputName(f.Path), File: file})
 		}
-		for _, target := range targets(a) {
-			if len(targets(a)) > 1 {
-				return nil // more than one file: linked each time
-			}
-			file, err := c.store.PutCopy(target)
+		for i, target := range targets(a) {
+			made, err := c.store.Source(target)
 			if err != nil {
 				return err
 			}
-			entry.Outputs = append(entry.Outputs, store.Output{Name: targetName, File: file})
+			file, err := c.store.PutReader(strings.NewReader(made.Digest.String()))
+			if err != nil {
+				return err
+			}
+			entry.Outputs = append(entry.Outputs, store.Output{Name: targetName(i), File: file})
 		}
 		return c.store.Commit(h.key, entry)
 	}()
@@ -331,8 +331,26 @@ func (c *cache) keep(a *plan.Action, h hit, m *doneMessage, work string) {
 	}
 }
 
-// targetName is what an entry calls the program that a link puts in its place.
-const targetName = "program"
+// targetName is what an entry calls the digest of a program that a link puts in
+// its place. Programs themselves are not kept: they are large, the user has
+// them, and a link that finds its program in its place has nothing to do.
+func targetName(i int) string { return fmt.Sprintf("program %d", i) }
+
+// isThere reports whether the program that a link would put at target is there.
+func (c *cache) isThere(h hit, i int, target string) bool {
+	n := slices.IndexFunc(h.entry.Outputs, func(o store.Output) bool { return o.Name == targetName(i) })
+	if n < 0 {
+		return false
+	}
+	f, err := c.store.Open(h.entry.Outputs[n].File)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	want, err := io.ReadAll(io.LimitReader(f, 2*sha256.Size))
+	there, serr := c.store.Source(target)
+	return err == nil && serr == nil && string(want) == there.Digest.String()
+}
 
 // outputName is what an entry calls a file of an action's directory.
 func outputName(path string) string {

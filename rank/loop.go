@@ -137,30 +137,33 @@ func (l *loop) start(s superstep.Start) {
 	l.free = l.free[1:]
 	l.tools.Go(func() {
 		m := doneMessage{Action: a.ID, Start: l.now(), Slot: slot, Threads: s.Threads}
-		err := l.make(a, &m)
+		keep, err := l.make(a, &m)
 		l.post(func() error { return l.finished(m, err) })
+		if keep != nil {
+			keep() // nobody waits for it
+		}
 	})
 }
 
-// make executes an action, or takes what it would make out of the store.
-func (l *loop) make(a *plan.Action, m *doneMessage) error {
+// make executes an action, or takes what it would make out of the store. Keep,
+// if not nil, puts what was made into the store.
+func (l *loop) make(a *plan.Action, m *doneMessage) (keep func(), err error) {
 	if err := l.runner.Prepare(a); err != nil {
-		return err
+		return nil, err
 	}
 	var h hit
 	kept := false
 	if l.cache != nil {
-		var err error
 		if h, kept, err = l.cache.lookup(a); err != nil {
-			return err
+			return nil, err
 		}
 		if h.found {
 			if err := l.cache.restore(a, h, l.runner.Work); err == nil {
 				m.Cached, m.Output, m.End = true, h.entry.Text, l.now()
 				m.Sizes, err = l.offer(a)
-				return err
+				return nil, err
 			} else if !errors.Is(err, store.ErrAbsent) {
-				return err
+				return nil, err
 			}
 		}
 	}
@@ -171,15 +174,16 @@ func (l *loop) make(a *plan.Action, m *doneMessage) error {
 	m.End = l.now()
 	m.CPU, m.RSS, m.Commands, m.Output = result.CPU.Microseconds(), result.MaxRSS, result.Commands, result.Output
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if m.Sizes, err = l.offer(a); err != nil {
-		return err
+		return nil, err
 	}
 	if kept {
-		l.cache.keep(a, h, m, l.runner.Work)
+		text := m.Output
+		keep = func() { l.cache.keep(a, h, text, l.runner.Work) }
 	}
-	return nil
+	return keep, nil
 }
 
 // export gives out the export data of an action that goes on.

@@ -44,6 +44,13 @@ func (r *Report) Summary() string {
 		}
 		fmt.Fprintf(&b, "; moved %s of export data, %s of objects, %s", megabytes(exports), megabytes(objects), plural(r.Moved, "action"))
 	}
+	if cached := r.cached(); cached > 0 {
+		fmt.Fprintf(&b, "; %d of %s from the store", cached, plural(len(r.Actions), "action"))
+	}
+	if r.Commands() == 0 {
+		b.WriteString(".")
+		return b.String()
+	}
 	fmt.Fprintf(&b, ".\ndistgo: the tools took %s of CPU; no schedule of these actions on %s takes less than %s (critical path %s), this one took %.2f times that.",
 		seconds(cpu), plural(slots, "slot"), seconds(r.Bound.Lower), seconds(r.Bound.Chain), r.Bound.Ratio)
 	if len(r.Actions) > 0 && slots > 0 {
@@ -54,6 +61,16 @@ func (r *Report) Summary() string {
 			4*len(r.Ranks), seconds(r.Predict(4*len(r.Ranks), per, schedule.Gigabit)))
 	}
 	return b.String()
+}
+
+// cached counts the actions that came out of a store.
+func (r *Report) cached() (n int) {
+	for i := range r.Actions {
+		if r.Actions[i].Cached {
+			n++
+		}
+	}
+	return n
 }
 
 // longest names the n actions that make up most of the critical path.
