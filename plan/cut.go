@@ -55,7 +55,7 @@ func cut(node string, commands []transcript.Command) []part {
 		}
 	}
 	flush(kind)
-	return joinArchive(node, parts)
+	return exportHeader(node, joinArchive(node, parts))
 }
 
 // isCCompile reports whether c compiles one C, C++ or assembly file with a C
@@ -88,6 +88,36 @@ func joinArchive(node string, parts []part) []part {
 				parts[p].steps = steps[:i]
 				return slices.Insert(parts, p+1, part{Link, steps[i:]})
 			}
+		}
+	}
+	return parts
+}
+
+// exportHeader has the C header installed that belongs to a library for C, if
+// cgo makes one: the transcript does not show it (package transcript). An
+// empty file stands for none.
+// See addInstallHeaderAction in GOROOT/src/cmd/go/internal/work/action.go, go1.26.
+func exportHeader(node string, parts []part) []part {
+	header := transcript.Work + node + "/_cgo_install.h"
+	link := slices.IndexFunc(parts, func(p part) bool { return p.kind == Link })
+	if link < 0 {
+		return parts
+	}
+	for i := range parts[:link] {
+		j := slices.IndexFunc(parts[i].steps, func(c transcript.Command) bool {
+			return isTool(&c, "cgo") && slices.Contains(c.Args, "-exportheader="+header)
+		})
+		if j < 0 {
+			continue
+		}
+		parts[i].steps = slices.Insert(slices.Clone(parts[i].steps), j, transcript.Command{Op: transcript.Write, Args: []string{header}})
+		last := parts[link].steps[len(parts[link].steps)-1]
+		if last.Op == transcript.Move || last.Op == transcript.Copy {
+			target := last.Args[1]
+			target = strings.TrimSuffix(target, path.Ext(target)) + ".h"
+			parts[link].steps = append(slices.Clip(parts[link].steps), transcript.Command{
+				Op: transcript.Copy, Dir: last.Dir, Args: []string{header, target}, MayFail: true,
+			})
 		}
 	}
 	return parts

@@ -1,7 +1,9 @@
 package rank
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -23,11 +25,17 @@ func Plan(ctx context.Context, cfg Config, tools *toolchain.Toolchain) (p *plan.
 	if err != nil {
 		return nil, captured, err
 	}
+	if bytes.Contains(text, []byte("\nswig -version\n")) {
+		return nil, captured, usage("a package uses SWIG, which distgo does not run; commit what SWIG generates, or build with go build")
+	}
 	script, err := transcript.Parse(text, transcript.Options{
 		GoVersion:  tools.Version(),
 		Unverified: cfg.UnverifiedGo,
 		Exists:     func(path string) bool { _, err := os.Stat(path); return err == nil },
 	})
+	if _, unverified := errors.AsType[*transcript.VersionError](err); unverified {
+		return nil, captured, Usage(err)
+	}
 	if err != nil {
 		return nil, captured, err
 	}

@@ -35,7 +35,7 @@ type Command struct {
 	Args    []string `msgpack:"a,omitempty"` // unquoted
 	Body    string   `msgpack:"b,omitempty"` // Write: the file's content
 	Stdout  string   `msgpack:"s,omitempty"` // Run: file that receives standard output, "" for none; no verified go command prints one
-	MayFail bool     `msgpack:"f,omitempty"` // Run: the trial link of a cgo package; its failure is an answer, not an error (doc.go)
+	MayFail bool     `msgpack:"f,omitempty"` // Run: the trial link of a cgo package, whose failure is an answer, not an error (doc.go); Copy, made by package plan: an empty file is not copied
 	Line    int      `msgpack:"-"`           // line of the transcript it starts on, 1-based
 }
 

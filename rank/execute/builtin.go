@@ -32,6 +32,9 @@ func (r *Runner) builtin(a *plan.Action, c *transcript.Command) error {
 		if err != nil {
 			return err
 		}
+		if c.MayFail && isEmpty(r.source(c, c.Args[0])) {
+			return nil
+		}
 		return place(r.source(c, c.Args[0]), path, false)
 	case transcript.Move:
 		path, err := r.target(a, c, c.Args[1])

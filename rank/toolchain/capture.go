@@ -23,14 +23,17 @@ type Usage struct{ Reason string }
 
 func (e *Usage) Error() string { return e.Reason }
 
-// Flags of go build that are distgo's own business, and what to do instead.
+// Flags of go build that are distgo's own business, or that it cannot do, and
+// what to do instead. With "=", that value alone is meant.
 var refusedFlags = map[string]string{
-	"C":        "use -p",
-	"o":        "use distgo's -o, before the --",
-	"n":        "use distgo plan",
-	"json":     "its output would not be go build's",
-	"toolexec": "the tools run on many nodes; no program is put before them",
-	"compiler": "only gc builds can be distributed",
+	"C":                "use -p",
+	"o":                "use distgo's -o, before the --",
+	"n":                "use distgo plan",
+	"json":             "its output would not be go build's",
+	"toolexec":         "the tools run on many nodes; no program is put before them",
+	"compiler=gccgo":   "only gc builds can be distributed",
+	"buildmode=shared": "packages are linked into programs, not into shared libraries",
+	"linkshared":       "it needs libraries that -buildmode=shared installs",
 }
 
 // Flags that say how go build works, not what it makes; true when a value
@@ -42,13 +45,16 @@ var ignoredFlags = map[string]bool{"a": false, "v": false, "x": false, "work": f
 func PassedFlags(flags []string) ([]string, error) {
 	var out []string
 	for i := 0; i < len(flags); i++ {
-		name, _, inline := strings.Cut(strings.TrimLeft(flags[i], "-"), "=")
 		if !strings.HasPrefix(flags[i], "-") {
 			out = append(out, flags[i]) // the value of the flag before it
 			continue
 		}
-		if remedy := refusedFlags[name]; remedy != "" {
-			return nil, &Usage{fmt.Sprintf("go build's -%s cannot be passed on: %s", name, remedy)}
+		name, value, inline := strings.Cut(strings.TrimLeft(flags[i], "-"), "=")
+		if !inline && i+1 < len(flags) {
+			value = flags[i+1]
+		}
+		if err := refuse("go build", name, value); err != nil {
+			return nil, err
 		}
 		if value, ok := ignoredFlags[name]; ok {
 			if value && !inline {
@@ -61,9 +67,34 @@ func PassedFlags(flags []string) ([]string, error) {
 	return out, nil
 }
 
+// refuse says what is wrong with a flag, if anything is. Where says who was
+// given it.
+func refuse(where, name, value string) error {
+	for _, flag := range []string{name, name + "=" + value} {
+		if remedy := refusedFlags[flag]; remedy != "" {
+			return &Usage{fmt.Sprintf("%s's -%s cannot be passed on: %s", where, flag, remedy)}
+		}
+	}
+	return nil
+}
+
+// checkGOFLAGS refuses there what PassedFlags refuses on the command line.
+func (t *Toolchain) checkGOFLAGS() error {
+	for word := range strings.FieldsSeq(t.Env["GOFLAGS"]) {
+		name, value, _ := strings.Cut(strings.TrimLeft(strings.Trim(word, `'"`), "-"), "=")
+		if err := refuse("GOFLAGS", name, value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Transcript asks the go command for everything that building req from
 // nothing would run. It runs no build.
 func (t *Toolchain) Transcript(ctx context.Context, req Request) ([]byte, error) {
+	if err := t.checkGOFLAGS(); err != nil {
+		return nil, err
+	}
 	args := []string{"build", "-a", "-n"}
 	if req.Output != "" {
 		args = append(args, "-o", req.Output)
