@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/vmihailenco/msgpack/v5"
@@ -23,9 +24,10 @@ type history map[string]measured
 
 // measured is the last time a package was compiled.
 type measured struct {
-	Estimate int64 `msgpack:"e"` // what its source's size let expect then
-	CPU      int64 `msgpack:"c"`
-	Lead     int64 `msgpack:"l"` // of that, until its export data was there; 0 if at the end
+	Estimate int64  `msgpack:"e"` // what its source's size let expect then
+	CPU      int64  `msgpack:"c"`
+	Lead     int64  `msgpack:"l"` // of that, until its export data was there; 0 if at the end
+	Host     string `msgpack:"h"` // the node that has it in its store
 }
 
 // maxHistory bounds the file: 20,000 packages of a hundred bytes each.
@@ -48,15 +50,15 @@ func (r *run) historyPath(p *plan.Plan) (string, error) {
 }
 
 // remember replaces the plan's estimates with what was measured, scaled by how
-// the source has grown since.
-func (r *run) remember(p *plan.Plan) {
+// the source has grown since. It returns what it goes by.
+func (r *run) remember(p *plan.Plan) history {
 	path, err := r.historyPath(p)
 	if err != nil {
-		return
+		return nil
 	}
 	seen, err := readHistory(path)
 	if err != nil {
-		return // a hint that cannot be read is none
+		return nil // a hint that cannot be read is none
 	}
 	for i := range p.Actions {
 		a := &p.Actions[i]
@@ -73,6 +75,24 @@ func (r *run) remember(p *plan.Plan) {
 		}
 	}
 	p.Priority = plan.BottomLevels(p)
+	return seen
+}
+
+// goHome moves actions back to the nodes that executed them last time and have
+// what they made in their stores. That placement was as balanced as the run
+// could make it.
+func (h history) goHome(p *plan.Plan, hosts []string) {
+	ranks := map[string][]plan.Rank{}
+	for i, host := range hosts {
+		ranks[host] = append(ranks[host], plan.Rank(i))
+	}
+	for i := range p.Actions {
+		a := &p.Actions[i]
+		there := ranks[h[historyKey(a.Kind.String(), a.Package)].Host]
+		if len(there) > 0 && a.Kind != plan.Link && !slices.Contains(there, p.Owner[i]) {
+			p.Owner[i] = there[i%len(there)]
+		}
+	}
 }
 
 // learn adds this run's measurements to the history.
@@ -87,17 +107,25 @@ func (r *run) learn(l *loop) error {
 	}
 	for i := range r.report.Actions {
 		a := &r.report.Actions[i]
-		if a.Cached || a.CPU <= 0 || a.End <= a.Start {
+		key, host := historyKey(a.Kind, a.Package), r.report.Ranks[a.Rank].Host
+		if a.Cached {
+			if m, ok := seen[key]; ok {
+				m.Host = host
+				seen[key] = m
+			}
 			continue
 		}
-		m := measured{Estimate: l.plan.Actions[a.ID].Estimate, CPU: a.CPU}
+		if a.CPU <= 0 || a.End <= a.Start {
+			continue
+		}
+		m := measured{Estimate: l.plan.Actions[a.ID].Estimate, CPU: a.CPU, Host: host}
 		if m.Estimate == 0 {
 			m.Estimate = a.Cost
 		}
 		if a.Exported > a.Start {
 			m.Lead = int64(float64(a.CPU) * float64(a.Exported-a.Start) / float64(a.End-a.Start))
 		}
-		seen[historyKey(a.Kind, a.Package)] = m
+		seen[key] = m
 	}
 	return seen.write(path)
 }

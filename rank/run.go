@@ -224,12 +224,17 @@ func (r *run) distribute(p *plan.Plan) (*plan.Plan, error) {
 	if err := r.chooseCompiler(p); err != nil {
 		return nil, err
 	}
-	r.remember(p)
+	seen := r.remember(p)
 	ranks := make([]schedule.Rank, len(slots))
 	for i := range ranks {
 		ranks[i].Slots = slots[i]
 	}
 	schedule.Place(p, ranks, schedule.Gigabit)
+	hosts := make([]string, r.world.Size())
+	for i := range hosts {
+		hosts[i] = r.world.Peer(transport.Rank(i)).Host
+	}
+	seen.goHome(p, hosts)
 	begun := time.Now()
 	r.report.PlanBytes, err = sendPlan(r.world, p, r.cfg.Mode)
 	r.report.Send = time.Since(begun).Microseconds()
