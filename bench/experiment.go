@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -29,6 +30,16 @@ type Experiment struct {
 	Exe         string        // distgo
 	Version     string        // its version
 	Out         io.Writer     // what happens, for people: a bar if it is a terminal
+}
+
+// Left counts the samples that the file does not hold yet. Cells that do not fit are none.
+func (e *Experiment) Left() (int, error) {
+	cells, _ := e.Matrix.Cells(e.Launcher)
+	held, _, err := sample.Read(e.File)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return 0, config("%v", err)
+	}
+	return len(Remaining(Turns(cells, e.Repetitions), held)), nil
 }
 
 // Run takes the samples that the file does not hold yet.

@@ -50,9 +50,12 @@ func (b *Batch) Fit(c sample.Cell) (sample.Cell, error) {
 // Launch submits the build and waits for it. The time is the one on the nodes, without the queue's.
 func (b *Batch) Launch(ctx context.Context, t *Task) (*Result, error) {
 	env := append(environ(t.Program.environment()...), "GOMAXPROCS="+strconv.Itoa(t.Cell.Cores))
-	pin := []string{t.Exe, "bench", "pin", "--cores", strconv.Itoa(b.pinned(t.Cell.Cores))}
+	if b.place.NodeTmp != "" {
+		env = append(env, "TMPDIR="+b.place.NodeTmp)
+	}
+	pin := []string{t.Exe, "bench", "pin", "--cores", strconv.Itoa(b.pinned(t.Cell.Cores)), "--fresh"}
 	if t.Cell.Builder == sample.Distgo {
-		argv := append(b.command(t), append(append(pin, "--fresh-store", t.Kept, "--"), t.distgo(0, storeWord)...)...)
+		argv := append(b.command(t), append(append(pin, "--kept", t.Kept, "--"), t.distgo(0, storeWord)...)...)
 		r, err := t.run(ctx, t.Work, env, argv)
 		if err != nil || r.Failed != "" {
 			return r, err
@@ -63,9 +66,6 @@ func (b *Batch) Launch(ctx context.Context, t *Task) (*Result, error) {
 	if t.Cell.Cache != sample.Cold {
 		return nil, config("a warm go build is measured with --through=local: the next job may run on another node")
 	}
-	// On the node's own disk, as on one's own machine; what is left of a job there is the cluster's to remove.
-	cache := filepath.Join(t.Work, "gocache")
-	env = append(env, "GOCACHE="+cache)
 	result := filepath.Join(t.Work, "measured.json")
 	argv := append(b.command(t), append(append(pin, "--result", result, "--"), t.goBuild()...)...)
 	r, err := t.run(ctx, t.Program.Dir, env, argv)

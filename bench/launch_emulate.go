@@ -57,7 +57,8 @@ func (l *Emulated) Launch(ctx context.Context, t *Task) (r *Result, err error) {
 	defer log.Close()
 	limited, cancel := context.WithTimeoutCause(ctx, t.Limit, errLimit)
 	defer cancel()
-	process := emulate.Process{Dir: t.Work, Env: t.Program.environment(), Stdout: log, Stderr: log}
+	env := append(t.Program.environment(), "GOCACHE="+filepath.Join(emulate.ScratchDir, "gocache"))
+	process := emulate.Process{Dir: t.Work, Env: env, Stdout: log, Stderr: log}
 	var start time.Time
 	if t.Cell.Builder == sample.Distgo {
 		for node := range t.Cell.Nodes {
@@ -69,10 +70,10 @@ func (l *Emulated) Launch(ctx context.Context, t *Task) (r *Result, err error) {
 		start = time.Now()
 		err = onAllNodes(limited, cluster, process)
 	} else {
-		env, flags := cluster.GoBuild()
+		further, flags := cluster.GoBuild()
 		process.Dir = t.Program.Dir
 		process.Argv = t.goBuild(flags...)
-		process.Env = append(append(process.Env, env...), "GOCACHE="+filepath.Join(emulate.ScratchDir, "gocache"))
+		process.Env = append(process.Env, further...)
 		if t.Cell.Cache == sample.Warm {
 			fill := *t
 			fill.Cell.Cache = sample.Cold
@@ -88,6 +89,9 @@ func (l *Emulated) Launch(ctx context.Context, t *Task) (r *Result, err error) {
 		}
 	}
 	r = &Result{Elapsed: time.Since(start), Clock: sample.ClockCommand}
+	if t.Program.CGO && t.Cell.Cores > 1 && t.Cell.Builder == sample.GoBuild {
+		r.Notes = append(r.Notes, "C compilers that the go command starts run outside the cage, up to as many times too fast as the node has cores")
+	}
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}

@@ -27,7 +27,8 @@ func (l *Local) Fit(c sample.Cell) (sample.Cell, error) {
 
 // Launch runs the build.
 func (l *Local) Launch(ctx context.Context, t *Task) (*Result, error) {
-	env := environ(t.Program.environment()...)
+	// Beside what was built before, the go command keeps an index of modules in its cache: both sides begin without.
+	env := environ(append(t.Program.environment(), "GOCACHE="+filepath.Join(t.Work, "gocache"))...)
 	argv := []string{t.Exe, "bench", "pin", "--cores", strconv.Itoa(t.Cell.Total()), "--"}
 	if t.Cell.Builder == sample.Distgo {
 		// The ranks are this user's on this machine, and pinned together: slots say what each may use.
@@ -37,7 +38,7 @@ func (l *Local) Launch(ctx context.Context, t *Task) (*Result, error) {
 		}
 		return t.run(ctx, t.Work, env, append(argv, t.distgo(t.Cell.Nodes, store)...))
 	}
-	env = append(env, "GOMAXPROCS="+strconv.Itoa(t.Cell.Cores), "GOCACHE="+filepath.Join(t.Work, "gocache"))
+	env = append(env, "GOMAXPROCS="+strconv.Itoa(t.Cell.Cores))
 	if t.Cell.Cache == sample.Warm {
 		fill := *t
 		fill.Cell.Cache = sample.Cold

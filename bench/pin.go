@@ -26,10 +26,11 @@ type Pinned struct {
 	Cores int
 	// Result is a file for what the command took, "" for none: a time that a batch system's queue is not part of.
 	Result string
-	// Kept is the directory of the pipelined compilers for a fresh store on the node's own disk, which takes the place of
-	// storeWord in the command; "" for none.
-	Kept string
-	Argv []string
+	// Fresh gives the command caches of its own on the node's disk: GOCACHE, and a store, which holds nothing but the
+	// compilers of Kept and takes the place of storeWord in the command.
+	Fresh bool
+	Kept  string
+	Argv  []string
 }
 
 // Run becomes the command, or runs it where there is something to do afterwards. The command's exit code is in the
@@ -47,27 +48,29 @@ func (p *Pinned) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if p.Result == "" && p.Kept == "" {
+	if p.Result == "" && !p.Fresh {
 		return fmt.Errorf("executing %s: %w", program, unix.Exec(program, p.Argv, os.Environ()))
 	}
-	argv := slices.Clone(p.Argv)
-	if p.Kept != "" {
-		dir, err := os.MkdirTemp("", "distgo-bench-")
+	argv, env := slices.Clone(p.Argv), os.Environ()
+	if p.Fresh {
+		dir, err := privateDir()
 		if err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-		if err := freshStore(filepath.Join(dir, "store"), p.Kept); err != nil {
+		env = append(env, "GOCACHE="+filepath.Join(dir, "gocache"))
+		store := filepath.Join(dir, "store")
+		if err := freshStore(store, p.Kept); err != nil {
 			return err
 		}
 		for i, word := range argv {
 			if word == storeWord {
-				argv[i] = filepath.Join(dir, "store")
+				argv[i] = store
 			}
 		}
 	}
 	cmd := exec.CommandContext(ctx, program, argv[1:]...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = env, os.Stdin, os.Stdout, os.Stderr
 	cmd.Cancel = func() error { return cmd.Process.Signal(unix.SIGTERM) }
 	cmd.WaitDelay = endTime
 	start := time.Now()
@@ -78,6 +81,14 @@ func (p *Pinned) Run(ctx context.Context) (err error) {
 	}
 	text, jerr := json.Marshal(Measured{elapsed.Microseconds(), (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Microseconds()})
 	return errors.Join(err, jerr, os.WriteFile(p.Result, text, 0o644))
+}
+
+// privateDir is a new directory on the node's disk. TMPDIR may name one that nobody has made on this node yet.
+func privateDir() (string, error) {
+	if err := os.MkdirAll(os.TempDir(), 0o700); err != nil {
+		return "", err
+	}
+	return os.MkdirTemp("", "distgo-bench-")
 }
 
 // pin narrows the affinity of all threads of this process that there will be: exec and children inherit it.

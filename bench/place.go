@@ -14,6 +14,7 @@ type Place struct {
 	Dilation  float64  // for emulate; 0 leaves it to each cell
 	Net       string   // for emulate: rate of a node's link
 	Args      []string // further arguments of prun or srun
+	NodeTmp   string   // for prun and srun: TMPDIR on the nodes
 	Pin       bool     // for prun: use no more of a node's cores than a cell has
 }
 
