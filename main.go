@@ -287,6 +287,7 @@ type benchCommand struct {
 type experiment struct {
 	Programs    []string      `arg:"" optional:"" name:"program" help:"Programs of the manifest (distgo bench fetch --list), as alist or alist@2024, or directories of your own, as ./server:./cmd/server."`
 	Output      string        `short:"o" default:"samples.jsonl" placeholder:"FILE" help:"Where samples go, one line each. Default: samples.jsonl."`
+	Left        bool          `help:"Print how many samples are still to be taken, and take none."`
 	Resume      bool          `help:"Go on with a file that holds samples already."`
 	Repetitions int           `short:"r" default:"3" placeholder:"N" help:"Samples of each cell."`
 	Checkouts   string        `placeholder:"DIR" help:"Where distgo bench fetch puts programs. Default: distgo-bench in the user's cache directory."`
@@ -297,7 +298,8 @@ type experiment struct {
 	NodeCores   int           `default:"16" placeholder:"N" help:"Cores of a node of the cluster, for prun and srun."`
 	Dilation    float64       `placeholder:"F" help:"With emulate: everything runs F times slower than on real cores. Default: what makes each cell fit."`
 	Net         string        `default:"1gbit" placeholder:"RATE" help:"With emulate: rate of a node's link."`
-	LauncherArg []string      `placeholder:"ARG" sep:"none" help:"A further argument for prun or srun, repeatable."`
+	ThroughArg  []string      `placeholder:"ARG" sep:"none" help:"A further argument for prun or srun, repeatable."`
+	NodeTmp     string        `placeholder:"DIR" help:"With prun and srun: TMPDIR on the nodes, a disk of their own. Made if it can be."`
 	Variant     string        `placeholder:"WORD" help:"What the further options make of distgo, for samples and pictures, as stock."`
 	DistgoArg   []string      `placeholder:"ARG" sep:"none" help:"A further option of distgo, repeatable, as --pipeline=off. Needs --variant."`
 	Pin         bool          `negatable:"" default:"true" help:"With prun: use no more of a node's cores than the cell has."`
@@ -350,7 +352,7 @@ func (c *experiment) measure(env *environment, m bench.Matrix) (err error) {
 	if err != nil {
 		return err
 	}
-	launcher, err := bench.NewLauncher(bench.Place{Name: c.Through, Exe: exe, NodeCores: c.NodeCores, Dilation: c.Dilation, Net: c.Net, Args: c.LauncherArg, Pin: c.Pin})
+	launcher, err := bench.NewLauncher(bench.Place{Name: c.Through, Exe: exe, NodeCores: c.NodeCores, Dilation: c.Dilation, Net: c.Net, Args: c.ThroughArg, NodeTmp: c.NodeTmp, Pin: c.Pin})
 	if err != nil {
 		return err
 	}
@@ -359,10 +361,17 @@ func (c *experiment) measure(env *environment, m bench.Matrix) (err error) {
 		File: c.Output, Resume: c.Resume, Limit: c.Limit, StopAfter: c.StopAfter,
 		Exe: exe, Version: version(), Out: os.Stderr,
 	}
+	if c.Left {
+		left, err := e.Left()
+		if err == nil {
+			fmt.Println(left)
+		}
+		return err
+	}
 	return e.Run(env.ctx)
 }
 
-// samples are what figures, report and cost are made of.
+// samples are what figures and report are made of.
 type samples struct {
 	Files []string `arg:"" optional:"" name:"samples" help:"Sample files, or directories of them. Default: samples.jsonl."`
 	Paper bool     `help:"Lay the 2024 prototype's curves underneath."`
@@ -482,13 +491,14 @@ func (c *benchWords) Run(env *environment) error {
 }
 
 type benchPin struct {
-	Cores      int    `help:"How many; 0 leaves all."`
-	Result     string `help:"Wait for the command, and write what it took to this file."`
-	FreshStore string `help:"Give the command a fresh store on this node with the compilers of this directory."`
+	Cores  int    `help:"How many; 0 leaves all."`
+	Result string `help:"Wait for the command, and write what it took to this file."`
+	Fresh  bool   `help:"Give the command empty caches of its own on this node."`
+	Kept   string `help:"Directory of the compilers that its store is to have."`
 }
 
 func (c *benchPin) Run(env *environment) error {
-	pinned := bench.Pinned{Cores: c.Cores, Result: c.Result, Kept: c.FreshStore, Argv: env.goFlags}
+	pinned := bench.Pinned{Cores: c.Cores, Result: c.Result, Fresh: c.Fresh, Kept: c.Kept, Argv: env.goFlags}
 	err := pinned.Run(env.ctx)
 	return benchError(err)
 }
