@@ -32,7 +32,7 @@ func newCluster(t *testing.T, n int) *cluster {
 	c := &cluster{}
 	key, pem := remotetest.NewKey(t, "")
 	for range n {
-		s := remotetest.NewServer(t, key.PublicKey(), t.TempDir(), c.run)
+		s := remotetest.NewServer(t, key.PublicKey(), c.run)
 		c.servers, c.hosts = append(c.servers, s), append(c.hosts, s.Addr)
 	}
 	remotetest.Home(t, key, pem, c.servers...)
@@ -165,7 +165,7 @@ func TestStartRemoteRefuses(t *testing.T) {
 	if _, err := StartRemote(t.Context(), []string{c.hosts[0], "node2"}, "x", nil, nil, Output{}); !errors.As(err, &usage) {
 		t.Errorf("localhost among others: %v", err)
 	}
-	other := remotetest.NewServer(t, c.servers[0].Key, t.TempDir(), c.run) // its key is unknown
+	other := remotetest.NewServer(t, c.servers[0].Key, c.run) // its key is unknown
 	if _, err := StartRemote(t.Context(), []string{c.hosts[0], other.Addr, other.Addr}, "x", nil, nil, Output{}); !errors.As(err, &way) ||
 		strings.Count(err.Error(), "is in none of") != 1 {
 		t.Errorf("unknown host: %v", err)

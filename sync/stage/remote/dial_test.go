@@ -68,7 +68,7 @@ func write(t *testing.T, path, text string) {
 
 func TestDial(t *testing.T) {
 	key, pem := remotetest.NewKey(t, "")
-	s := remotetest.NewServer(t, key.PublicKey(), t.TempDir(), echo)
+	s := remotetest.NewServer(t, key.PublicKey(), echo)
 	home := remotetest.Home(t, key, pem, s)
 	if out, err := says(t, "somebody@"+s.Addr, "hello"); err != nil || out != "hello" {
 		t.Errorf("%q, %v", out, err)
@@ -89,7 +89,7 @@ func TestDial(t *testing.T) {
 // What the host shows decides whether anything is said to it.
 func TestHostKeys(t *testing.T) {
 	key, pem := remotetest.NewKey(t, "")
-	s := remotetest.NewServer(t, key.PublicKey(), t.TempDir(), echo)
+	s := remotetest.NewServer(t, key.PublicKey(), echo)
 	home := remotetest.Home(t, key, pem)
 	_, err := says(t, s.Addr, "hello")
 	wantError(t, err, "is in none of", "known_hosts", ssh.FingerprintSHA256(s.Key), "log in once with")
@@ -112,7 +112,7 @@ func TestHostKeys(t *testing.T) {
 
 func TestKeys(t *testing.T) {
 	key, pem := remotetest.NewKey(t, "")
-	s := remotetest.NewServer(t, key.PublicKey(), t.TempDir(), echo)
+	s := remotetest.NewServer(t, key.PublicKey(), echo)
 	home := remotetest.Home(t, key, pem, s)
 	identity := filepath.Join(home, ".ssh", "id_ed25519")
 
@@ -179,7 +179,7 @@ func TestProxyJump(t *testing.T) {
 	key, pem := remotetest.NewKey(t, "")
 	var servers []*remotetest.Server
 	for range 3 {
-		servers = append(servers, remotetest.NewServer(t, key.PublicKey(), t.TempDir(), echo))
+		servers = append(servers, remotetest.NewServer(t, key.PublicKey(), echo))
 	}
 	home := remotetest.Home(t, key, pem, servers...)
 	host, port, _ := net.SplitHostPort(servers[0].Addr)

@@ -29,7 +29,6 @@ type Server struct {
 	Key  ssh.PublicKey
 
 	exec     Exec
-	dir      string
 	listener net.Listener
 	config   *ssh.ServerConfig
 	running  sync.WaitGroup
@@ -79,12 +78,12 @@ func NewKey(t testing.TB, passphrase string) (ssh.Signer, []byte) {
 	return signer, pem.EncodeToMemory(block)
 }
 
-// NewServer starts a host that lets user in and serves files below dir, which relative paths begin at. exec may be nil.
-// It ends with the test.
-func NewServer(t testing.TB, user ssh.PublicKey, dir string, exec Exec) *Server {
+// NewServer starts a host that lets user in. exec may be nil. Files are this machine's; its home directory is where the
+// test is. It ends with the test.
+func NewServer(t testing.TB, user ssh.PublicKey, exec Exec) *Server {
 	t.Helper()
 	host, _ := NewKey(t, "")
-	s := &Server{Key: host.PublicKey(), exec: exec, dir: dir, conns: map[net.Conn]bool{}}
+	s := &Server{Key: host.PublicKey(), exec: exec, conns: map[net.Conn]bool{}}
 	s.config = &ssh.ServerConfig{PublicKeyCallback: func(_ ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
 		if string(key.Marshal()) != string(user.Marshal()) {
 			return nil, fmt.Errorf("unknown key")
@@ -211,7 +210,7 @@ func (s *Server) session(channel ssh.Channel, requests <-chan *ssh.Request) {
 		case r.Type == "subsystem" && ssh.Unmarshal(r.Payload, &text) == nil && text.Value == "sftp":
 			r.Reply(true, nil)
 			work.Go(func() {
-				if server, err := sftp.NewServer(channel, sftp.WithServerWorkingDirectory(s.dir)); err == nil {
+				if server, err := sftp.NewServer(channel); err == nil {
 					server.Serve()
 				}
 				channel.Close()
