@@ -17,9 +17,6 @@ import (
 // refer makes go build's program, with the user's own cache, and keeps its digest. It is also what fills the page cache
 // with the sources before the first sample. The pipelined compiler is made too.
 func (o *observer) refer(ctx context.Context, p *Program) error {
-	if o.reference[p.Name] != "" {
-		return nil
-	}
 	out := filepath.Join(o.work, "reference")
 	defer os.Remove(out)
 	t := &Task{Program: p, Flags: o.e.Flags}
