@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+	"golang.org/x/term"
 
 	"github.com/badbubble/distgo/bench"
 	"github.com/badbubble/distgo/bench/emulate"
@@ -30,6 +31,7 @@ import (
 	"github.com/badbubble/distgo/rank/scratch"
 	"github.com/badbubble/distgo/rank/superstep"
 	"github.com/badbubble/distgo/rank/toolchain"
+	"github.com/badbubble/distgo/sync/stage"
 	"github.com/badbubble/distgo/sync/stage/remote"
 )
 
@@ -48,6 +50,7 @@ type commandLine struct {
 	Plan  planCommand  `cmd:"" help:"Print what a build would do, without building."`
 	Bench benchCommand `cmd:"" help:"Measure distgo against go build, draw the figures."`
 
+	Stage  stageCommand  `cmd:"" help:"Put files on nodes through ssh before a run, or bring them back."`
 	Whoami whoamiCommand `cmd:"" help:"Print what this process finds out about its rank, and from where. Start it as a run would be."`
 
 	launchFlags
@@ -68,6 +71,12 @@ func main() { os.Exit(run(os.Args[1:])) }
 func run(args []string) int {
 	if len(args) > 0 && args[0] == "guard" {
 		return scratch.Guard(args[1:]) // started by distgo itself, see package scratch
+	}
+	if len(args) == 1 && args[0] == stage.DigestsArgument {
+		if err := stage.Digests(os.Stdin, os.Stdout); err != nil { // started by distgo stage, see package stage
+			return complain(err, rank.ExitWorld)
+		}
+		return rank.ExitBuilt
 	}
 	if len(args) == 1 && args[0] == launch.OrderArgument {
 		var err error
@@ -171,6 +180,7 @@ type buildCommand struct {
 	Slots    int    `placeholder:"N" help:"Actions this rank executes side by side. Default: the cores that launcher, affinity and cgroup grant."`
 	Scratch  string `placeholder:"DIR" help:"Where the private directory of the run is made; node-local disk. Default: TMPDIR."`
 	Barrier  string `enum:"split,blocking" default:"split" help:"split: a rank notifies at a barrier and goes on. blocking: textbook BSP, nobody goes on before all have arrived."`
+	OnLoss   string `enum:"continue,abort" default:"continue" help:"When a rank other than root is lost: go on with the others, or end."`
 	Pipeline string `enum:"auto,off,require" default:"auto" env:"DISTGO_PIPELINE" help:"Use the pipelined compiler: where it is proved, never, or else fail."`
 	Store    string `placeholder:"DIR" help:"What is kept between runs. Default: distgo in the user's cache directory."`
 	All      bool   `short:"a" help:"Compile everything, whatever the store holds."`
@@ -216,6 +226,7 @@ func (c *buildCommand) Run(env *environment) error {
 	cfg.Place, cfg.Launch, cfg.Executable = env.place, env.launch.launch(), exe
 	cfg.Slots, cfg.Scratch, cfg.Report = c.Slots, c.Scratch, c.Report
 	cfg.Verify, cfg.KeepWork, cfg.Store, cfg.All = c.Verify, c.KeepWork, c.Store, c.All
+	cfg.AbortOnLoss = c.OnLoss == "abort"
 	cfg.Pipeline = map[string]rank.Pipeline{"auto": rank.PipelineAuto, "off": rank.PipelineOff, "require": rank.PipelineRequire}[c.Pipeline]
 	cfg.Quiet, cfg.Verbose, cfg.Trace = c.Quiet, c.Verbose, c.Trace
 	cfg.Wrap = strings.Fields(os.Getenv("DISTGO_TOOLEXEC"))
@@ -620,12 +631,15 @@ func (c *buildCommand) start(env *environment, exe string) (int, error) {
 func remoteError(err error) error {
 	var (
 		known *rank.Error
+		ended *rank.Interrupted
 		place *launch.Error
 		way   *remote.Error
 	)
 	switch {
 	case errors.As(err, &known):
 		return err
+	case errors.As(err, &ended):
+		return &rank.Error{Code: 128 + int(ended.Signal), Err: ended}
 	case errors.As(err, &place), errors.As(err, &way):
 		return rank.Usage(err)
 	}
@@ -649,4 +663,121 @@ func (c *whoamiCommand) Run(env *environment) error {
 	available := launch.Available(os.ReadFile)
 	slots := cmp.Or(c.Slots, launch.Slots(place, available))
 	return errors.Join(place.Report(os.Stdout, meeting, slots, available, others), meeting.Close(env.ctx, place))
+}
+
+type stageCommand struct {
+	Put   stagePut   `cmd:"" default:"withargs" help:"Put distgo and what else is named on the nodes, at the paths where it is here. This is the default."`
+	Fetch stageFetch `cmd:"" help:"Bring reports, traces, programs back."`
+	Clean stageClean `cmd:"" help:"Remove what was put on the nodes and has not changed since, and nothing else."`
+}
+
+type stageHosts struct {
+	hostFlags
+	Quiet bool `short:"q" help:"No progress, no summary."`
+}
+
+// bar shows progress to whoever watches.
+func (s stageHosts) bar() *stage.Bar {
+	if s.Quiet || !term.IsTerminal(int(os.Stderr.Fd())) {
+		return nil
+	}
+	return stage.NewBar(os.Stderr)
+}
+
+// finish says what was done.
+func (s stageHosts) finish(bar *stage.Bar, begun time.Time, verb string, hosts []string, sum stage.Summary, err error) error {
+	bar.Clear()
+	for _, path := range sum.Skipped {
+		fmt.Fprintf(os.Stderr, "distgo: %s was left alone\n", path)
+	}
+	switch {
+	case err != nil:
+		return remoteError(err)
+	case !s.Quiet:
+		fmt.Fprintf(os.Stderr, "distgo: %s %d files (%.1f MB) on %d hosts in %.1fs; %d were there already\n",
+			verb, sum.Files, float64(sum.Bytes)/1e6, len(hosts), time.Since(begun).Seconds(), sum.Same)
+	}
+	return nil
+}
+
+func (s stageHosts) some() ([]string, error) {
+	if !s.named() {
+		return nil, rank.Usage(errors.New("no hosts: give --hosts=a,b,... or --hostfile=FILE"))
+	}
+	hosts, err := s.hosts()
+	slices.Sort(hosts)
+	return slices.Compact(hosts), err // one that has several ranks gets its files once
+}
+
+type stagePut struct {
+	stageHosts
+	Project   bool     `help:"Put the project there that -p names."`
+	Dir       string   `name:"p" short:"p" default:"." placeholder:"DIR" help:"Directory of the project."`
+	Toolchain bool     `help:"Put the Go toolchain there that the project is built with."`
+	To        string   `placeholder:"DIR" help:"Put everything below this directory of the nodes, each under the last element of its path."`
+	Paths     []string `arg:"" optional:"" help:"Further files and directories, such as a module cache."`
+}
+
+func (c *stagePut) Run(env *environment) error {
+	hosts, err := c.some()
+	if err != nil {
+		return err
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	paths := append([]string{exe}, c.Paths...)
+	if c.Project || c.Toolchain {
+		tools, err := toolchain.Find(env.ctx, c.Dir)
+		if err != nil {
+			return rank.Usage(err)
+		}
+		if c.Project {
+			paths = append(paths, filepath.Dir(cmp.Or(tools.Env["GOWORK"], tools.Env["GOMOD"])))
+		}
+		if c.Toolchain {
+			paths = append(paths, tools.Root())
+		}
+	}
+	items := make([]stage.Item, len(paths))
+	for i, path := range paths {
+		if items[i].Local, err = filepath.Abs(path); err != nil {
+			return err
+		}
+		if items[i].Node = items[i].Local; c.To != "" {
+			items[i].Node = filepath.Join(c.To, filepath.Base(items[i].Local))
+		}
+	}
+	bar, begun := c.bar(), time.Now()
+	sum, err := stage.Put(env.ctx, hosts, items, stage.PutOptions{Checker: items[0].Node, Bar: bar})
+	return c.finish(bar, begun, "put", hosts, sum, err)
+}
+
+type stageFetch struct {
+	stageHosts
+	Into  string   `default:"." placeholder:"DIR" help:"Where each host's files go, in a directory with its name."`
+	Paths []string `arg:"" help:"Files, directories, or patterns in quotes."`
+}
+
+func (c *stageFetch) Run(env *environment) error {
+	hosts, err := c.some()
+	if err != nil {
+		return err
+	}
+	bar, begun := c.bar(), time.Now()
+	sum, err := stage.Fetch(env.ctx, hosts, c.Paths, c.Into, bar)
+	return c.finish(bar, begun, "fetched", hosts, sum, err)
+}
+
+type stageClean struct{ stageHosts }
+
+func (c *stageClean) Run(env *environment) error {
+	hosts, err := c.some()
+	if err != nil {
+		return err
+	}
+	begun := time.Now()
+	sum, err := stage.Clean(env.ctx, hosts)
+	return c.finish(nil, begun, "removed", hosts, sum, err)
 }

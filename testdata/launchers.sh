@@ -256,13 +256,25 @@ CONF
 	}
 	refuses_host 'is in none of .*known_hosts' 'a host whose key is unknown is refused'
 	printf '[127.0.0.1]:%s %s\n' "$port" "$(cut -d' ' -f1,2 "$dir/host.pub")" >"$HOME/.ssh/known_hosts"
-	ssh-keygen -q -p -N secret -f "$HOME/.ssh/id_ed25519"
+	ssh-keygen -q -p -N secret -f "$HOME/.ssh/id_ed25519" >/dev/null
 	refuses_host 'has a passphrase: load it into an agent' 'a key with a passphrase is refused without an agent'
-	ssh-keygen -q -p -P secret -N '' -f "$HOME/.ssh/id_ed25519"
+	ssh-keygen -q -p -P secret -N '' -f "$HOME/.ssh/id_ed25519" >/dev/null
 	printf 'Host near\n  HostName 127.0.0.1\n  Port %s\n  User %s\n' "$port" "$user" >"$HOME/.ssh/config"
 	builds 'ssh, 2 ranks' 2 hosts "$host,$host"
 	builds 'ssh, 3 ranks by names of ~/.ssh/config' 3 hosts near,near,near
 	refuses ssh hosts near,near
+
+	# Files go there, are verified by the distgo that was put there, come back, and go away.
+	local node=$work/node
+	if "$distgo" stage -q --hosts near --to "$node/deep" --project -p "$work/hello" "$work/reference" &&
+		cmp "$distgo" "$node/deep/distgo" && diff -r "$work/hello" "$node/deep/hello" &&
+		"$distgo" stage fetch -q --hosts near --into "$work/back" "$node/deep/ref*" && cmp "$work/reference" "$work/back/near/reference" &&
+		"$distgo" stage clean -q --hosts near && [[ ! -e $node && ! -e $HOME/.local ]]; then
+		say 'ssh: stage, stage fetch and stage clean: right'
+	else
+		failed=1
+		say "ssh: WRONG: staging; left: $(find "$node" "$HOME/.local" 2>/dev/null)"
+	fi
 }
 
 # hosts LIST DISTGO ARGUMENT... is distgo that starts its own ranks.
