@@ -73,7 +73,7 @@ func clone(ctx context.Context, at string, p *Pinned) (err error) {
 			return err
 		}
 	}
-	if _, err := run(ctx, tmp, nil, "git", "-c", "advice.detachedHead=false", "checkout", "--quiet", p.Pin.Commit); err != nil {
+	if _, err := run(ctx, tmp, nil, "git", "checkout", "--quiet", p.Pin.Commit); err != nil {
 		return err
 	}
 	return os.Rename(tmp, at)

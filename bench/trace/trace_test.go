@@ -1,0 +1,81 @@
+package trace
+
+import (
+	"bytes"
+	"encoding/json"
+	"testing"
+
+	"github.com/badbubble/distgo/rank/report"
+)
+
+func run() *report.Report {
+	return &report.Report{
+		Schema: report.Schema, Distgo: `distgo "x"`, Go: "go1.26", Barrier: "split",
+		Ranks: []report.Rank{{Rank: 0, Host: "a", Slots: 2}, {Rank: 1, Host: "b", Slots: 1}},
+		Actions: []report.Action{
+			{ID: 1, Kind: "compile", Package: "runtime", Rank: 1, Slot: 0, Start: 0, Exported: 40, End: 100},
+			{ID: 2, Kind: "compile", Package: "fmt", Rank: 0, Slot: 1, Group: 1, Start: 50, End: 80, Deps: []int32{1}},
+			{ID: 3, Kind: "link", Package: "p", Rank: 0, Slot: 0, Group: 2, Start: 120, End: 150, Deps: []int32{1, 2, 99}},
+		},
+		Supers: []report.Superstep{{Superstep: 0, Notified: []int64{1, 100}, Committed: []int64{101, 101}}, {Superstep: 1, Notified: []int64{80, 100}, Committed: []int64{103, 104}}},
+		Bound:  report.Bound{Path: []int32{1, 3}},
+	}
+}
+
+// TestTrace reads the trace back as a viewer does.
+func TestTrace(t *testing.T) {
+	var out bytes.Buffer
+	if err := Write(&out, run()); err != nil {
+		t.Fatal(err)
+	}
+	var read struct {
+		TraceEvents []event
+		OtherData   map[string]string
+	}
+	if err := json.Unmarshal(out.Bytes(), &read); err != nil {
+		t.Fatalf("%v in\n%s", err, &out)
+	}
+	if read.OtherData["distgo"] != `distgo "x"` {
+		t.Errorf("other data %v", read.OtherData)
+	}
+	phases := map[string]int{}
+	starts := map[int]event{}
+	for _, e := range read.TraceEvents {
+		phases[e.Phase]++
+		switch e.Phase {
+		case "s":
+			starts[e.ID] = e
+			if !inSlice(read.TraceEvents, e) {
+				t.Errorf("an arrow begins outside of any slice: %+v", e)
+			}
+		case "f":
+			if from := starts[e.ID]; from.Phase != "s" || from.Time > e.Time || e.Bind != "e" {
+				t.Errorf("an arrow from %+v to %+v", from, e)
+			}
+			if !inSlice(read.TraceEvents, e) {
+				t.Errorf("an arrow ends outside of any slice: %+v", e)
+			}
+		}
+	}
+	// Three actions and a front end; arrows 1→2, 1→3, 2→3; two supersteps on two ranks; two processes, three threads.
+	for phase, want := range map[string]int{"X": 4, "s": 3, "f": 3, "b": 4, "e": 4, "M": 5} {
+		if phases[phase] != want {
+			t.Errorf("%d events %q, want %d", phases[phase], phase, want)
+		}
+	}
+	if e := starts[1]; e.Time != 40 || e.Process != 1 {
+		t.Errorf("fmt reads runtime's export data when it is out: %+v", e)
+	}
+	if e := starts[2]; e.Time != 99 {
+		t.Errorf("the link reads runtime's object at its end: %+v", e)
+	}
+}
+
+func inSlice(all []event, at event) bool {
+	for _, e := range all {
+		if e.Phase == "X" && e.Process == at.Process && e.Thread == at.Thread && e.Time <= at.Time && at.Time <= e.Time+*e.Duration {
+			return true
+		}
+	}
+	return false
+}
