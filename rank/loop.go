@@ -31,8 +31,8 @@ type loop struct {
 	lead *leader // root's duties; nil on other ranks
 
 	events  chan func() error
-	stopped context.Context // done when the loop no longer takes events
-	ctx     context.Context // of the run: tools end with it
+	ctx     context.Context // done when the loop takes no more events; tools end with it
+	cancel  context.CancelCauseFunc
 	tools   sync.WaitGroup
 	begun   time.Time
 	free    []int          // slot numbers without an action
@@ -49,17 +49,15 @@ func (l *loop) now() int64 { return time.Since(l.begun).Microseconds() }
 func (l *loop) post(f func() error) {
 	select {
 	case l.events <- f:
-	case <-l.stopped.Done():
+	case <-l.ctx.Done():
 	}
 }
 
 // run executes this rank's part and returns when nothing is left to do, or
 // with the first error. No tool runs any more when it returns.
-func (l *loop) run(ctx context.Context, mode superstep.Mode) (err error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	l.ctx = ctx
+func (l *loop) run(mode superstep.Mode) (err error) {
 	defer l.tools.Wait()
-	defer func() { cancel(err) }()
+	defer func() { l.cancel(err) }() // first: a tool that ends posts it, and nobody listens
 	for i := range l.slots {
 		l.free = append(l.free, i)
 	}
@@ -92,8 +90,8 @@ func (l *loop) run(ctx context.Context, mode superstep.Mode) (err error) {
 			if err := f(); err != nil {
 				return err
 			}
-		case <-ctx.Done():
-			return context.Cause(ctx)
+		case <-l.ctx.Done():
+			return context.Cause(l.ctx)
 		}
 	}
 }

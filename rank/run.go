@@ -246,10 +246,11 @@ func (r *run) build(ctx context.Context, p *plan.Plan, mode superstep.Mode) erro
 	slots := r.slots()
 	l := &loop{
 		self: plan.Rank(r.cfg.Place.Rank), plan: p, world: r.world, slots: slots,
-		events:  make(chan func() error, 64), // frames and tools hardly ever wait for the loop
-		stopped: ctx,
-		begun:   time.Now(),
+		events: make(chan func() error, 64), // frames and tools hardly ever wait for the loop
+		begun:  time.Now(),
 	}
+	l.ctx, l.cancel = context.WithCancelCause(ctx)
+	defer l.cancel(nil)
 	l.exchange = exchange.New(r.world, r.scratch.Dir(), func(id int32) (exchange.File, bool) {
 		if id < 0 || int(id) >= len(p.Artifacts) {
 			return exchange.File{}, false
@@ -270,14 +271,10 @@ func (r *run) build(ctx context.Context, p *plan.Plan, mode superstep.Mode) erro
 		}
 	}
 	r.report.Plan = time.Since(r.begun).Microseconds()
-	loopCtx, stop := context.WithCancel(ctx)
-	l.stopped = loopCtx
 	if r.inbox != nil {
 		r.inbox.open(l)
 	}
-	err = l.run(ctx, mode)
-	stop()
-	if err != nil {
+	if err := l.run(mode); err != nil {
 		return err
 	}
 	if !r.isRoot() {
