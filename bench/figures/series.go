@@ -170,9 +170,20 @@ func (c *Campaign) goEfficiency() (points []point) {
 	return points
 }
 
-func per(s sample.Summary, n int) sample.Summary {
-	d := float64(n)
-	return sample.Summary{N: s.N, Median: s.Median / d, Low: s.Low / d, High: s.High / d, Least: s.Least / d, Greatest: s.Greatest / d}
+func per(s sample.Summary, n int) sample.Summary { return scaled(1/float64(n), s) }
+
+// scaled is a summary in another unit.
+func scaled(by float64, s sample.Summary) sample.Summary {
+	return sample.Summary{N: s.N, Median: by * s.Median, Low: by * s.Low, High: by * s.High, Least: by * s.Least, Greatest: by * s.Greatest}
+}
+
+// times are points in another unit.
+func times(by float64, points []point) []point {
+	points = slices.Clone(points)
+	for i := range points {
+		points[i].Summary = scaled(by, points[i].Summary)
+	}
+	return points
 }
 
 // xs are all places along x of some curves, ascending.

@@ -2,11 +2,8 @@ package figures
 
 import (
 	"math"
-	"slices"
 
 	"gonum.org/v1/plot/vg/draw"
-
-	"github.com/badbubble/distgo/bench/sample"
 )
 
 // lineOf is the line of a barrier mode's curve: split is what distgo does by itself.
@@ -128,11 +125,4 @@ func (c *Campaign) efficiencyFigure() *Figure {
 	return s.figure()
 }
 
-func percent(points []point) []point {
-	p := slices.Clone(points)
-	for i := range p {
-		s := p[i].Summary
-		p[i].Summary = sample.Summary{N: s.N, Median: 100 * s.Median, Low: 100 * s.Low, High: 100 * s.High, Least: 100 * s.Least, Greatest: 100 * s.Greatest}
-	}
-	return p
-}
+func percent(points []point) []point { return times(100, points) }

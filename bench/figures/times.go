@@ -12,7 +12,6 @@ import (
 // A measure is one of the paper's three figures.
 type measure struct {
 	stem, title, paper string
-	unit               string
 	of                 func(*sample.Sample) (float64, bool)
 	baselines          bool // go build and the bound belong into it
 	note               string
@@ -20,10 +19,10 @@ type measure struct {
 
 // The paper's three figures.
 var measures = []measure{
-	{"time", "total compile time", "compile", "seconds", sample.Time, true, ""},
-	{"exchange", "time to exchange dependencies", "exchange", "seconds", sample.Exchange, false,
+	{"time", "total compile time", "compile", sample.Time, true, ""},
+	{"exchange", "time to exchange dependencies", "exchange", sample.Exchange, false,
 		"time in which the rank that received longest was receiving; with the split-phase barrier slots work meanwhile"},
-	{"distribute", "time to distribute commands", "distribute", "seconds", sample.Distribute, false,
+	{"distribute", "time to distribute commands", "distribute", sample.Distribute, false,
 		"time for rank 0 to encode and queue the plan for all ranks"},
 }
 
@@ -67,28 +66,32 @@ func (c *Campaign) timeFigure(m measure, old []paperPoint) *Figure {
 			top = max(top, p.y)
 		}
 	}
+	unit, factor := "seconds", 1.0
+	if top < 0.5 {
+		unit, factor = "milliseconds", 1000
+	}
 	for i, b := range barriers {
-		p := newPlot(b+" barrier", ax.label(), m.unit, top)
+		p := newPlot(b+" barrier", ax.label(), unit, factor*top)
 		places.fit(p)
 		for _, k := range keys(theirs) {
 			_, mark := look(k)
-			p.Add(curve{points: bare(theirs[k]), scale: places, line: stroke(lighterGrey, 1), mark: mark, radius: markRadius - 0.8})
+			p.Add(curve{points: times(factor, bare(theirs[k])), scale: places, line: stroke(lighterGrey, 1), mark: mark, radius: markRadius - 0.8})
 		}
 		ks := keys(all...)
 		for j, k := range ks {
 			colour, mark := look(k)
 			if m.baselines {
 				bound := c.measured(b, ax, sample.Bound)
-				p.Add(floor{points: bound[k], scale: places, line: stroke(colour, 1.2, 2, 1.5), shift: spread(j, len(ks))})
+				p.Add(floor{points: times(factor, bound[k]), scale: places, line: stroke(colour, 1.2, 2, 1.5), shift: spread(j, len(ks))})
 			}
-			p.Add(curve{points: all[i][k], scale: places, line: stroke(colour, curveWidth), mark: mark, radius: markRadius, shift: spread(j, len(ks))})
+			p.Add(curve{points: times(factor, all[i][k]), scale: places, line: stroke(colour, curveWidth), mark: mark, radius: markRadius, shift: spread(j, len(ks))})
 		}
 		for _, k := range keys(goCurve) {
 			line := stroke(ink, 1.1, 4, 2)
 			if k == oneNodeKey {
 				line = stroke(faint, 1.1, 1.5, 2)
 			}
-			p.Add(curve{points: goCurve[k], scale: places, line: line, mark: draw.CrossGlyph{}, radius: markRadius})
+			p.Add(curve{points: times(factor, goCurve[k]), scale: places, line: line, mark: draw.CrossGlyph{}, radius: markRadius})
 		}
 		s.panels = append(s.panels, p)
 	}
