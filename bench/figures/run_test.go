@@ -67,7 +67,7 @@ func TestSteps(t *testing.T) {
 	}
 	s := all[0]
 	// Rank 0: 2 s of executing, 0.5 in the barrier. Rank 1, two slots: 0.5 s of executing a slot, 1 in the barrier, 1 idle.
-	if s.begin != 0 || s.notified != 2 || s.committed != 2.5 || s.execute != 1.25 || s.barrier != 0.75 || s.idle != 0.5 {
+	if s.begin != 0 || s.executed != 2 || s.committed != 2.5 || s.execute != 1.25 || s.barrier != 0.75 || s.idle != 0.5 {
 		t.Errorf("superstep 0: %+v", s)
 	}
 	if sum := s.total(true); sum != 2.5 {

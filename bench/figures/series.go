@@ -33,14 +33,6 @@ func (a axis) of(nodes, cores int) (x, key int) {
 	return cores, nodes
 }
 
-// world is the reverse.
-func (a axis) world(x, key int) (nodes, cores int) {
-	if a == nodesAlong {
-		return x, key
-	}
-	return key, x
-}
-
 func (a axis) label() string {
 	if a == nodesAlong {
 		return "nodes"

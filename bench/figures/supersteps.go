@@ -17,7 +17,7 @@ type step struct {
 	number    int
 	actions   int
 	begin     float64 // first action's start, any rank
-	notified  float64 // last rank's notification: the group is executed
+	executed  float64 // last action's end, any rank
 	committed float64 // last rank's commit: its artifacts are exchanged, the barrier closed
 	execute   float64 // of a slot
 	barrier   float64 // from a rank's notification to its commit
@@ -31,15 +31,16 @@ func steps(r *report.Report, f float64) (all []step) {
 	for _, rank := range r.Ranks {
 		slots[rank.Rank] = max(rank.Slots, 1)
 	}
-	begin := map[int32]int64{}
+	begin, end := map[int32]int64{}, map[int32]int64{}
 	for _, a := range r.Actions {
+		end[a.Group] = max(end[a.Group], a.End)
 		if at, ok := begin[a.Group]; !ok || a.Start < at {
 			begin[a.Group] = a.Start
 		}
 	}
 	before := make([]int64, len(r.Ranks)) // commits of the superstep before
 	for _, s := range r.Supers {
-		v := step{number: int(s.Superstep), actions: s.Actions, begin: sec(begin[s.Superstep])}
+		v := step{number: int(s.Superstep), actions: s.Actions, begin: sec(begin[s.Superstep]), executed: sec(end[s.Superstep])}
 		n := min(len(s.Execute), len(s.Notified), len(s.Committed), len(r.Ranks))
 		for i := range n {
 			execute := sec(s.Execute[i]) / float64(slots[i])
@@ -47,7 +48,6 @@ func steps(r *report.Report, f float64) (all []step) {
 			v.execute += execute / float64(n)
 			v.barrier += barrier / float64(n)
 			v.idle += max(0, sec(s.Committed[i]-before[i])-execute-barrier) / float64(n)
-			v.notified = max(v.notified, sec(s.Notified[i]))
 			v.committed = max(v.committed, sec(s.Committed[i]))
 			before[i] = s.Committed[i]
 		}
@@ -93,7 +93,7 @@ func (c *Campaign) superstepFigure(s *sample.Sample, r *report.Report) *Figure {
 		{label: "executing", fill: stepExecute},
 		{label: "in the barrier", fill: stepBarrier},
 	}
-	note := "Executing: from the first action of the group to the last rank's notification; in the barrier: from there to the last rank's commit, at right from a rank's own notification to its own commit."
+	note := "Left, executing: from the start of the group's first action to the end of its last; in the barrier: from there to the last rank's commit. Right, in the barrier: from a rank's own notification to its own commit."
 	if blocking {
 		sh.key = append(sh.key, entry{label: "waiting for inputs", fill: stepIdle})
 		note += " Waiting for inputs: slots without an action before their rank notifies."
@@ -143,8 +143,8 @@ func (v stepRows) Plot(c draw.Canvas, p *plot.Plot) {
 			c.FillPolygon(lighter(rule, 0.55), rectangle(c.Min.X, y(float64(len(v.all)-1-i)), c.Max.X, y(float64(len(v.all)-i))))
 		}
 		if v.when {
-			c.FillPolygon(stepExecute, rectangle(x(s.begin), low, x(max(s.begin, s.notified)), high))
-			c.FillPolygon(stepBarrier, rectangle(x(max(s.begin, s.notified)), low, x(s.committed), high))
+			c.FillPolygon(stepExecute, rectangle(x(s.begin), low, x(max(s.begin, s.executed)), high))
+			c.FillPolygon(stepBarrier, rectangle(x(max(s.begin, s.executed)), low, x(s.committed), high))
 			continue
 		}
 		at := 0.0
