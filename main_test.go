@@ -200,12 +200,9 @@ func blocks(text string) []string {
 // TestKilled ends a world of three ranks in every way that a user or a node
 // can, and looks for what is left.
 func TestKilled(t *testing.T) {
-	if testing.Short() && os.Getenv("CI") == "" {
-		t.Skip("builds several times")
-	}
 	project := t.TempDir()
 	writeFile(t, filepath.Join(project, "go.mod"), "module example.com/slow\n\ngo 1.23\n")
-	writeFile(t, filepath.Join(project, "main.go"), "package main\n\nimport \"net/http\"\n\nfunc main() { http.ListenAndServe(\"\", nil) }\n")
+	writeFile(t, filepath.Join(project, "main.go"), "package main\n\nimport \"fmt\"\n\nfunc main() { fmt.Println() }\n")
 	for _, how := range []struct {
 		name   string
 		victim string // which process: the starter, or a rank
@@ -215,8 +212,9 @@ func TestKilled(t *testing.T) {
 		{"interrupt", "starter", syscall.SIGINT, rank.ExitInterrupt},
 		{"terminate", "starter", syscall.SIGTERM, rank.ExitTerminated},
 		{"kill root", "0", syscall.SIGKILL, 128 + int(syscall.SIGKILL)},
-		{"kill rank 2", "2", syscall.SIGKILL, 128 + int(syscall.SIGKILL)},
-		{"freeze rank 1", "1", syscall.SIGSTOP, rank.ExitWorld},
+		{"kill rank 2", "2", syscall.SIGKILL, rank.ExitBuilt},
+		{"freeze rank 1", "1", syscall.SIGSTOP, rank.ExitBuilt},
+		{"kill rank 1, loss aborts", "1", syscall.SIGKILL, rank.ExitWorld},
 	} {
 		t.Run(how.name, func(t *testing.T) {
 			tmp := t.TempDir()
@@ -226,8 +224,12 @@ func TestKilled(t *testing.T) {
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 			defer cancel()
-			cmd := exec.CommandContext(ctx, exe, "-n", "3", "-x", "-p", project)
-			cmd.Env = append(os.Environ(), asDistgo+"=1", "TMPDIR="+tmp, "DISTGO_PIPELINE=off")
+			args := []string{"-n", "3", "-x", "-p", project, "-a"}
+			if strings.Contains(how.name, "abort") {
+				args = append(args, "--on-loss=abort")
+			}
+			cmd := exec.CommandContext(ctx, exe, args...)
+			cmd.Env = append(os.Environ(), asDistgo+"=1", "TMPDIR="+tmp, "DISTGO_PIPELINE=off", "CGO_ENABLED=0")
 			words, err := cmd.StderrPipe()
 			if err != nil {
 				t.Fatal(err)
@@ -253,6 +255,9 @@ func TestKilled(t *testing.T) {
 			if code := cmd.ProcessState.ExitCode(); code != how.code {
 				t.Errorf("exit code %d, expected %d (%v)\n%s", code, how.code, err, tail(text))
 			}
+			if how.code == rank.ExitBuilt {
+				struck = time.Now() // the build went on; what counts is what its end left
+			}
 			gone := time.Since(struck)
 			for len(marked(tmp)) > 0 || len(leftovers(tmp)) > 0 {
 				if gone = time.Since(struck); gone > 10*time.Second {
@@ -263,8 +268,25 @@ func TestKilled(t *testing.T) {
 			if gone > 10*time.Second {
 				t.Errorf("it took %s to end", gone)
 			}
-			if half, _ := filepath.Glob(filepath.Join(project, "*slow*")); len(half) > 0 {
-				t.Errorf("a program was left: %v", half)
+			left, _ := filepath.Glob(filepath.Join(project, "*slow*"))
+			if how.code != rank.ExitBuilt && len(left) > 0 {
+				t.Errorf("a program was left: %v", left)
+			}
+			if how.code == rank.ExitBuilt {
+				program := filepath.Join(project, "slow")
+				reference := filepath.Join(tmp, "reference")
+				build := exec.Command("go", "build", "-o", reference, ".")
+				build.Dir = project
+				build.Env = append(os.Environ(), "CGO_ENABLED=0")
+				if out, err := build.CombinedOutput(); err != nil {
+					t.Fatalf("go build: %v\n%s", err, out)
+				}
+				if verdict, err := rank.Compare(program, reference); err != nil || verdict == rank.Different {
+					t.Errorf("after the loss the program is %s: %v", verdict, err)
+				}
+				if err := os.Remove(program); err != nil {
+					t.Error(err)
+				}
 			}
 			t.Logf("everything was gone after %s; said:\n%s", gone.Round(time.Millisecond), tail(text))
 		})

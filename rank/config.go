@@ -24,6 +24,7 @@ type Config struct {
 	Mode         superstep.Mode
 	Verify       bool // build with go build as well and compare
 	All          bool // -a: execute every action, whatever the store holds
+	AbortOnLoss  bool // a lost rank ends the run
 	Pipeline     Pipeline
 	Store        string // directory of what is kept between runs; "" for the user's cache directory
 	KeepWork     bool   // leave the scratch directory

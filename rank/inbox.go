@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/badbubble/distgo/plan"
+	"github.com/badbubble/distgo/rank/superstep"
 	"github.com/badbubble/distgo/transport"
 )
 
@@ -15,6 +16,8 @@ type inbox struct {
 	done   <-chan struct{} // the run is over: nobody waits any more
 	plans  chan transport.Frame
 	aborts chan *Error // the first reason to give up
+
+	abortOnLoss bool // --on-loss=abort
 
 	ready chan struct{} // closed when loop is set
 	loop  *loop
@@ -47,6 +50,9 @@ func (b *inbox) Receive(from transport.Rank, f transport.Frame) error {
 		var m abortMessage
 		if err := f.Decode(&m); err != nil {
 			return err
+		}
+		if from != root && int(m.Code) == ExitWorld && b.lose(plan.Rank(from), m.Text) {
+			return nil // a node's trouble is not the build's
 		}
 		b.abort(&Error{Code: int(m.Code), Err: fmt.Errorf("%s", m.Text), Silent: from == root})
 		return nil
@@ -119,6 +125,22 @@ func (b *inbox) dispatch(l *loop, from plan.Rank, f transport.Frame) error {
 			return err
 		}
 		l.post(func() error { l.over, l.built = true, m.Built; return nil })
+	case kindSurvey:
+		m, err := decode[surveyMessage](f)
+		if err != nil {
+			return err
+		}
+		l.post(func() error { return l.surveyed(superstep.Survey(m)) })
+	case kindRecover:
+		m, err := decode[recoverMessage](f)
+		if err != nil {
+			return err
+		}
+		l.post(func() error { return l.recover(m) })
+	case kindHeld:
+		return relay[surveyMessage](l, from, f)
+	case kindCutOff:
+		return relay[cutOffMessage](l, from, f)
 	case kindDone:
 		return relay[doneMessage](l, from, f)
 	case kindNotify:
@@ -146,9 +168,27 @@ func (b *inbox) dispatch(l *loop, from plan.Rank, f transport.Frame) error {
 	return nil
 }
 
-// Lost is called when a peer is gone without a farewell.
+// Lost is called when a peer is gone without a farewell. Without root there is
+// no build; without another rank there is, once root knows.
 func (b *inbox) Lost(from transport.Rank, cause error) {
-	b.abort(&Error{Code: ExitWorld, Err: cause})
+	if from == root || !b.lose(plan.Rank(from), cause.Error()) {
+		b.abort(&Error{Code: ExitWorld, Err: cause})
+	}
+}
+
+// lose hands the loss of a rank to the loop. It returns false when there is no
+// loop yet, or the user wants a loss to end the run.
+func (b *inbox) lose(rank plan.Rank, cause string) bool {
+	select {
+	case <-b.ready:
+	default:
+		return false
+	}
+	if b.abortOnLoss {
+		return false
+	}
+	b.loop.post(func() error { return b.loop.tell(kindCutOff, cutOffMessage{rank, cause}) })
+	return true
 }
 
 // abort keeps the first reason.

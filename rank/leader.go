@@ -21,6 +21,7 @@ type leader struct {
 	records  []report.Action
 	words    []words
 	moved    int
+	lost     int // ranks
 	progress *report.Progress
 
 	// farewells gets each peer's last message; its capacity is the number of
@@ -42,7 +43,14 @@ type farewell struct {
 // hear is what root does about a message of a rank, its own included.
 func (l *loop) hear(from plan.Rank, body any) error {
 	d := l.lead
+	if !d.state.Alive(from) {
+		return nil // it was left out, and does not know yet
+	}
 	switch m := body.(type) {
+	case surveyMessage:
+		return l.orders(d.state.Held(m.Epoch, from, m.Artifacts), nil)
+	case cutOffMessage:
+		return l.lost(from, m)
 	case doneMessage:
 		if m.Action < 0 || int(m.Action) >= len(l.plan.Actions) {
 			return fmt.Errorf("rank %d executed action %d of %d", from, m.Action, len(l.plan.Actions))
@@ -144,6 +152,17 @@ func (l *loop) orders(o superstep.Orders, err error) error {
 		if a.To == l.self {
 			l.later(func() error { return l.assigned(m) })
 		} else if err := l.send(a.To, kindAssign, m); err != nil {
+			return err
+		}
+	}
+	if s := o.Survey; s != nil {
+		if err := l.broadcast(kindSurvey, surveyMessage(*s)); err != nil {
+			return err
+		}
+		l.later(func() error { return l.surveyed(*s) })
+	}
+	if o.Recover != nil {
+		if err := l.reassign(*o.Recover); err != nil {
 			return err
 		}
 	}

@@ -112,7 +112,7 @@ func (r *run) fill(l *loop) {
 	records := []farewell{{root, own}}
 	timeout := time.NewTimer(farewellTimeout)
 	defer timeout.Stop()
-	for len(records) < r.cfg.Place.Size {
+	for len(records) < r.cfg.Place.Size-l.lead.lost {
 		select {
 		case f := <-l.lead.farewells:
 			records = append(records, f)
@@ -120,7 +120,7 @@ func (r *run) fill(l *loop) {
 		case <-timeout.C:
 			if !r.cfg.Quiet {
 				fmt.Fprintf(r.cfg.Stderr, "distgo: %d of %d ranks did not report what they did within %s; the figures lack them\n",
-					r.cfg.Place.Size-len(records), r.cfg.Place.Size, farewellTimeout)
+					r.cfg.Place.Size-l.lead.lost-len(records), r.cfg.Place.Size, farewellTimeout)
 			}
 		}
 		break

@@ -107,7 +107,7 @@ func (l *loop) effects(e superstep.Effects, err error) error {
 		return err
 	}
 	for _, p := range e.Put {
-		if err := l.exchange.Put(transport.Rank(p.To), l.file(p.Artifact)); err != nil {
+		if err := l.exchange.Put(transport.Rank(p.To), l.file(p.Artifact)); err != nil && !isLost(err) {
 			return err
 		}
 	}
@@ -135,7 +135,7 @@ func (l *loop) start(s superstep.Start) {
 	l.free = l.free[1:]
 	l.tools.Go(func() {
 		m := doneMessage{Action: a.ID, Start: l.now(), Slot: slot, Threads: s.Threads}
-		keep, err := l.make(a, &m)
+		keep, err := l.make(a, s.Again, &m)
 		l.post(func() error { return l.finished(m, err) })
 		if keep != nil {
 			keep() // nobody waits for it
@@ -145,7 +145,10 @@ func (l *loop) start(s superstep.Start) {
 
 // make executes an action, or takes what it would make out of the store. Keep,
 // if not nil, puts what was made into the store.
-func (l *loop) make(a *plan.Action, m *doneMessage) (keep func(), err error) {
+func (l *loop) make(a *plan.Action, again bool, m *doneMessage) (keep func(), err error) {
+	if again {
+		return nil, l.makeAgain(a, m)
+	}
 	if err := l.runner.Prepare(a); err != nil {
 		return nil, err
 	}
@@ -265,7 +268,11 @@ func (l *loop) finished(m doneMessage, err error) error {
 
 // send queues a message for a peer.
 func (l *loop) send(to plan.Rank, kind transport.Kind, body any) error {
-	return l.world.Send(transport.Rank(to), transport.Express, transport.Message{Kind: kind, Body: body})
+	err := l.world.Send(transport.Rank(to), transport.Express, transport.Message{Kind: kind, Body: body})
+	if isLost(err) {
+		return nil // root recovers from that, or this rank ends when it was root
+	}
+	return err
 }
 
 // tell sends a message to root, or to oneself without a detour.

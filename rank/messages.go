@@ -2,6 +2,7 @@ package rank
 
 import (
 	"github.com/badbubble/distgo/plan"
+	"github.com/badbubble/distgo/rank/superstep"
 	"github.com/badbubble/distgo/sync/exchange"
 	"github.com/badbubble/distgo/transport"
 )
@@ -23,6 +24,10 @@ const (
 	kindOver     transport.Kind = 43 // root to all: nothing is left to do
 	kindFarewell transport.Kind = 44 // to root: what I did in this run
 	kindAbort    transport.Kind = 45 // either way: the run cannot go on
+	kindSurvey   transport.Kind = 46 // root to all: what do you hold of what lost ranks made
+	kindHeld     transport.Kind = 47 // to root: this
+	kindRecover  transport.Kind = 48 // root to all: who does what from now on
+	kindCutOff   transport.Kind = 49 // to root: I cannot reach a rank
 )
 
 // view is what a rank tells about itself when it joins: what must agree for
@@ -99,6 +104,23 @@ type sent struct {
 	Kind   string `msgpack:"k"`
 	Frames int64  `msgpack:"f"`
 	Bytes  int64  `msgpack:"b"`
+}
+
+type surveyMessage struct {
+	Epoch     int               `msgpack:"e"`
+	Artifacts []plan.ArtifactID `msgpack:"f"`
+}
+
+// recoverMessage is root's decision, with the commands of the actions that the
+// receiver takes on.
+type recoverMessage struct {
+	Recovery superstep.Recovery `msgpack:"r"`
+	Steps    []actionSteps      `msgpack:"c"`
+}
+
+type cutOffMessage struct {
+	Rank  plan.Rank `msgpack:"r"`
+	Cause string    `msgpack:"t"`
 }
 
 // abortMessage ends the run. Code is one of the abort codes; text is for the user.

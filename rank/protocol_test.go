@@ -16,6 +16,7 @@ func TestProtocol(t *testing.T) {
 		kindPlan: "plan", kindPut: "put", kindWant: "want", kindExists: "exists", kindDone: "done", kindNotify: "notify",
 		kindCommit: "commit", kindFail: "fail", kindYield: "yield", kindYielded: "yielded", kindAssign: "assign",
 		kindOver: "over", kindFarewell: "farewell", kindAbort: "abort",
+		kindSurvey: "survey", kindHeld: "held", kindRecover: "recover", kindCutOff: "cut off",
 	}
 	text, err := os.ReadFile("../transport/PROTOCOL.md")
 	if err != nil {

@@ -150,6 +150,7 @@ func (r *run) together(ctx context.Context, cancel context.CancelCauseFunc) (err
 	watching := make(chan struct{})
 	done := make(chan struct{})
 	r.inbox = newInbox(done)
+	r.inbox.abortOnLoss = r.cfg.AbortOnLoss
 	r.world.Start(r.inbox)
 	go func() {
 		defer close(watching)

@@ -12,6 +12,7 @@ import (
 // ranks share this machine, and whatever they still do, nobody waits for it.
 const (
 	leaveGrace = 1 * time.Second
+	tidyGrace  = 10 * time.Second // after a build, to remove scratch directories; only a rank that hangs takes longer
 	askGrace   = 2 * time.Second
 	pipeGrace  = time.Second // for output that is still in a pipe which a leftover process holds open
 )
@@ -23,6 +24,9 @@ type member interface {
 	// await returns the rank's exit code when it has ended and nothing of it is left. It is called once.
 	await() int
 }
+
+// signalled is what exit codes of processes that a signal ended exceed, as in a shell.
+const signalled = 128
 
 // crew is the ranks that were started together. One goroutine each waits for its end; all else happens in watch.
 type crew struct {
@@ -67,11 +71,19 @@ func (c *crew) watch(ctx context.Context, signals <-chan os.Signal) {
 		case e := <-c.ended:
 			c.running--
 			c.members[e.rank] = nil
+			// A rank other than root that a signal ended is a loss, which root may recover from; root's own end is the
+			// end of the run. Whatever else a rank ends with, it was not in the world, or the run is over.
+			if e.rank != 0 && e.code > signalled {
+				continue
+			}
 			if e.code != 0 && c.exitCode == 0 {
 				c.exitCode = e.code
-				if patience == nil {
-					patience = time.After(leaveGrace)
-				}
+			}
+			if patience == nil && e.code != 0 {
+				patience = time.After(leaveGrace)
+			}
+			if patience == nil && e.rank == 0 {
+				patience = time.After(tidyGrace)
 			}
 		case s := <-signals:
 			c.signal(s)

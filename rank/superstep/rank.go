@@ -2,6 +2,7 @@ package superstep
 
 import (
 	"container/heap"
+	"slices"
 
 	"github.com/badbubble/distgo/plan"
 )
@@ -37,6 +38,7 @@ type Effects struct {
 type Start struct {
 	Action  plan.ActionID
 	Threads int
+	Again   bool // some of its outputs are here, from a rank that was lost; they are in use and stay
 }
 
 // A Put sends an artifact that exists here to a rank that needs it.
@@ -68,11 +70,13 @@ type Rank struct {
 	mode  Mode
 	slots int
 
-	state   []state // by action
-	doomed  []bool  // by action: will not be executed, or its result not used: what it depends on did not build
-	missing []int   // by action of mine: inputs that are not here
-	here    []bool  // by artifact
-	asked   []bool  // by artifact: wanted from a holder
+	state   []state     // by action
+	doomed  []bool      // by action: will not be executed, or its result not used: what it depends on did not build
+	missing []int       // by action of mine: inputs that are not here
+	here    []bool      // by artifact
+	made    []bool      // by artifact: made here
+	owner   []plan.Rank // by action: the plan's placement, and root's after a loss
+	asked   []bool      // by artifact: wanted from a holder
 	queue   queue
 	active  int   // actions running
 	open    []int // by group: actions of mine that have not ended
@@ -93,6 +97,8 @@ func NewRank(p *plan.Plan, self plan.Rank, slots int, mode Mode) (*Rank, Effects
 		doomed:  make([]bool, len(p.Actions)),
 		missing: make([]int, len(p.Actions)),
 		here:    make([]bool, len(p.Artifacts)),
+		made:    make([]bool, len(p.Artifacts)),
+		owner:   slices.Clone(p.Owner),
 		asked:   make([]bool, len(p.Artifacts)),
 		queue:   queue{priority: p.Priority},
 		open:    make([]int, groups),
@@ -100,7 +106,7 @@ func NewRank(p *plan.Plan, self plan.Rank, slots int, mode Mode) (*Rank, Effects
 	}
 	for i := range p.Actions {
 		a := plan.ActionID(i)
-		if p.Owner[a] != self {
+		if r.owner[a] != self {
 			continue
 		}
 		r.state[a] = waiting
@@ -108,19 +114,25 @@ func NewRank(p *plan.Plan, self plan.Rank, slots int, mode Mode) (*Rank, Effects
 		r.open[p.Actions[a].Group]++
 		r.admit(a)
 	}
-	for i := range p.Artifacts {
-		if f := &p.Artifacts[i]; p.Owner[f.Producer] != self && r.reads(f) {
-			r.due[p.Actions[f.Producer].Group]++
-		}
-	}
+	r.expect()
 	r.advance()
 	return r, r.take()
+}
+
+// expect counts, by group, the artifacts that others are to put here.
+func (r *Rank) expect() {
+	clear(r.due)
+	for i := range r.plan.Artifacts {
+		if f := &r.plan.Artifacts[i]; !r.here[i] && r.owner[f.Producer] != r.self && r.reads(f) {
+			r.due[r.plan.Actions[f.Producer].Group]++
+		}
+	}
 }
 
 // reads reports whether the plan puts f here.
 func (r *Rank) reads(f *plan.Artifact) bool {
 	for _, c := range f.Consumers {
-		if r.plan.Owner[c] == r.self {
+		if r.owner[c] == r.self {
 			return true
 		}
 	}
@@ -135,11 +147,12 @@ func (r *Rank) Produced(f plan.ArtifactID) (Effects, error) {
 	}
 	sent := map[plan.Rank]bool{r.self: true}
 	for _, c := range r.plan.Artifacts[f].Consumers {
-		if to := r.plan.Owner[c]; !sent[to] {
+		if to := r.owner[c]; !sent[to] {
 			sent[to] = true
 			r.out.Put = append(r.out.Put, Put{f, to})
 		}
 	}
+	r.made[f] = true
 	r.arrive(f)
 	r.advance()
 	return r.take(), nil
@@ -149,7 +162,7 @@ func (r *Rank) Produced(f plan.ArtifactID) (Effects, error) {
 // what that rank said. A second arrival changes nothing.
 func (r *Rank) Arrived(f plan.ArtifactID) Effects {
 	if !r.here[f] {
-		if file := &r.plan.Artifacts[f]; r.reads(file) && r.plan.Owner[file.Producer] != r.self {
+		if file := &r.plan.Artifacts[f]; r.reads(file) && r.owner[file.Producer] != r.self {
 			r.due[r.plan.Actions[file.Producer].Group]--
 		}
 		r.arrive(f)
@@ -214,7 +227,7 @@ func (r *Rank) Failed(a plan.ActionID) Effects {
 // before a failed) runs on; nobody will use what it makes.
 func (r *Rank) drop(a plan.ActionID) {
 	for _, out := range r.plan.Actions[a].Outputs {
-		if f := &r.plan.Artifacts[out]; !r.here[out] && r.plan.Owner[f.Producer] != r.self && r.reads(f) {
+		if f := &r.plan.Artifacts[out]; !r.here[out] && r.owner[f.Producer] != r.self && r.reads(f) {
 			r.here[out] = true // it will not come
 			r.due[r.plan.Actions[f.Producer].Group]--
 		}
@@ -312,7 +325,8 @@ func (r *Rank) advance() {
 		r.active++
 		// An action that is alone gets the cores that would idle.
 		threads := max(1, r.slots/(r.active+len(r.queue.ids)))
-		r.out.Start = append(r.out.Start, Start{a, threads})
+		again := slices.ContainsFunc(r.plan.Actions[a].Outputs, func(f plan.ArtifactID) bool { return r.here[f] })
+		r.out.Start = append(r.out.Start, Start{a, threads, again})
 	}
 	for int(r.notified) < len(r.open) && r.open[r.notified] == 0 && (r.mode == Split || r.due[r.notified] == 0 && r.notified == r.committed) {
 		r.out.Notify = append(r.out.Notify, r.notified)

@@ -8,11 +8,13 @@ import (
 
 // Orders is what Root wants done, in the order of the fields.
 type Orders struct {
-	Fail   []plan.ActionID  // tell every rank but the one it failed on: what depends on it will not be executed
-	Yield  []Yield          // ask a rank to give up an action
-	Assign []Assign         // hand an action to a rank
-	Commit []plan.Superstep // tell every rank that a barrier closed
-	Over   bool             // nothing is left to execute
+	Fail    []plan.ActionID  // tell every rank but the one it failed on: what depends on it will not be executed
+	Yield   []Yield          // ask a rank to give up an action
+	Assign  []Assign         // hand an action to a rank
+	Commit  []plan.Superstep // tell every rank that a barrier closed
+	Survey  *Survey          // ask every rank, this one too, what it holds
+	Recover *Recovery        // tell every rank, this one too, who does what
+	Over    bool             // nothing is left to execute
 }
 
 // A Yield asks a rank to give up an action that it has probably not started.
@@ -39,7 +41,12 @@ type Root struct {
 	dropped  []bool      // by action: will not be executed, or its result not used
 	failed   []plan.ActionID
 	missing  []int       // by action: inputs that do not exist anywhere
-	holder   []plan.Rank // by artifact: who made it
+	holder   []plan.Rank // by artifact that exists: who made it, or has it
+	exists   []bool      // by artifact
+	alive    []bool      // by rank
+	epoch    int         // ranks lost
+	asked    int         // answers to the survey that are still out
+	answers  map[plan.ArtifactID]plan.Rank
 	moving   []plan.Rank // by action: the rank it is being moved to, -1
 	settled  []bool      // by action: started or moved once; stays where it is
 	load     [][]plan.ActionID
@@ -54,7 +61,9 @@ type Root struct {
 // NewRoot returns root's view of a build on ranks with so many slots each.
 func NewRoot(p *plan.Plan, slots []int, mode Mode) *Root {
 	r := &Root{
-		plan: p, mode: mode, slots: slots,
+		plan: p, mode: mode, slots: slices.Clone(slots),
+		exists:  make([]bool, len(p.Artifacts)),
+		alive:   make([]bool, len(slots)),
 		owner:   slices.Clone(p.Owner),
 		ended:   make([]bool, len(p.Actions)),
 		dropped: make([]bool, len(p.Actions)),
@@ -66,6 +75,9 @@ func NewRoot(p *plan.Plan, slots []int, mode Mode) *Root {
 		reached: make([]plan.Superstep, len(slots)),
 		open:    make([]int, len(p.Groups())),
 		left:    len(p.Actions),
+	}
+	for i := range r.alive {
+		r.alive[i] = true
 	}
 	for i := range p.Actions {
 		r.moving[i] = -1
@@ -105,6 +117,10 @@ func (r *Root) Closed() plan.Superstep { return r.closed }
 
 // Exists tells that a rank made an artifact.
 func (r *Root) Exists(f plan.ArtifactID, on plan.Rank) Orders {
+	if r.exists[f] || !r.alive[on] {
+		return Orders{}
+	}
+	r.exists[f] = true
 	r.holder[f] = on
 	for _, c := range r.plan.Artifacts[f].Consumers {
 		if r.missing[c]--; r.missing[c] == 0 && !r.ended[c] {
@@ -156,6 +172,9 @@ func (r *Root) Yielded(a plan.ActionID, by plan.Rank, ok bool) (Orders, error) {
 		return Orders{}, violation("rank %d gave up %s unasked", by, r.plan.Actions[a].Package)
 	}
 	r.moving[a] = -1
+	if !r.alive[to] {
+		to = by // it gave the action up to a rank that is lost meanwhile
+	}
 	if !ok || r.ended[a] { // started meanwhile, or dropped
 		r.dequeue(to, a)
 		if !r.ended[a] {
@@ -209,7 +228,7 @@ func (r *Root) close() {
 // balance moves ready actions from ranks that queue to ranks that idle.
 // In Blocking mode nobody moves: it is the textbook's.
 func (r *Root) balance() {
-	if r.mode == Blocking || len(r.slots) == 1 {
+	if r.mode == Blocking || len(r.slots) == 1 || r.asked > 0 {
 		return
 	}
 	for to := range r.slots {

@@ -17,7 +17,8 @@ type world struct {
 	plan  *plan.Plan
 	mode  Mode
 	fail  map[plan.ActionID]bool
-	early bool // exports appear before the action ends, as with the pipelined compiler
+	kills map[plan.Rank]int // by rank: after how many events it is lost
+	early bool              // exports appear before the action ends, as with the pipelined compiler
 	ranks []*Rank
 	root  *Root
 	links map[[2]plan.Rank][]func() // messages in flight, by sender and receiver
@@ -27,6 +28,8 @@ type world struct {
 	slots []int
 	moves int
 	over  bool
+	dead  []bool
+	again int // actions executed a second time after a loss
 }
 
 func randomPlan(rng *rand.Rand, actions, size int) *plan.Plan {
@@ -72,7 +75,7 @@ func newWorld(t *testing.T, seed uint64, actions, size int, mode Mode) *world {
 	w := &world{
 		t: t, rng: rng, plan: randomPlan(rng, actions, size), mode: mode,
 		fail: map[plan.ActionID]bool{}, links: map[[2]plan.Rank][]func(){},
-		busy: make([][]func(), size), runs: map[plan.ActionID]int{}, order: make([][]plan.Superstep, size),
+		dead: make([]bool, size), busy: make([][]func(), size), runs: map[plan.ActionID]int{}, order: make([][]plan.Superstep, size),
 	}
 	if err := w.plan.Validate(size); err != nil {
 		t.Fatal(err)
@@ -93,7 +96,12 @@ func (w *world) run() {
 		w.effects(plan.Rank(i), e, nil)
 	}
 	w.orders(w.root.Begin(), nil)
-	for {
+	for step := 0; ; step++ {
+		for r, at := range w.kills {
+			if step == at && !w.over {
+				w.kill(r)
+			}
+		}
 		var next []func()
 		for link, queue := range sorted(w.links) {
 			_ = queue
@@ -137,7 +145,26 @@ func sorted(links map[[2]plan.Rank][]func()) func(func([2]plan.Rank, []func()) b
 	}
 }
 
+// kill loses a rank: what it sent may have arrived in part, what is sent to it
+// goes nowhere, and at some time root hears of it.
+func (w *world) kill(r plan.Rank) {
+	w.dead[r] = true
+	w.busy[r] = nil
+	for to := range w.dead {
+		in, out := [2]plan.Rank{plan.Rank(to), r}, [2]plan.Rank{r, plan.Rank(to)}
+		w.links[in] = nil
+		if q := w.links[out]; len(q) > 0 {
+			w.links[out] = q[:w.rng.IntN(len(q)+1)]
+		}
+	}
+	link := [2]plan.Rank{r, 0}
+	w.links[link] = append(w.links[link], func() { w.orders(w.root.Lost(r), nil) })
+}
+
 func (w *world) send(from, to plan.Rank, f func()) {
+	if w.dead[from] || w.dead[to] {
+		return
+	}
 	w.links[[2]plan.Rank{from, to}] = append(w.links[[2]plan.Rank{from, to}], f)
 }
 
@@ -154,6 +181,9 @@ func (w *world) effects(self plan.Rank, e Effects, err error) {
 	}
 	for _, want := range e.Want {
 		w.send(self, want.From, func() {
+			if w.dead[self] {
+				return
+			}
 			if !w.ranks[want.From].Holds(want.Artifact) {
 				w.t.Fatalf("rank %d was asked for artifact %d, which it does not hold", want.From, want.Artifact)
 			}
@@ -227,6 +257,20 @@ func (w *world) orders(o Orders, err error) {
 	for _, a := range o.Assign {
 		w.moves++
 		w.send(0, a.To, func() { e, err := w.ranks[a.To].Assigned(a.Action, a.Holders); w.effects(a.To, e, err) })
+	}
+	if s := o.Survey; s != nil {
+		for to := range w.ranks {
+			w.send(0, plan.Rank(to), func() {
+				held := w.ranks[to].Surveyed(*s)
+				w.send(plan.Rank(to), 0, func() { w.orders(w.root.Held(s.Epoch, plan.Rank(to), held), nil) })
+			})
+		}
+	}
+	if rec := o.Recover; rec != nil {
+		w.again += rec.Redone
+		for to := range w.ranks {
+			w.send(0, plan.Rank(to), func() { w.effects(plan.Rank(to), w.ranks[to].Recover(*rec), nil) })
+		}
 	}
 	for _, k := range o.Commit {
 		for to := range w.ranks {
@@ -328,4 +372,42 @@ func TestViolations(t *testing.T) {
 	if _, err := root.Done(1, 1-w.plan.Owner[1], true); err == nil {
 		t.Error("an action ended on a rank that did not have it")
 	}
+}
+
+// Ranks are lost at random moments, one or two of them; the build goes on with
+// the rest, down to root alone, and every action is executed.
+func TestLoss(t *testing.T) {
+	again := 0
+	for _, size := range []int{2, 3, 5, 8} {
+		for _, mode := range []Mode{Split, Blocking} {
+			for _, early := range []bool{false, true} {
+				for seed := range uint64(150) {
+					w := newWorld(t, seed, 60, size, mode)
+					w.early = early
+					w.kills = map[plan.Rank]int{}
+					for range 1 + w.rng.IntN(2) {
+						w.kills[plan.Rank(1+w.rng.IntN(size-1))] = w.rng.IntN(600)
+					}
+					w.run()
+					name := fmt.Sprintf("size %d, %s, early %v, seed %d, losses %v", size, mode, early, seed, w.kills)
+					if !w.over {
+						t.Fatalf("%s: stuck with %d actions left, barriers closed %d of %d", name, w.root.Left(), w.root.Closed(), len(w.plan.Groups()))
+					}
+					for i := range w.plan.Actions {
+						if w.runs[plan.ActionID(i)] == 0 {
+							t.Fatalf("%s: action %d was never executed", name, i)
+						}
+					}
+					if link := plan.ActionID(len(w.plan.Actions) - 1); w.runs[link] != 1 {
+						t.Fatalf("%s: linked %d times", name, w.runs[link])
+					}
+					again += w.again
+				}
+			}
+		}
+	}
+	if again == 0 {
+		t.Error("no loss made an action be executed again")
+	}
+	t.Logf("%d actions were executed again", again)
 }
