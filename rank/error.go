@@ -1,6 +1,7 @@
 package rank
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"syscall"
@@ -59,6 +60,7 @@ func failure(err error) *Error {
 		unbuilt     *execute.Failure
 		unlike      *transport.RefusedError
 		absent      *transport.MissingError
+		lost        *transport.LostError
 		node        *nodeError
 	)
 	switch {
@@ -71,10 +73,33 @@ func failure(err error) *Error {
 		code = ExitNotBuilt
 	case errors.As(err, &missing), errors.As(err, &flag), errors.As(err, &place), errors.As(err, &directory), errors.As(err, &unlike):
 		code = ExitUsage
-	case errors.As(err, &absent), errors.As(err, &node), isSystem(err):
+	case errors.As(err, &absent), errors.As(err, &lost), errors.Is(err, transport.ErrClosed), errors.As(err, &node), isSystem(err):
 		code = ExitWorld
 	}
 	return &Error{Code: code, Err: err}
+}
+
+// because gives an error its cause when that is the end of ctx: a go command that was ended with it says something else.
+func because(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// firstCause replaces what a send says of a peer that is lost, or of a world that has ended, by what ends running. A loss
+// shows to whoever sends before it is told to the inbox, and may be a consequence: of a run that is given up, ranks leave.
+func firstCause(running context.Context, err error) error {
+	if _, lost := errors.AsType[*transport.LostError](err); !lost && !errors.Is(err, transport.ErrClosed) {
+		return err
+	}
+	told, cancel := context.WithTimeout(running, closeTimeout)
+	defer cancel()
+	<-told.Done()
+	if running.Err() != nil {
+		return context.Cause(running)
+	}
+	return err
 }
 
 // isSystem reports whether the operating system is at the bottom of err: a full

@@ -1,6 +1,7 @@
 package rank
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -94,7 +95,11 @@ func (b *inbox) dispatch(l *loop, from plan.Rank, f transport.Frame) error {
 		if m.Artifact < 0 || int(m.Artifact) >= len(l.plan.Artifacts) {
 			return fmt.Errorf("rank %d wants artifact %d of %d", from, m.Artifact, len(l.plan.Artifacts))
 		}
-		return l.exchange.Put(transport.Rank(from), l.file(m.Artifact))
+		err = l.exchange.Put(transport.Rank(from), l.file(m.Artifact))
+		if _, lost := errors.AsType[*transport.LostError](err); lost {
+			return nil // who asked is gone: Lost comes next, and says why
+		}
+		return err
 	case kindCommit:
 		m, err := decode[stepMessage](f)
 		if err != nil {

@@ -83,7 +83,7 @@ func (r *run) conclude(ctx context.Context, l *loop) error {
 		fmt.Fprintln(r.cfg.Stderr, r.report.Summary())
 	}
 	if r.cfg.Verify {
-		return verify(ctx, r.cfg, r.tools, l.plan, r.scratch.Dir())
+		return because(ctx, verify(ctx, r.cfg, r.tools, l.plan, r.scratch.Dir()))
 	}
 	return nil
 }

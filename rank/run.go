@@ -73,7 +73,7 @@ func (r *run) run(ctx context.Context) (err error) {
 		defer r.progress.Clear()
 	}
 	if r.tools, err = toolchain.Find(ctx, r.cfg.Project); err != nil {
-		return err
+		return because(ctx, err)
 	}
 	if err := r.findCompiler(ctx); err != nil {
 		return err
@@ -118,7 +118,7 @@ func (r *run) openScratch() (err error) {
 func (r *run) makePlan(ctx context.Context) (*plan.Plan, error) {
 	p, captured, err := Plan(ctx, r.cfg, r.tools)
 	r.report.Capture = captured.Microseconds()
-	return p, err
+	return p, because(ctx, err)
 }
 
 // together meets the other ranks, gets or makes the plan, and builds.
@@ -157,6 +157,7 @@ func (r *run) together(ctx context.Context, cancel context.CancelCauseFunc) (err
 		r.watch(done, cancel)
 	}()
 	defer func() {
+		err = firstCause(ctx, err)
 		close(done)
 		<-watching
 		err = r.leave(err)

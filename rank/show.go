@@ -30,11 +30,11 @@ func PrintPlan(ctx context.Context, w io.Writer, cfg Config, ranks, slots int, f
 	}
 	tools, err := toolchain.Find(ctx, cfg.Project)
 	if err != nil {
-		return failure(err)
+		return failure(because(ctx, err))
 	}
 	p, _, err := Plan(ctx, cfg, tools)
 	if err != nil {
-		return failure(err)
+		return failure(because(ctx, err))
 	}
 	places := make([]schedule.Rank, ranks)
 	for i := range places {

@@ -1,0 +1,133 @@
+package rank
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vmihailenco/msgpack/v5"
+
+	"github.com/badbubble/distgo/plan"
+	"github.com/badbubble/distgo/sync/exchange"
+	"github.com/badbubble/distgo/transport"
+	"github.com/badbubble/distgo/transport/transporttest"
+)
+
+// listener is a handler that tells of losses and drops the rest.
+type listener struct{ lost chan transport.Rank }
+
+func (h listener) Receive(_ transport.Rank, f transport.Frame) error {
+	if f.Blob == nil {
+		return nil
+	}
+	_, err := io.Copy(io.Discard, f.Blob)
+	return err
+}
+func (h listener) Lost(from transport.Rank, _ error) { h.lost <- from }
+
+// frame is a message as it arrives.
+func frame(t *testing.T, kind transport.Kind, body any) transport.Frame {
+	t.Helper()
+	text, err := msgpack.Marshal(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return transport.Frame{Kind: kind, Body: text}
+}
+
+// onePut is a plan of one action whose export data the last rank reads.
+func onePut(size int) *plan.Plan {
+	return &plan.Plan{
+		Actions: []plan.Action{
+			{ID: 0, Kind: plan.Compile, Package: "p", Node: "b001", Outputs: []plan.ArtifactID{0}},
+			{ID: 1, Kind: plan.Compile, Package: "q", Node: "b002", Group: 1, Inputs: []plan.ArtifactID{0}},
+		},
+		Artifacts: []plan.Artifact{{Kind: plan.Export, Path: "b001/_pkg_.x", Consumers: []plan.ActionID{1}}},
+		Owner:     []plan.Rank{0, plan.Rank(size - 1)},
+		Priority:  []int64{2, 1},
+	}
+}
+
+// member is the loop of a rank in a world, and its inbox.
+func member(t *testing.T, w *transport.World, p *plan.Plan) (*loop, *inbox) {
+	l := alone(t, p, 1)
+	l.self, l.world = plan.Rank(w.Rank()), w
+	if l.self != root {
+		l.lead = nil
+	}
+	l.exchange = exchange.New(w, l.runner.Work, func(id int32) (exchange.File, bool) {
+		if id < 0 || int(id) >= len(p.Artifacts) {
+			return exchange.File{}, false
+		}
+		return l.file(plan.ArtifactID(id)), true
+	})
+	b := newInbox(t.Context().Done())
+	b.open(l)
+	return l, b
+}
+
+// A rank that asks for an artifact and is gone before it gets it is lost, which is told apart; its request breaks nothing.
+func TestWantOfALostRank(t *testing.T) {
+	network := transporttest.NewNetwork()
+	worlds := transporttest.NewWorld(t, 3, transporttest.WithNetwork(network))
+	l, b := member(t, worlds[0], onePut(3))
+	path := filepath.Join(l.runner.Work, "b001", "_pkg_.x")
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte("export data"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want := frame(t, kindWant, wantMessage{0})
+	heard := listener{make(chan transport.Rank, 2)}
+	worlds[0].Start(heard)
+	for _, w := range worlds[1:] {
+		w.Start(listener{make(chan transport.Rank, 2)})
+	}
+	if err := b.Receive(2, want); err != nil {
+		t.Fatalf("a rank that is there: %v", err)
+	}
+	network.Kill(2)
+	select {
+	case lost := <-heard.lost:
+		if lost != 2 {
+			t.Fatalf("rank %d is lost", lost)
+		}
+	case <-time.After(patience):
+		t.Fatal("rank 2 is not lost")
+	}
+	if err := b.Receive(2, want); err != nil {
+		t.Errorf("a rank that is lost: %v", err)
+	}
+	if err := b.Receive(1, want); err != nil {
+		t.Errorf("the other ranks get theirs: %v", err)
+	}
+}
+
+// Numbers from the wire are compared with the plan.
+func TestInboxChecksNumbers(t *testing.T) {
+	worlds := transporttest.NewWorld(t, 2)
+	_, atRoot := member(t, worlds[0], onePut(2))
+	_, elsewhere := member(t, worlds[1], onePut(2))
+	for _, c := range []struct {
+		to   *inbox
+		from transport.Rank
+		f    transport.Frame
+		says string
+	}{
+		{atRoot, 1, frame(t, kindWant, wantMessage{1}), "wants artifact 1 of 1"},
+		{atRoot, 1, frame(t, kindWant, wantMessage{-1}), "wants artifact -1 of 1"},
+		{elsewhere, 0, frame(t, kindFail, actionMessage{2}), "action 2 of 2"},
+		{elsewhere, 0, frame(t, kindYield, actionMessage{-1}), "action -1 of 2"},
+		{elsewhere, 0, frame(t, kindDone, doneMessage{}), "for root"},
+		{elsewhere, 0, frame(t, kindFarewell, farewellMessage{}), "not root"},
+		{atRoot, 1, frame(t, 99, wantMessage{}), "unknown kind 99"},
+	} {
+		if err := c.to.Receive(c.from, c.f); err == nil || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%v: %v, expected words of %q", c.f.Kind, err, c.says)
+		}
+	}
+}
