@@ -3,7 +3,9 @@ package superstep
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/badbubble/distgo/plan"
@@ -381,7 +383,7 @@ func TestLoss(t *testing.T) {
 	for _, size := range []int{2, 3, 5, 8} {
 		for _, mode := range []Mode{Split, Blocking} {
 			for _, early := range []bool{false, true} {
-				for seed := range uint64(150) {
+				for seed := range seeds(t, 100) {
 					w := newWorld(t, seed, 60, size, mode)
 					w.early = early
 					w.kills = map[plan.Rank]int{}
@@ -410,4 +412,14 @@ func TestLoss(t *testing.T) {
 		t.Error("no loss made an action be executed again")
 	}
 	t.Logf("%d actions were executed again", again)
+}
+
+// seeds is how many random worlds a test goes through: DISTGO_SEEDS, if set.
+func seeds(t *testing.T, few uint64) uint64 {
+	n, err := strconv.ParseUint(os.Getenv("DISTGO_SEEDS"), 10, 32)
+	if err != nil {
+		return few
+	}
+	t.Logf("%d seeds", n)
+	return n
 }
