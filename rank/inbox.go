@@ -163,7 +163,7 @@ func (b *inbox) dispatch(l *loop, from plan.Rank, f transport.Frame) error {
 			return fmt.Errorf("rank %d took leave of a rank that is not root", from)
 		}
 		select {
-		case l.lead.farewells <- farewell{from, m}: // not through the loop, which has ended
+		case l.lead.farewells <- farewell{from: from, farewellMessage: m}: // not through the loop, which has ended
 		default:
 			return fmt.Errorf("rank %d took leave twice", from)
 		}
@@ -188,6 +188,12 @@ func (b *inbox) lose(rank plan.Rank, cause string) bool {
 	case <-b.ready:
 	default:
 		return false
+	}
+	if lead := b.loop.lead; lead != nil {
+		select {
+		case lead.farewells <- farewell{from: rank, lost: true}: // no use in waiting for another
+		default: // it has told of its trouble, left, and was lost then
+		}
 	}
 	if b.abortOnLoss {
 		return false

@@ -21,11 +21,11 @@ type leader struct {
 	records  []report.Action
 	words    []words
 	moved    int
-	lost     int // ranks
 	progress *report.Progress
 
-	// farewells gets each peer's last message; its capacity is the number of
-	// peers, so that nobody who says goodbye is kept waiting.
+	// farewells gets each peer's last message, and word of its loss; its
+	// capacity is both of every peer, so that nobody who says goodbye is kept
+	// waiting.
 	farewells chan farewell
 }
 
@@ -37,6 +37,7 @@ type words struct {
 
 type farewell struct {
 	from plan.Rank
+	lost bool // it is gone, perhaps without one
 	farewellMessage
 }
 

@@ -6,7 +6,10 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -67,7 +70,7 @@ func (r *run) conclude(ctx context.Context, l *loop) error {
 	r.report.Wall = time.Since(r.begun).Microseconds()
 	r.progress.Clear()
 	io.WriteString(r.cfg.Stderr, l.lead.output())
-	r.fill(l)
+	r.fill(l, r.farewells(ctx, l))
 	if r.cfg.Report != "" {
 		if err := r.report.Write(r.cfg.Report); err != nil {
 			return err
@@ -88,8 +91,50 @@ func (r *run) conclude(ctx context.Context, l *loop) error {
 	return nil
 }
 
-// fill completes the report from what root recorded and the others tell.
-func (r *run) fill(l *loop) {
+// farewells waits for the others' figures, not long, and not for ranks that are
+// lost.
+func (r *run) farewells(ctx context.Context, l *loop) []farewell {
+	var told []farewell
+	missing := map[plan.Rank]bool{}
+	for i := 1; i < r.cfg.Place.Size; i++ {
+		if l.lead.state.Alive(plan.Rank(i)) {
+			missing[plan.Rank(i)] = true
+		}
+	}
+	limited, cancel := context.WithTimeout(ctx, farewellTimeout)
+	defer cancel()
+	for len(missing) > 0 {
+		select {
+		case f := <-l.lead.farewells:
+			delete(missing, f.from)
+			if !f.lost {
+				told = append(told, f)
+			}
+			continue
+		case <-limited.Done():
+			if !r.cfg.Quiet {
+				fmt.Fprintf(r.cfg.Stderr, "distgo: no word from %s at the end; the figures lack what happened there\n", named(missing))
+			}
+		}
+		break
+	}
+	return told
+}
+
+// named lists ranks: "rank 2", "ranks 2, 5".
+func named(ranks map[plan.Rank]bool) string {
+	var words []string
+	for _, rank := range slices.Sorted(maps.Keys(ranks)) {
+		words = append(words, fmt.Sprint(rank))
+	}
+	if len(words) == 1 {
+		return "rank " + words[0]
+	}
+	return "ranks " + strings.Join(words, ", ")
+}
+
+// fill completes the report from what root recorded and the others told.
+func (r *run) fill(l *loop, told []farewell) {
 	rep := &r.report
 	rep.Schema, rep.Distgo, rep.Go = report.Schema, r.cfg.Version, l.plan.GoVersion
 	rep.Program, rep.Flags = r.cfg.Request.Main, r.cfg.Request.Flags
@@ -109,22 +154,7 @@ func (r *run) fill(l *loop) {
 		own.Exchange = r.inbox.exchanging().Microseconds()
 	}
 	rep.RootRSS = rss
-	records := []farewell{{root, own}}
-	timeout := time.NewTimer(farewellTimeout)
-	defer timeout.Stop()
-	for len(records) < r.cfg.Place.Size-l.lead.lost {
-		select {
-		case f := <-l.lead.farewells:
-			records = append(records, f)
-			continue
-		case <-timeout.C:
-			if !r.cfg.Quiet {
-				fmt.Fprintf(r.cfg.Stderr, "distgo: %d of %d ranks did not report what they did within %s; the figures lack them\n",
-					r.cfg.Place.Size-l.lead.lost-len(records), r.cfg.Place.Size, farewellTimeout)
-			}
-		}
-		break
-	}
+	records := append([]farewell{{from: root, farewellMessage: own}}, told...)
 	slots := 0
 	for i := range rep.Ranks {
 		slots += rep.Ranks[i].Slots

@@ -28,7 +28,6 @@ func (l *loop) lost(by plan.Rank, m cutOffMessage) error {
 	if m.Rank <= root || int(m.Rank) >= l.world.Size() || !d.state.Alive(m.Rank) {
 		return nil
 	}
-	d.lost++
 	d.progress.Say("distgo: going on without rank %d (%s): %s", m.Rank, l.world.Peer(transport.Rank(m.Rank)).Host, m.Cause)
 	if by != l.self {
 		text := fmt.Sprintf("rank %d was left out: rank %d cannot reach it", m.Rank, by)

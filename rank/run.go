@@ -66,8 +66,6 @@ type run struct {
 func (r *run) isRoot() bool { return r.cfg.Place.Rank == root }
 
 func (r *run) run(ctx context.Context) (err error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
 	if r.isRoot() {
 		r.progress = report.NewProgress(r.cfg.Stderr, r.cfg.Quiet, r.begun)
 		defer r.progress.Clear()
@@ -92,9 +90,9 @@ func (r *run) run(ctx context.Context) (err error) {
 			return err
 		}
 		r.remember(p)
-		return r.build(ctx, p, r.cfg.Mode)
+		return r.build(ctx, ctx, p, r.cfg.Mode)
 	}
-	return r.together(ctx, cancel)
+	return r.together(ctx)
 }
 
 // openScratch makes the directory that everything but the program is written to.
@@ -122,18 +120,20 @@ func (r *run) makePlan(ctx context.Context) (*plan.Plan, error) {
 }
 
 // together meets the other ranks, gets or makes the plan, and builds.
-func (r *run) together(ctx context.Context, cancel context.CancelCauseFunc) (err error) {
+func (r *run) together(ctx context.Context) (err error) {
+	running, cancel := context.WithCancelCause(ctx) // while the others are needed
+	defer cancel(nil)
 	var made struct {
 		sync.WaitGroup
 		plan *plan.Plan
 		err  error
 	}
 	defer made.Wait()
-	meeting, giveUp := context.WithCancelCause(ctx)
+	meeting, giveUp := context.WithCancelCause(running)
 	defer giveUp(nil)
 	if r.isRoot() {
 		made.Go(func() {
-			if made.plan, made.err = r.makePlan(ctx); made.err != nil {
+			if made.plan, made.err = r.makePlan(running); made.err != nil {
 				// Nothing will be built. Those who are on their way are told so; the rest find nobody.
 				time.AfterFunc(joinGrace, func() { giveUp(made.err) })
 			}
@@ -157,7 +157,7 @@ func (r *run) together(ctx context.Context, cancel context.CancelCauseFunc) (err
 		r.watch(done, cancel)
 	}()
 	defer func() {
-		err = firstCause(ctx, err)
+		err = firstCause(running, err)
 		close(done)
 		<-watching
 		err = r.leave(err)
@@ -178,11 +178,11 @@ func (r *run) together(ctx context.Context, cancel context.CancelCauseFunc) (err
 			if p, mode, err = decodePlan(frame, r.cfg.Place.Size); err != nil {
 				return err
 			}
-		case <-ctx.Done():
-			return context.Cause(ctx)
+		case <-running.Done():
+			return context.Cause(running)
 		}
 	}
-	return r.build(ctx, p, mode)
+	return r.build(ctx, running, p, mode)
 }
 
 // watch cancels the run when a peer gives it up, is lost, or breaks the protocol.
@@ -243,15 +243,16 @@ func (r *run) distribute(p *plan.Plan) (*plan.Plan, error) {
 	return p, err
 }
 
-// build executes this rank's part of the plan, and at root all that follows.
-func (r *run) build(ctx context.Context, p *plan.Plan, mode superstep.Mode) error {
+// build executes this rank's part of the plan while running lasts, and at root
+// does all that follows. Who leaves then is not missed: it ends with ctx alone.
+func (r *run) build(ctx, running context.Context, p *plan.Plan, mode superstep.Mode) error {
 	slots := r.slots()
 	l := &loop{
 		self: plan.Rank(r.cfg.Place.Rank), plan: p, world: r.world, slots: slots,
 		events: make(chan func() error, 64), // frames and tools hardly ever wait for the loop
 		begun:  time.Now(),
 	}
-	l.ctx, l.cancel = context.WithCancelCause(ctx)
+	l.ctx, l.cancel = context.WithCancelCause(running)
 	defer l.cancel(nil)
 	l.exchange = exchange.New(r.world, r.scratch.Dir(), func(id int32) (exchange.File, bool) {
 		if id < 0 || int(id) >= len(p.Artifacts) {
@@ -298,7 +299,7 @@ func (r *run) lead(l *loop) error {
 		state:     superstep.NewRoot(l.plan, slots, r.cfg.Mode),
 		exists:    make([]bool, len(l.plan.Artifacts)),
 		progress:  r.progress,
-		farewells: make(chan farewell, r.cfg.Place.Size),
+		farewells: make(chan farewell, 2*r.cfg.Place.Size),
 	}
 	for i := range l.plan.Actions {
 		l.lead.steps = append(l.lead.steps, l.plan.Actions[i].Steps)
