@@ -106,11 +106,10 @@ func (e *Experiment) Run(ctx context.Context) (err error) {
 		p.taken(s)
 	}
 	p.end()
-	fmt.Fprintf(e.Out, "%d samples are in %s", len(turns), e.File)
+	fmt.Fprintf(e.Out, "%d samples are in %s\n", len(turns), e.File)
 	if refused > 0 {
-		fmt.Fprintf(e.Out, "; %d of them are REFUSED and count for nothing: see \"refused\" in their lines", refused)
+		return fmt.Errorf("%d of %d samples are refused and count for nothing, see \"refused\" in their lines; --resume takes them again", refused, len(turns))
 	}
-	fmt.Fprintln(e.Out)
 	return nil
 }
 

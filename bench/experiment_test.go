@@ -166,7 +166,7 @@ func TestRefusedSamplesAreKeptAndTakenAgain(t *testing.T) {
 	e, out := experimentOf(t, f)
 	f.program = "another program"
 	e.Repetitions = 1
-	if err := e.Run(t.Context()); err != nil {
+	if err := e.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "4 of 4 samples are refused") {
 		t.Fatal(err)
 	}
 	set, err := sample.Load([]string{e.File})
@@ -195,7 +195,7 @@ func TestFailedBuildIsARefusedSample(t *testing.T) {
 		}
 	}}
 	e, _ := experimentOf(t, f)
-	if err := e.Run(t.Context()); err != nil {
+	if err := e.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "4 of 8 samples are refused") {
 		t.Fatal(err)
 	}
 	set, err := sample.Load([]string{e.File})
@@ -246,5 +246,25 @@ func TestEstimate(t *testing.T) {
 	}
 	if got := e.left([]Turn{{a, 3}, {b, 2}, {other, 1}}); got != (15+30+20)*time.Second {
 		t.Errorf("%s left", got)
+	}
+}
+
+func TestCompare(t *testing.T) {
+	of := func(seconds ...int64) *sample.Set {
+		set := &sample.Set{}
+		for i, v := range seconds {
+			set.Samples = append(set.Samples, sample.Sample{Cell: sample.Cell{Program: "p", Nodes: 1, Cores: i + 1, Dilation: 1}, Elapsed: v * 1e6})
+		}
+		return set
+	}
+	var out bytes.Buffer
+	if err := Compare(of(100, 100), of(106, 95, 3), 7, &out); err != nil || !strings.Contains(out.String(), "+6.0 %") {
+		t.Errorf("%v\n%s", err, &out)
+	}
+	if err := Compare(of(100, 100), of(108, 95), 7, &out); err == nil || !strings.Contains(err.Error(), "1 of 2 medians") {
+		t.Errorf("%v\n%s", err, &out)
+	}
+	if err := Compare(of(), of(1), 7, &out); err == nil {
+		t.Error("nothing is like nothing")
 	}
 }

@@ -47,8 +47,9 @@ cell() {
 		--checkouts "$CHECKOUTS" --node-tmp "$LOCAL" "$@" $MORE
 }
 
-# cell_file PROGRAM NODES CORES: where the samples of a cell go.
-cell_file() { echo "$RESULTS/${1//\//_}-${2}x$3.jsonl"; }
+# cell_name PROGRAM NODES CORES: of a cell's job. cell_file: where its samples go.
+cell_name() { echo "${1//\//_}-${2}x$3"; }
+cell_file() { echo "$RESULTS/$(cell_name "$@").jsonl"; }
 
 # cells prints the matrix, a line "PROGRAM NODES CORES" a cell, the small worlds first.
 cells() {

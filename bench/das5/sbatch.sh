@@ -26,7 +26,7 @@ export DAS5=$HERE SBATCH_ARGS=${SBATCH_ARGS-}
 queued=$(squeue --noheader --format=%j --user "$(id -un)" 2>/dev/null || true)
 submitted=0
 while read -r program nodes cores; do
-	name=distgo-$program-${nodes}x$cores
+	name=distgo-$(cell_name "$program" "$nodes" "$cores")
 	if grep -qxF -- "$name" <<<"$queued"; then continue; fi
 	if [[ -e $(cell_file "$program" "$nodes" "$cores").complete ]]; then continue; fi
 	# shellcheck disable=SC2086 # SBATCH_ARGS is words
