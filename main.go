@@ -285,6 +285,7 @@ type benchCommand struct {
 	Run_     benchRun      `cmd:"" name:"run" help:"Measure programs on nodes of cores, beside go build."`
 	Figures  benchFigures  `cmd:"" help:"Draw samples: PNG and SVG."`
 	Report   benchReport   `cmd:"" help:"Write a report of samples: one HTML page, and Markdown with pictures."`
+	Compare  benchCompare  `cmd:"" help:"Compare the medians of two measurements of the same cells."`
 	Trace    benchTrace    `cmd:"" help:"Turn the report of a run into a trace for Chrome or Perfetto."`
 	Fetch    benchFetch    `cmd:"" help:"Fetch the manifest's programs: clone, download modules, try to build."`
 	Baseline benchBaseline `cmd:"" help:"Measure go build alone, cold and warm, and count its actions."`
@@ -432,6 +433,24 @@ func (c *benchReport) Run(env *environment) error {
 	}
 	fmt.Printf("the report is in %s\n", filepath.Join(c.Output, "report.html"))
 	return nil
+}
+
+type benchCompare struct {
+	First  string  `arg:"" help:"Sample file, or directory of them."`
+	Second string  `arg:"" help:"The other."`
+	Within float64 `default:"7" placeholder:"PERCENT" help:"How far apart medians may be (${default})."`
+}
+
+func (c *benchCompare) Run(env *environment) error {
+	first, err := bench.Load([]string{c.First}, os.Stderr)
+	if err != nil {
+		return benchError(err)
+	}
+	second, err := bench.Load([]string{c.Second}, os.Stderr)
+	if err != nil {
+		return benchError(err)
+	}
+	return benchError(bench.Compare(first, second, c.Within, os.Stdout))
 }
 
 type benchTrace struct {
