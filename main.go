@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"runtime/debug"
@@ -535,7 +534,10 @@ func (c *benchPin) Run(env *environment) error {
 
 // benchError gives an experiment's errors their exit codes; a program that was run has spoken for itself.
 func benchError(err error) error {
-	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+	if exit, ok := errors.AsType[interface {
+		error
+		ExitCode() int
+	}](err); ok {
 		return &rank.Error{Code: max(exit.ExitCode(), 1), Err: err, Silent: true}
 	}
 	if _, ok := errors.AsType[*bench.Config](err); ok {
