@@ -19,6 +19,6 @@ mkdir -p "$out"
 "$distgo" bench fetch --no-build wego alist
 "$distgo" bench run wego --through emulate --nodes 1,2,4,8 --cores 1 --shape 4x2 -r "${REPETITIONS-3}" -o "$out/wego.jsonl" --resume
 "$distgo" bench run alist --through emulate --nodes 1,4,8 --cores 1 -r 1 -o "$out/alist.jsonl" --resume
-# What is not dilated is worth: the same cells under twice the factor.
+# What the undilated parts are worth: the same cells under twice the factor.
 "$distgo" bench run wego --through emulate --shape 4x1 --barrier split --dilation 4 -r "${REPETITIONS-3}" -o "$out/wego-f4.jsonl" --resume
 "$distgo" bench report --paper "$out" -o "$out/report"
