@@ -163,7 +163,8 @@ func (r *run) together(ctx context.Context) (err error) {
 		err = r.leave(err)
 	}()
 
-	p, mode := made.plan, r.cfg.Mode
+	var p *plan.Plan
+	mode := r.cfg.Mode
 	if r.isRoot() {
 		made.Wait()
 		if made.err != nil {
