@@ -6,8 +6,8 @@
 //   - Invariant 1: a sample counts only if its program equals go build's byte for byte and the commands run are the
 //     commands planned ([Refuse]).
 //   - Invariant 2: both sides are cold: empty caches, std compiled, flags and environment the same, page cache warm.
-//   - Invariant 3: within a repetition every cell of a program is measured beside its baselines; odd repetitions go
-//     through the cells backwards, so that a drift of the machine meets both sides.
+//   - Invariant 3: within a repetition every cell of a program is measured beside its baselines; every second repetition
+//     goes through the cells backwards, so that a drift of the machine meets both sides.
 //   - Invariant 4: what does not fit the machine is said, and never measured in a smaller form.
 //
 // An Experiment is used from one goroutine; everything that it starts has ended when Run returns.

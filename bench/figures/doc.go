@@ -5,8 +5,8 @@
 //   - Invariant 2: a point is the median of the samples that count; whiskers are the least and the greatest of them.
 //   - Invariant 3: a picture of the same samples is the same picture, byte for byte in SVG.
 //
-// What stands in a picture is computed in pure functions (Campaigns, Series, and those beside each picture); drawing
-// is apart, in files named draw_*.go. Values may be used from any goroutine.
+// What stands in a picture is computed in pure functions (Campaigns, Speedup, and those beside each picture); drawing is
+// in the types with a Plot method, and in sheet.go. Values may be used from any goroutine.
 //
 // Errors: only of reading a run's report and of writing a picture. What there are no samples for is not drawn.
 package figures
