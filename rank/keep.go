@@ -2,6 +2,7 @@ package rank
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -68,16 +69,18 @@ func (r *run) openStore(l *loop) error {
 	return nil
 }
 
-// closeStore writes what is to be written and keeps the store in its bounds.
-func (r *run) closeStore() {
+// closeStore writes what is to be written and, if asked, keeps the store in its
+// bounds. That may take long and comes last, when nobody waits for this rank.
+func (r *run) closeStore(ctx context.Context, tidy bool) {
 	if r.store == nil {
 		return
 	}
-	err := r.store.Tidy(context.Background())
-	if cerr := r.store.Close(); err == nil {
-		err = cerr
+	var err error
+	if tidy {
+		err = r.store.Tidy(ctx)
 	}
-	if err != nil && !r.cfg.Quiet {
+	err = errors.Join(err, r.store.Close())
+	if err != nil && ctx.Err() == nil && !r.cfg.Quiet {
 		fmt.Fprintf(r.cfg.Stderr, "distgo: rank %d: tidying the store: %v\n", r.cfg.Place.Rank, err)
 	}
 }

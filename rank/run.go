@@ -80,6 +80,7 @@ func (r *run) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.scratch.Close()) }()
+	defer func() { r.closeStore(ctx, err == nil) }()
 
 	if r.cfg.Place.Size == 1 {
 		p, err := r.makePlan(ctx)
@@ -268,7 +269,6 @@ func (r *run) build(ctx, running context.Context, p *plan.Plan, mode superstep.M
 	if err := r.openStore(l); err != nil {
 		return err
 	}
-	defer r.closeStore()
 	if r.isRoot() {
 		if err := r.lead(l); err != nil {
 			return err
