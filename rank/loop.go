@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/badbubble/distgo/plan"
@@ -245,6 +247,9 @@ func (l *loop) finished(m doneMessage, err error) error {
 		if failed.Signal != "" {
 			return &nodeError{fmt.Sprintf("a tool compiling %s was ended by a signal (%s) that distgo did not send; is the node out of memory?", a.Package, failed.Signal)}
 		}
+		if trouble := nodeTrouble(failed.Output); trouble != "" {
+			return &nodeError{fmt.Sprintf("a tool compiling %s had %s, in or near the scratch directory %s; --scratch names another", a.Package, trouble, l.runner.Work)}
+		}
 		m.Output = failed.Output
 		if err := l.tell(kindDone, m); err != nil {
 			return err
@@ -264,6 +269,21 @@ func (l *loop) finished(m doneMessage, err error) error {
 		return err
 	}
 	return l.effects(l.rank.Finished(a.ID, true))
+}
+
+// nodeTrouble finds in the words of a tool that failed what says nothing about
+// the code it was given: the system's own words, which tools put last in a line.
+func nodeTrouble(output string) string {
+	for _, trouble := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS, syscall.EIO} {
+		words := strings.ToLower(trouble.Error()) // the C library's begin with a capital
+		for line := range strings.Lines(strings.ToLower(output)) {
+			before, found := strings.CutSuffix(strings.TrimRight(line, "'\n"), words)
+			if found && strings.HasSuffix(strings.TrimRight(before, "'"), ": ") {
+				return trouble.Error()
+			}
+		}
+	}
+	return ""
 }
 
 // send queues a message for a peer.

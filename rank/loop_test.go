@@ -71,3 +71,30 @@ func TestLoopAlone(t *testing.T) {
 		t.Errorf("over %v, built %v, %d actions recorded", l.over, l.built, len(l.lead.records))
 	}
 }
+
+// A node whose disk is full makes no statement about the code.
+func TestNodeTrouble(t *testing.T) {
+	for _, words := range []string{
+		"# net/http\ncompile: writing output: write $WORK/b045/_pkg_.x: no space left on device\n",
+		"# internal/cpu\nasm: writing output: write $WORK/b003/cpu.o: no space left on device\n",
+		"# m\nlink: mapping output file failed: disk quota exceeded\n",
+		"# m\ngcc: fatal error: error writing to /tmp/ccJJExPu.s: No space left on device\n",
+		"# m\n/tmp/x.s: Fatal error: can't fill 256 bytes in section .data of c.o: 'No space left on device'\n",
+		"# m\nopen $WORK/b001/importcfg: input/output error",
+	} {
+		l := &loop{plan: independent(1), runner: &execute.Runner{Work: "/local/me/distgo"}}
+		err := l.finished(doneMessage{}, &execute.Failure{Output: words})
+		if err == nil || failure(err).Code != ExitWorld || !strings.Contains(err.Error(), "/local/me/distgo") {
+			t.Errorf("%s: exit code %d, %v", words, failure(err).Code, err)
+		}
+	}
+	for _, words := range []string{
+		"# m\n./x.go:4:2: \"no space left on device\" (untyped string constant) is not used\n",
+		"# m\n./x.go:4:2: undefined: space\n",
+		"",
+	} {
+		if trouble := nodeTrouble(words); trouble != "" {
+			t.Errorf("%s: %s", words, trouble)
+		}
+	}
+}
