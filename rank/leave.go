@@ -71,16 +71,21 @@ func (r *run) conclude(ctx context.Context, l *loop) error {
 	r.progress.Clear()
 	io.WriteString(r.cfg.Stderr, l.lead.output())
 	r.fill(l, r.farewells(ctx, l))
+	var unwritten error
 	if r.cfg.Report != "" {
-		if err := r.report.Write(r.cfg.Report); err != nil {
-			return err
-		}
+		unwritten = r.report.Write(r.cfg.Report)
 	}
 	if err := r.learn(l); err != nil && r.cfg.Verbose {
 		fmt.Fprintf(r.cfg.Stderr, "distgo: keeping what was measured for the next run: %v\n", err)
 	}
 	if !l.built {
+		if unwritten != nil {
+			fmt.Fprintf(r.cfg.Stderr, "distgo: %v\n", unwritten)
+		}
 		return &Error{Code: ExitNotBuilt, Err: &execute.Failure{Output: l.lead.output()}, Silent: true}
+	}
+	if unwritten != nil {
+		return unwritten
 	}
 	if !r.cfg.Quiet {
 		fmt.Fprintln(r.cfg.Stderr, r.report.Summary())

@@ -79,6 +79,22 @@ func check(cfg Config, p *plan.Plan) error {
 			return err
 		}
 	}
+	return reportable(cfg.Report)
+}
+
+// reportable reports why a report could not be put at path, if one is asked for.
+func reportable(path string) error {
+	if path == "" {
+		return nil
+	}
+	if fi, err := os.Stat(path); err == nil && fi.IsDir() {
+		return usage("--report=%s is a directory; name a file", path)
+	} else if err == nil && !fi.Mode().IsRegular() {
+		return nil // a pipe or a device
+	}
+	if err := unix.Access(filepath.Dir(path)+"/", unix.W_OK); err != nil { // the separator: nothing but a directory will do
+		return usage("--report=%s cannot be written: directory %s: %v", path, filepath.Dir(path), err)
+	}
 	return nil
 }
 
