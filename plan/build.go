@@ -31,6 +31,7 @@ func New(script *transcript.Script, dir string, size func(path string) int64) (*
 		plan: &Plan{GoVersion: script.GoVersion},
 		made: map[string]ActionID{},
 		file: map[string]ArtifactID{},
+		copy: map[string][]string{},
 	}
 	for i := range script.Blocks {
 		if err := b.block(&script.Blocks[i]); err != nil {
@@ -57,6 +58,7 @@ type builder struct {
 	plan *Plan
 	made map[string]ActionID   // who writes a path below the scratch directory
 	file map[string]ArtifactID // artifacts by the same paths
+	copy map[string][]string   // by node: files that are copied there, headers among them
 	deps [][]string            // by action: foreign paths it reads, in order of mention
 }
 
@@ -88,6 +90,7 @@ func (b *builder) block(block *transcript.Block) error {
 
 func (b *builder) add(kind ActionKind, block *transcript.Block, steps []transcript.Command) {
 	id := ActionID(len(b.plan.Actions))
+	name := block.Package // or what cmd/go reports in its stead
 	var reads []string
 	mention := func(s string) { reads = append(reads, mentioned(s)...) }
 	for i := range steps {
@@ -104,20 +107,31 @@ func (b *builder) add(kind ActionKind, block *transcript.Block, steps []transcri
 			}
 			mention(c.Body)
 		}
-		for _, arg := range c.Args {
+		for i, arg := range c.Args {
+			if i > 0 && c.Args[i-1] == "-trimpath" {
+				continue // names, not files
+			}
 			mention(arg)
 		}
 		mention(c.Stdout)
 		if isCCompile(c) {
 			mention(absolute(c, c.Args[len(c.Args)-1]))
-			mention(transcript.Work + block.Node + "/_cgo_export.h") // made by cgo for every package, to be included
+			// What it may include: the header that cgo makes for every package, and files of an overlay.
+			mention(transcript.Work + block.Node + "/_cgo_export.h")
+			reads = append(reads, b.copy[block.Node]...)
 		}
 		for _, out := range written(c) {
 			b.made[out] = id
+			if c.Op == transcript.Copy {
+				b.copy[block.Node] = append(b.copy[block.Node], out)
+			}
+		}
+		if name == "" && isTool(c, "preprofile") {
+			name = c.Args[len(c.Args)-1]
 		}
 	}
 	b.plan.Actions = append(b.plan.Actions, Action{
-		ID: id, Kind: kind, Package: block.Package, Node: block.Node, Steps: steps,
+		ID: id, Kind: kind, Package: name, Node: block.Node, Steps: steps,
 	})
 	b.deps = append(b.deps, reads)
 }

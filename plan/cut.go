@@ -21,7 +21,9 @@ type part struct {
 //
 //	cgo and what precedes it | each C file | trial link and cgo -dynimport | the compile
 //
-// A link is a part of its own, behind them all.
+// With -cover cgo reads what cover wrote, and names its place in what it
+// writes itself: then the package stays whole, on one rank. A link is a part of
+// its own, behind them all.
 func cut(node string, commands []transcript.Command) []part {
 	var parts []part
 	var steps []transcript.Command
@@ -32,6 +34,7 @@ func cut(node string, commands []transcript.Command) []part {
 		}
 	}
 	kind := Prepare
+	whole := slices.ContainsFunc(commands, readsGenerated)
 	for i, c := range commands {
 		if c.Op == transcript.Write && path.Base(c.Args[0]) == "importcfg.link" {
 			flush(kind)
@@ -40,12 +43,16 @@ func cut(node string, commands []transcript.Command) []part {
 			break
 		}
 		switch {
+		case whole && !isTool(&c, "compile"):
+			steps = append(steps, c)
+			markTrial(steps)
 		case isCCompile(&c):
 			flush(Prepare)
 			steps = append(steps, c)
 			flush(Prepare)
 		case isTool(&c, "cgo") && slices.Contains(c.Args, "-dynimport"):
 			steps = append(steps, c)
+			markTrial(steps)
 			flush(Prepare)
 		default:
 			if isTool(&c, "compile") {
@@ -56,6 +63,25 @@ func cut(node string, commands []transcript.Command) []part {
 	}
 	flush(kind)
 	return exportHeader(node, joinArchive(node, parts))
+}
+
+// markTrial marks the trial link that stands before cgo -dynimport, which reads
+// what it makes. Before go1.24 the transcript does not tell it from a command
+// that must succeed.
+func markTrial(steps []transcript.Command) {
+	n := len(steps)
+	if n < 2 || !isTool(&steps[n-1], "cgo") || steps[n-2].Op != transcript.Run {
+		return
+	}
+	if i := slices.Index(steps[n-1].Args, "-dynimport"); i >= 0 && slices.Contains(steps[n-2].Args, steps[n-1].Args[i+1]) {
+		steps[n-2].MayFail = true
+	}
+}
+
+// readsGenerated reports whether c runs cgo on a file in the scratch directory.
+func readsGenerated(c transcript.Command) bool {
+	last := c.Args[len(c.Args)-1]
+	return isTool(&c, "cgo") && strings.HasPrefix(last, transcript.Work) && path.Ext(last) == ".go" && !slices.Contains(c.Args, "-dynout")
 }
 
 // isCCompile reports whether c compiles one C, C++ or assembly file with a C
