@@ -36,7 +36,8 @@ type cache struct {
 	fresh    bool   // -a: nothing is answered, all is kept
 	warn     func(format string, args ...any)
 
-	once sync.Once // warns that nothing can be kept
+	once  sync.Once // warns that nothing can be kept
+	given sync.Once // warns that nothing can be got
 }
 
 // hit is what the store holds of an action.
@@ -115,12 +116,16 @@ func (c *cache) key(a *plan.Action) (store.Key, bool, error) {
 		}
 		k.Strings("command", words...)
 	}
-	for _, path := range slices.Sorted(maps.Keys(sources)) {
+	files := map[string]store.Digest{} // by what it is called wherever it lies
+	for path := range sources {
 		f, err := c.store.Source(path)
 		if err != nil {
 			return store.Key{}, false, err
 		}
-		k.Digest("file "+normal(path, a.Node, inputs, roots), f.Digest)
+		files[normal(path, a.Node, inputs, roots)] = f.Digest
+	}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		k.Digest("file "+name, files[name])
 	}
 	return k.Sum(), true, nil
 }
@@ -155,6 +160,11 @@ func include(path string, args []string, sources map[string]bool) error {
 	if ext := filepath.Ext(path); ext != ".s" && ext != ".h" {
 		return nil
 	}
+	return includes(path, args, sources)
+}
+
+// includes adds what a file of assembly includes, whatever its name.
+func includes(path string, args []string, sources map[string]bool) error {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return err
@@ -166,22 +176,42 @@ func include(path string, args []string, sources map[string]bool) error {
 		}
 	}
 	for line := range strings.Lines(string(text)) {
-		name, ok := strings.CutPrefix(strings.TrimSpace(line), "#include")
-		name = strings.Trim(strings.TrimSpace(name), `"`)
-		if !ok || name == "" {
+		name, ok := included(line)
+		if !ok {
 			continue
 		}
 		for _, dir := range dirs {
 			found := filepath.Join(dir, name)
-			if _, err := os.Stat(found); err == nil {
-				if err := include(found, args, sources); err != nil {
+			if _, err := os.Stat(found); err != nil {
+				continue
+			}
+			if !sources[found] {
+				sources[found] = true
+				if err := includes(found, args, sources); err != nil {
 					return err
 				}
-				break
 			}
+			break
 		}
 	}
 	return nil
+}
+
+// included is the name in a line that includes a file; blanks may stand before
+// and behind the word, a comment at the end.
+// See GOROOT/src/cmd/asm/internal/lex/input.go, go1.26.
+func included(line string) (name string, ok bool) {
+	directive, ok := strings.CutPrefix(strings.TrimSpace(line), "#")
+	if !ok {
+		return "", false
+	}
+	rest, ok := strings.CutPrefix(strings.TrimSpace(directive), "include")
+	if !ok {
+		return "", false
+	}
+	_, rest, opened := strings.Cut(rest, `"`)
+	name, _, closed := strings.Cut(rest, `"`)
+	return name, opened && closed && name != ""
 }
 
 // embedded adds the files that an embed configuration names.
@@ -273,21 +303,33 @@ func toolEnv(env []string) []string {
 	})
 }
 
-// restore puts an action's outputs in their places.
-func (c *cache) restore(a *plan.Action, h hit, work string) error {
-	for _, out := range a.Outputs {
-		f := c.file(out)
-		i := slices.IndexFunc(h.entry.Outputs, func(o store.Output) bool { return o.Name == outputName(f.Path) })
-		o := h.entry.Outputs[i] // lookup has seen it
-		if err := c.store.Get(o.File, filepath.Join(work, f.Path)); err != nil {
-			return err
+// restore puts an action's outputs in their places. When it cannot, it leaves
+// none of them there: a tool would write into a file of the store.
+func (c *cache) restore(a *plan.Action, h hit, work string) (err error) {
+	defer func() {
+		if err == nil {
+			return
 		}
-		c.exchange.Known(f, exchange.Digest(o.Digest), o.Size)
-	}
+		for _, out := range a.Outputs {
+			os.Remove(filepath.Join(work, c.file(out).Path)) // mostly not there
+		}
+	}()
 	for i, target := range targets(a) {
 		if !c.isThere(h, i, target) {
 			return store.ErrAbsent
 		}
+	}
+	files := make([]store.File, len(a.Outputs))
+	for n, out := range a.Outputs {
+		f := c.file(out)
+		i := slices.IndexFunc(h.entry.Outputs, func(o store.Output) bool { return o.Name == outputName(f.Path) })
+		files[n] = h.entry.Outputs[i].File // lookup has seen it
+		if err := c.store.Get(files[n], filepath.Join(work, f.Path)); err != nil {
+			return err
+		}
+	}
+	for n, out := range a.Outputs {
+		c.exchange.Known(c.file(out), exchange.Digest(files[n].Digest), files[n].Size)
 	}
 	return nil
 }

@@ -161,12 +161,14 @@ func (l *loop) make(a *plan.Action, again bool, m *doneMessage) (keep func(), er
 			return nil, err
 		}
 		if h.found {
-			if err := l.cache.restore(a, h, l.runner.Work); err == nil {
+			err := l.cache.restore(a, h, l.runner.Work)
+			if err == nil {
 				m.Cached, m.Output, m.End = true, h.entry.Text, l.now()
 				m.Sizes, err = l.offer(a)
 				return nil, err
-			} else if !errors.Is(err, store.ErrAbsent) {
-				return nil, err
+			}
+			if !errors.Is(err, store.ErrAbsent) {
+				l.cache.given.Do(func() { l.cache.warn("distgo: rank %d: the store gives nothing: %v; it is made again", l.self, err) })
 			}
 		}
 	}
