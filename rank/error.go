@@ -69,6 +69,8 @@ func failure(err error) *Error {
 		if interrupted.Signal == syscall.SIGTERM {
 			code = ExitTerminated
 		}
+	case errors.As(err, &refused) && refused.Usage:
+		code = ExitUsage
 	case errors.As(err, &refused), errors.As(err, &unbuilt):
 		code = ExitNotBuilt
 	case errors.As(err, &missing), errors.As(err, &flag), errors.As(err, &place), errors.As(err, &directory), errors.As(err, &unlike):
@@ -125,7 +127,8 @@ func Usage(err error) error { return &Error{Code: ExitUsage, Err: err} }
 // Sentence is how an error is shown. The words of the go command and its tools
 // stand as they are; all else says that distgo speaks.
 func Sentence(err error, code int) string {
-	if code == ExitNotBuilt {
+	_, refused := errors.AsType[*toolchain.Refused](err)
+	if code == ExitNotBuilt || refused {
 		return err.Error()
 	}
 	return "distgo: " + err.Error()

@@ -199,12 +199,16 @@ func (l *loop) broadcast(kind transport.Kind, body any) error {
 	return nil
 }
 
-// output is everything the tools said, in the order of the plan.
-func (d *leader) output() string {
+// output is what the tools said that go build would have run too, in the order
+// of the plan.
+func (d *leader) output(p *plan.Plan) string {
+	hidden := p.Hidden(d.state.Failed())
 	slices.SortStableFunc(d.words, func(a, b words) int { return int(a.action) - int(b.action) })
 	var b strings.Builder
 	for _, w := range d.words {
-		b.WriteString(w.text)
+		if !hidden[w.action] {
+			b.WriteString(w.text)
+		}
 	}
 	return b.String()
 }

@@ -69,7 +69,7 @@ func (r *run) takeLeave(l *loop) error {
 func (r *run) conclude(ctx context.Context, l *loop) error {
 	r.report.Wall = time.Since(r.begun).Microseconds()
 	r.progress.Clear()
-	io.WriteString(r.cfg.Stderr, l.lead.output())
+	io.WriteString(r.cfg.Stderr, l.lead.output(l.plan))
 	r.fill(l, r.farewells(ctx, l))
 	var unwritten error
 	if r.cfg.Report != "" {
@@ -82,7 +82,7 @@ func (r *run) conclude(ctx context.Context, l *loop) error {
 		if unwritten != nil {
 			fmt.Fprintf(r.cfg.Stderr, "distgo: %v\n", unwritten)
 		}
-		return &Error{Code: ExitNotBuilt, Err: &execute.Failure{Output: l.lead.output()}, Silent: true}
+		return &Error{Code: ExitNotBuilt, Err: &execute.Failure{Output: l.lead.output(l.plan)}, Silent: true}
 	}
 	if unwritten != nil {
 		return unwritten

@@ -110,8 +110,9 @@ func (t *Toolchain) Transcript(ctx context.Context, req Request) ([]byte, error)
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		if _, ok := errors.AsType[*exec.ExitError](err); ok {
-			return nil, &Refused{text.String()}
+		if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+			const usage = 2 // the go command's exit code, as distgo's
+			return nil, &Refused{Output: text.String(), Usage: exit.ExitCode() == usage}
 		}
 		return nil, fmt.Errorf("running %s build -n: %w", t.Command, err)
 	}
@@ -131,7 +132,7 @@ func (t *Toolchain) Build(ctx context.Context, req Request, extra ...string) err
 	var text bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &text, &text
 	if err := cmd.Run(); err != nil {
-		return &Refused{text.String()}
+		return &Refused{Output: text.String()}
 	}
 	return nil
 }

@@ -209,7 +209,7 @@ func probeRefused(trace string, questions map[string]plan.Asked, asked []string)
 		}
 	}
 	if words.Len() == 0 {
-		return &Refused{trace}
+		return &Refused{Output: trace}
 	}
-	return &Refused{words.String()}
+	return &Refused{Output: words.String()}
 }

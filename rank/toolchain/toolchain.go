@@ -26,6 +26,7 @@ type Toolchain struct {
 // Refused says that the go command refused to plan the build.
 type Refused struct {
 	Output string // its words
+	Usage  bool   // it did not understand its arguments
 }
 
 func (e *Refused) Error() string { return strings.TrimSuffix(e.Output, "\n") }
@@ -55,7 +56,7 @@ func Find(ctx context.Context, dir string) (*Toolchain, error) {
 	out, err := cmd.Output()
 	if err != nil {
 		if exit, ok := errors.AsType[*exec.ExitError](err); ok {
-			return nil, &Refused{string(exit.Stderr)}
+			return nil, &Refused{Output: string(exit.Stderr)}
 		}
 		return nil, fmt.Errorf("asking %s for its environment: %w", command, err)
 	}

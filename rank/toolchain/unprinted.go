@@ -65,7 +65,7 @@ func (t *Toolchain) origins(ctx context.Context, req Request, dirs map[string]st
 	out, err := t.command(ctx, append(append(args, "--"), paths...)...).Output()
 	if err != nil {
 		if exit, ok := errors.AsType[*exec.ExitError](err); ok {
-			return nil, &Refused{string(exit.Stderr)}
+			return nil, &Refused{Output: string(exit.Stderr)}
 		}
 		return nil, err
 	}
