@@ -71,8 +71,8 @@ func run(args []string) int {
 	if len(args) > 0 && args[0] == "guard" {
 		return scratch.Guard(args[1:]) // started by distgo itself, see package scratch
 	}
-	if len(args) == 1 && args[0] == stage.DigestsArgument {
-		if err := stage.Digests(os.Stdin, os.Stdout); err != nil { // started by distgo stage, see package stage
+	if len(args) == 1 && (args[0] == stage.DigestsArgument || args[0] == stage.UnpackArgument) {
+		if err := stage.Serve(args[0], os.Stdin, os.Stdout); err != nil { // started by distgo stage, see package stage
 			return complain(err, rank.ExitWorld)
 		}
 		return rank.ExitBuilt

@@ -11,10 +11,6 @@ import (
 	"runtime"
 	"strings"
 	"sync"
-
-	"golang.org/x/crypto/ssh"
-
-	"github.com/badbubble/distgo/sync/stage/remote"
 )
 
 // DigestsArgument is the argument by which distgo is told to compute digests.
@@ -80,13 +76,9 @@ func (n *node) verify(ctx context.Context, checker string, files []*entry) error
 	own.Go(func() {
 		_ = each(ctx, sent, func(e *entry) error { _, err := e.digest(); return err }) // asked again below
 	})
-	err = s.Run("exec '" + strings.ReplaceAll(checker, "'", `'\''`) + "' " + DigestsArgument)
+	err = s.Run("exec " + quote(checker) + " " + DigestsArgument)
 	own.Wait()
-	var exit *ssh.ExitError
-	if errors.As(err, &exit) {
-		return &remote.Error{Text: fmt.Sprintf("distgo does not run there (exit code %d): %s", exit.ExitStatus(), strings.TrimSpace(words.String())),
-			Hint: "stage a distgo that was built for that node's architecture", Err: err}
-	} else if err != nil {
+	if err := n.ran(err, &words); err != nil {
 		return fmt.Errorf("comparing digests: %w", err)
 	}
 	lines := strings.Split(strings.TrimSuffix(answers.String(), "\n"), "\n")

@@ -5,7 +5,8 @@
 // at the paths where they are here, so that a run finds them.
 //
 // Put lists what is here once, compares it with each node by kind, size, permissions and time of change, and sends what
-// differs. Before that it leaves a journal of its intentions on the node; Clean goes by these.
+// differs. Before that it leaves a journal of its intentions on the node; Clean goes by these. Looking, large files and the
+// first distgo go over SFTP; that distgo then unpacks small files from a stream, and computes digests.
 //
 // Invariant 1: a file on a node is whole or as it was before: it is written under a name of its own, and renamed when its
 // size is right.

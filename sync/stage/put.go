@@ -139,13 +139,7 @@ func (n *node) put(ctx context.Context, entries []*entry, o PutOptions) (Summary
 	unlocked, err := n.unlock(ctx, w.files, entries, seen)
 	w.modes = append(w.modes, unlocked...)
 	if err == nil {
-		err = each(ctx, w.files, func(e *entry) error {
-			err := n.send(e)
-			if err == nil {
-				o.Bar.add(e.size)
-			}
-			return n.explain(e, err)
-		})
+		err = n.sendAll(ctx, w.files, o)
 	}
 	// Directories in which nobody may write were open as long as there was something to put into them.
 	slices.SortFunc(w.modes, func(a, b *entry) int { return strings.Compare(b.node, a.node) })
@@ -163,6 +157,45 @@ func (n *node) put(ctx context.Context, entries []*entry, o PutOptions) (Summary
 	}
 	sum.Files, sum.Bytes = len(w.files), w.bytes
 	return sum, nil
+}
+
+// sendAll sends the node's distgo first, which then unpacks what is small.
+func (n *node) sendAll(ctx context.Context, files []*entry, o PutOptions) error {
+	send := func(e *entry) error {
+		err := n.send(e)
+		if err == nil {
+			o.Bar.add(e.size)
+		}
+		return n.explain(e, err)
+	}
+	var single, small []*entry
+	for _, e := range files {
+		switch {
+		case e.node == o.Checker:
+			if err := send(e); err != nil {
+				return err
+			}
+		case o.Checker != "" && e.mode.IsRegular() && e.size <= maxStreamed:
+			small = append(small, e)
+		default:
+			single = append(single, e)
+		}
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var both sync.WaitGroup
+	both.Go(func() {
+		if err := n.stream(ctx, o.Checker, small, o.Bar); err != nil {
+			cancel(err)
+		}
+	})
+	both.Go(func() {
+		if err := each(ctx, single, send); err != nil {
+			cancel(err)
+		}
+	})
+	both.Wait()
+	return context.Cause(ctx)
 }
 
 // room refuses what cannot fit, before anything is touched.

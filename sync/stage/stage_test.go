@@ -49,7 +49,15 @@ func (r *rig) exec(command string, stdin io.Reader, stdout, stderr io.Writer, _ 
 		fmt.Fprintln(stderr, "sh: not found")
 		return 127
 	}
-	if command != "exec '/there/dist'\\''go' digests" {
+	switch command {
+	case `exec '/there/dist'\''go' unpack`:
+		if err := Unpack(stdin); err != nil {
+			fmt.Fprintln(stderr, "distgo:", err)
+			return 3
+		}
+		return 0
+	case `exec '/there/dist'\''go' digests`:
+	default:
 		fmt.Fprintf(stderr, "unexpected command %q\n", command)
 		return 1
 	}
@@ -222,6 +230,7 @@ func TestPutGoesOn(t *testing.T) {
 	if _, err := r.put(t, tree); err == nil {
 		t.Fatal("the connection did not break")
 	}
+	r.servers[0].Settle()
 	want := snapshot(t, tree)
 	whole := 0
 	for name, what := range snapshot(t, r.at("")) {
@@ -356,6 +365,7 @@ func TestCleanAfterAKilledPut(t *testing.T) {
 	if _, err := r.put(t, tree); err == nil {
 		t.Fatal("the connection did not break")
 	}
+	r.servers[0].Settle()
 	r.servers[0].BreakAfter(0)
 	_, err := Clean(t.Context(), r.hosts)
 	must(t, err)

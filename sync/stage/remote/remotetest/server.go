@@ -34,6 +34,7 @@ type Server struct {
 	running  sync.WaitGroup
 
 	mu     sync.Mutex // guards what follows
+	gone   *sync.Cond // a connection has ended
 	conns  map[net.Conn]bool
 	logins int
 	drop   int64 // bytes after which connections break; 0: never
@@ -84,6 +85,7 @@ func NewServer(t testing.TB, user ssh.PublicKey, exec Exec) *Server {
 	t.Helper()
 	host, _ := NewKey(t, "")
 	s := &Server{Key: host.PublicKey(), exec: exec, conns: map[net.Conn]bool{}}
+	s.gone = sync.NewCond(&s.mu)
 	s.config = &ssh.ServerConfig{PublicKeyCallback: func(_ ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
 		if string(key.Marshal()) != string(user.Marshal()) {
 			return nil, fmt.Errorf("unknown key")
@@ -119,6 +121,15 @@ func (s *Server) BreakAfter(n int64) {
 	s.drop = n
 }
 
+// Settle waits until nothing is done for any connection any more.
+func (s *Server) Settle() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(s.conns) > 0 {
+		s.gone.Wait()
+	}
+}
+
 // Logins counts those who were let in.
 func (s *Server) Logins() int {
 	s.mu.Lock()
@@ -143,6 +154,7 @@ func (s *Server) acceptLoop() {
 			conn.Close()
 			s.mu.Lock()
 			delete(s.conns, conn)
+			s.gone.Broadcast()
 			s.mu.Unlock()
 		})
 	}
