@@ -59,11 +59,11 @@ table() {
 case "${1:-}" in
 -h | --help) usage; exit 0 ;;
 --self)
-	# Every size in both modes, every mode and every size with both settings of CGO_ENABLED.
-	SIZES="1 2" BARRIERS=split CGO=0 table "$here:."
-	SIZES="3" BARRIERS=blocking CGO=0 table "$here:."
-	SIZES="1 2" BARRIERS=blocking CGO=1 table "$here:."
-	SIZES="3" BARRIERS=split CGO=1 table "$here:." ;;
+	# Every size, both modes, both settings of CGO_ENABLED; not their product, which takes a quarter of an hour.
+	SIZES=1 BARRIERS=split CGO=0 table "$here:."
+	SIZES=3 BARRIERS=blocking CGO=0 table "$here:."
+	SIZES=2 BARRIERS=blocking CGO=1 table "$here:."
+	SIZES=3 BARRIERS=split CGO=1 table "$here:." ;;
 "")
 	table "$here:." "$(go env GOROOT)/src/cmd:./gofmt" ;;
 *) table "$@" ;;
