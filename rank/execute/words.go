@@ -34,7 +34,7 @@ func (w Words) shape(a *plan.Action, work string, c *transcript.Command, out str
 		out += "\n"
 	}
 	out = replacePrefix(out, work, "$WORK")
-	for dir := packageDir(c); dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
+	for dir := packageDir(a, c); dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
 		if short := w.short(dir); short != dir {
 			out = replacePrefix(out, dir, short)
 		}
@@ -46,11 +46,19 @@ func (w Words) shape(a *plan.Action, work string, c *transcript.Command, out str
 	return "# " + a.Package + "\n" + out
 }
 
-// packageDir is the directory whose files a command is about.
-func packageDir(c *transcript.Command) string {
+// packageDir is the directory of the package that a command works for.
+func packageDir(a *plan.Action, c *transcript.Command) string {
 	for _, arg := range c.Args {
 		if strings.HasSuffix(arg, ".go") && filepath.IsAbs(arg) {
 			return filepath.Dir(arg)
+		}
+	}
+	if len(c.Args) > 2 && c.Args[1] == "-I" && filepath.IsAbs(c.Args[2]) {
+		return c.Args[2] // a C compiler, perhaps for what cgo made
+	}
+	for i := range a.Steps {
+		if s := &a.Steps[i]; s.Op == transcript.Pack && filepath.IsAbs(s.Dir) {
+			return s.Dir // the compile of what cgo made runs elsewhere
 		}
 	}
 	if filepath.IsAbs(c.Dir) {

@@ -9,6 +9,8 @@ import (
 	"os/exec"
 	"runtime"
 	"strings"
+
+	"github.com/badbubble/distgo/plan/transcript"
 )
 
 // A Request names what to build, as `go build` is told.
@@ -112,7 +114,7 @@ func (t *Toolchain) Transcript(ctx context.Context, req Request) ([]byte, error)
 		}
 		if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 			const usage = 2 // the go command's exit code, as distgo's
-			return nil, &Refused{Output: text.String(), Usage: exit.ExitCode() == usage}
+			return nil, &Refused{Output: transcript.Refusal(text.Bytes(), transcript.Options{}), Usage: exit.ExitCode() == usage}
 		}
 		return nil, fmt.Errorf("running %s build -n: %w", t.Command, err)
 	}

@@ -193,7 +193,7 @@ func readPkgConfig(args, asked []string) (question string, answer plan.PkgConfig
 func probeRefused(trace string, questions map[string]plan.Asked, asked []string) error {
 	var words strings.Builder
 	inside := false
-	for line := range strings.Lines(trace) {
+	for line := range strings.Lines(transcript.Refusal([]byte(trace), transcript.Options{})) {
 		if path, ok := strings.CutPrefix(line, "# "+probeModule); ok {
 			inside = true
 			var n int
@@ -201,8 +201,8 @@ func probeRefused(trace string, questions map[string]plan.Asked, asked []string)
 				line = "# " + questions[asked[n]].Package + "\n"
 			}
 		}
-		if strings.HasPrefix(line, probeModule) {
-			continue // what go list lists
+		if env, _, err := transcript.Line(line); err == nil && len(env) > 0 || strings.HasPrefix(line, probeModule) {
+			continue // commands that were not printed in order; what go list lists
 		}
 		if inside {
 			words.WriteString(line)
