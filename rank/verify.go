@@ -99,11 +99,26 @@ func verify(ctx context.Context, cfg Config, tools *toolchain.Toolchain, p *plan
 			return err
 		}
 		if verdict == Different {
-			return fmt.Errorf("%s is not the program that go build makes; please report this, with what --keep-work leaves", made)
+			return unlike(ctx, cfg.Request, tools, p, scratch, made)
 		}
 		if !cfg.Quiet {
 			fmt.Fprintf(cfg.Stderr, "distgo: verified: %s and go build's are %s\n", made, verdict)
 		}
 	}
 	return nil
+}
+
+// unlike says that a program is not go build's, and where to look.
+func unlike(ctx context.Context, request toolchain.Request, tools *toolchain.Toolchain, p *plan.Plan, scratch, made string) error {
+	first, err := firstDifference(ctx, request, tools, p, scratch)
+	where := "the objects of its packages are go build's"
+	switch {
+	case err != nil:
+		where = fmt.Sprintf("its packages cannot be compared: %v", err)
+	case first != "":
+		where = "the first package whose objects differ is " + first
+	case p.Pipelined:
+		where = "with --pipeline=off the package can be named"
+	}
+	return fmt.Errorf("%s is not the program that go build makes: %s; please report this, with what --keep-work leaves", made, where)
 }
