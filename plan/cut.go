@@ -111,6 +111,9 @@ func joinArchive(node string, parts []part) []part {
 			if (c.Op == transcript.Move || c.Op == transcript.Copy) && c.Args[0] == archive {
 				c.Op = transcript.Join
 				c.Args = []string{strings.TrimSuffix(archive, ".a") + ".x", archive, c.Args[1]}
+				for i > 0 && steps[i-1].Op == transcript.Mkdir && !strings.HasPrefix(steps[i-1].Args[0], transcript.Work) {
+					i-- // the directory it is put into
+				}
 				parts[p].steps = steps[:i]
 				return slices.Insert(parts, p+1, part{Link, steps[i:]})
 			}

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 
 	"github.com/badbubble/distgo/plan"
 	"github.com/badbubble/distgo/rank/toolchain"
@@ -40,27 +42,33 @@ func Compare(a, b string) (Verdict, error) {
 	if bytes.Equal(x, y) {
 		return Same, nil
 	}
-	if len(x) == len(y) && bytes.Equal(blankIDs(x), blankIDs(y)) {
+	if bytes.Equal(blankIDs(x), blankIDs(y)) {
 		return SameButID, nil
 	}
 	return Different, nil
 }
 
-// blankIDs zeroes the contents of an ELF program's build ID notes, and the Go
-// build ID wherever else it stands.
-func blankIDs(program []byte) []byte {
-	f, err := elf.NewFile(bytes.NewReader(program))
+// blankIDs takes the build IDs out of a program or an archive; what it does not know it leaves as it is.
+func blankIDs(made []byte) []byte {
+	if members, ok := bytes.CutPrefix(made, []byte("!<arch>\n")); ok {
+		return withoutIDs(members)
+	}
+	f, err := elf.NewFile(bytes.NewReader(made))
 	if err != nil {
-		return program // not ELF: no notes to blank
+		return made
 	}
 	defer f.Close()
+	return blankNotes(f, made)
+}
+
+// blankNotes zeroes the contents of an ELF program's build ID notes, and the Go
+// build ID wherever else it stands.
+func blankNotes(f *elf.File, program []byte) []byte {
 	out := bytes.Clone(program)
+	size := uint64(len(out))
 	for _, s := range f.Sections {
-		if s.Name != ".note.go.buildid" && s.Name != ".note.gnu.build-id" || s.Offset+s.FileSize > uint64(len(out)) {
-			continue
-		}
 		const header = 16 // sizes, type, and a name of four bytes
-		if s.FileSize <= header {
+		if s.Name != ".note.go.buildid" && s.Name != ".note.gnu.build-id" || s.Offset > size || s.FileSize > size-s.Offset || s.FileSize <= header {
 			continue
 		}
 		note := out[s.Offset+header : s.Offset+s.FileSize]
@@ -71,6 +79,31 @@ func blankIDs(program []byte) []byte {
 		}
 	}
 	return out
+}
+
+// withoutIDs gives the names and contents of an archive's members, without the line that holds the build ID of an object.
+func withoutIDs(members []byte) []byte {
+	var out bytes.Buffer
+	const header = 60 // name, date, owner, group, mode, size, mark
+	for len(members) >= header {
+		name, text := members[:16], string(bytes.TrimSpace(members[48:58]))
+		size, err := strconv.Atoi(text)
+		members = members[header:]
+		if err != nil || size < 0 || size > len(members) {
+			break
+		}
+		content := members[:size]
+		members = members[min(size+size%2, len(members)):]
+		if head, rest, ok := bytes.Cut(content, []byte("\nbuild id ")); ok && bytes.HasPrefix(head, []byte("go object ")) && !bytes.Contains(head, []byte("\n")) {
+			_, rest, _ = bytes.Cut(rest, []byte("\n"))
+			content = slices.Concat(head, []byte("\n"), rest)
+		} else {
+			content = blankIDs(content) // an object for C
+		}
+		fmt.Fprintf(&out, "%s %d\n%s", name, len(content), content)
+	}
+	out.Write(members) // of a damaged archive
+	return out.Bytes()
 }
 
 // verify builds the request with a real go build and compares what it makes
