@@ -251,6 +251,9 @@ func (l *loop) assigned(m assignMessage) error {
 	if id := m.Action.ID; id < 0 || int(id) >= len(l.plan.Actions) {
 		return fmt.Errorf("action %d of %d was assigned", id, len(l.plan.Actions))
 	}
+	if err := l.plan.Actions[m.Action.ID].ValidateSteps(m.Action.Steps); err != nil {
+		return err
+	}
 	l.plan.Actions[m.Action.ID].Steps = m.Action.Steps
 	return l.effects(l.rank.Assigned(m.Action.ID, m.Holders))
 }

@@ -45,6 +45,9 @@ func Plan(ctx context.Context, cfg Config, tools *toolchain.Toolchain) (p *plan.
 	if p, err = plan.New(script, tools.Dir, toolchain.FileSize); err != nil {
 		return nil, captured, err
 	}
+	if err := p.Validate(1); err != nil {
+		return nil, captured, err
+	}
 	p.Env = tools.CommandEnv()
 	return p, captured, check(cfg, p)
 }

@@ -92,6 +92,9 @@ func (l *loop) recover(m recoverMessage) error {
 		if s.ID < 0 || int(s.ID) >= len(l.plan.Actions) {
 			return fmt.Errorf("commands for action %d of %d", s.ID, len(l.plan.Actions))
 		}
+		if err := l.plan.Actions[s.ID].ValidateSteps(s.Steps); err != nil {
+			return err
+		}
 		l.plan.Actions[s.ID].Steps = s.Steps
 	}
 	return l.effects(l.rank.Recover(m.Recovery), nil)

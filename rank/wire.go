@@ -125,9 +125,6 @@ func decodePlan(f transport.Frame, size int) (*plan.Plan, superstep.Mode, error)
 	if err := unpack(z, blob[:o.Skeleton], p); err != nil {
 		return nil, 0, err
 	}
-	if err := p.Validate(size); err != nil {
-		return nil, 0, err
-	}
 	var own []actionSteps
 	if err := unpack(z, blob[o.Skeleton:], &own); err != nil {
 		return nil, 0, err
@@ -137,6 +134,9 @@ func decodePlan(f transport.Frame, size int) (*plan.Plan, superstep.Mode, error)
 			return nil, 0, fmt.Errorf("commands for action %d of %d", s.ID, len(p.Actions))
 		}
 		p.Actions[s.ID].Steps = s.Steps
+	}
+	if err := p.Validate(size); err != nil {
+		return nil, 0, err
 	}
 	mode := superstep.Mode(o.Mode)
 	if mode != superstep.Split && mode != superstep.Blocking {
