@@ -120,10 +120,17 @@ func digestOf(path string) (sum [sha256.Size]byte, err error) {
 		return sum, err
 	}
 	defer f.Close()
+	b := buffers.Get().(*[smallFile]byte)
+	defer buffers.Put(b)
 	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return sum, err
+	for {
+		n, err := f.Read(b[:])
+		h.Write(b[:n])
+		if err == io.EOF {
+			h.Sum(sum[:0])
+			return sum, nil
+		} else if err != nil {
+			return sum, err
+		}
 	}
-	h.Sum(sum[:0])
-	return sum, nil
 }
