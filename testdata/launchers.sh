@@ -264,6 +264,23 @@ CONF
 	builds 'ssh, 3 ranks by names of ~/.ssh/config' 3 hosts near,near,near
 	refuses ssh hosts near,near
 
+	# Whatever ends the starter ends the ranks, and they leave nothing.
+	local signal pid
+	busy() { [[ $(find "$TMPDIR" -mindepth 2 -maxdepth 2 -type d | wc -l) -ge 2 ]]; }
+	idle() { [[ -z $(find "$TMPDIR" -mindepth 2 -print -quit) ]]; }
+	for signal in INT KILL; do
+		# A background process of a script ignores INT; the starter must not.
+		env --default-signal=INT "$distgo" -q -a --hosts near,near -p "$work/hello" >"$work/words" 2>&1 &
+		pid=$!
+		if eventually busy && kill -s "$signal" "$pid" && eventually idle; then
+			say "ssh: SIG$signal to the starter ends the ranks"
+		else
+			failed=1
+			say "ssh: WRONG after SIG$signal: $(find "$TMPDIR" -mindepth 1 | head -n 3)"
+		fi
+		wait "$pid" || true
+	done 2>/dev/null # the shell's note of the killing
+
 	# Files go there, are verified by the distgo that was put there, come back, and go away.
 	local node=$work/node
 	if "$distgo" stage -q --hosts near --to "$node/deep" --project -p "$work/hello" "$work/reference" &&

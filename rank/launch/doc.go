@@ -4,6 +4,9 @@
 // It is the first thing a run does: main calls [Detect] and hands the [Place] to rank, which finds root through
 // [OpenMeeting], be it by the launcher's variables, a [Rendezvous] file or [PMI], and gives its address to the transport.
 //
+// Where nothing starts the ranks, [StartLocal] and [StartRemote] do, here or through ssh; both hand signals on, label the
+// output and return the code of the first rank that failed.
+//
 // The seam is [Launchers]: a table of values in the order in which they are asked. To support one more launcher, add
 // one row and one detect function; nothing else knows their names.
 //
