@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strconv"
-	"strings"
 
 	"github.com/badbubble/distgo/plan"
 	"github.com/badbubble/distgo/rank/toolchain"
@@ -55,44 +53,23 @@ func sameObjects(ours, theirs string) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		if members[i], err = objects(archive); err != nil {
-			return false, fmt.Errorf("%s: %w", path, err)
-		}
+		members[i] = blankIDs(withoutExport(archive))
 	}
 	return bytes.Equal(members[0], members[1]), nil
 }
 
-var objectID = regexp.MustCompile(`(?m)^build id ".*"$`)
-
-// objects is an archive's members, names and contents, without export data.
-// See GOROOT/src/cmd/internal/archive/archive.go, go1.26.
-func objects(archive []byte) ([]byte, error) {
-	const magic = "!<arch>\n"
-	const header, nameSize, sizeAt, sizeEnd = 60, 16, 48, 58
-	rest, ok := bytes.CutPrefix(archive, []byte(magic))
-	if !ok {
-		return nil, fmt.Errorf("not an archive")
+// withoutExport takes the export data out of an archive, which it begins with.
+func withoutExport(archive []byte) []byte {
+	const header = 60
+	members, ok := bytes.CutPrefix(archive, []byte(archiveMagic))
+	if !ok || len(members) < header || !bytes.HasPrefix(members, []byte("__.PKGDEF ")) {
+		return archive
 	}
-	var out []byte
-	for len(rest) > 0 {
-		if len(rest) < header {
-			return nil, fmt.Errorf("archive ends within a header")
-		}
-		name := strings.TrimSpace(string(rest[:nameSize]))
-		size, err := strconv.Atoi(strings.TrimSpace(string(rest[sizeAt:sizeEnd])))
-		if err != nil || size < 0 || size > len(rest)-header {
-			return nil, fmt.Errorf("member %s has no possible size", name)
-		}
-		content := rest[header : header+size]
-		rest = rest[min(header+size+size%2, len(rest)):]
-		if name == "__.PKGDEF" {
-			continue
-		}
-		// The ID stands in the lines that a Go object begins with.
-		if end := bytes.Index(content, []byte("\n!\n")); end >= 0 {
-			content = append(objectID.ReplaceAll(content[:end], nil), content[end:]...)
-		}
-		out = append(append(out, name...), content...)
+	size, err := strconv.Atoi(string(bytes.TrimSpace(members[48:58])))
+	if err != nil || size < 0 || size > len(members)-header {
+		return archive
 	}
-	return out, nil
+	return append([]byte(archiveMagic), members[min(header+size+size%2, len(members)):]...)
 }
+
+const archiveMagic = "!<arch>\n"

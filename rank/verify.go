@@ -50,7 +50,7 @@ func Compare(a, b string) (Verdict, error) {
 
 // blankIDs takes the build IDs out of a program or an archive; what it does not know it leaves as it is.
 func blankIDs(made []byte) []byte {
-	if members, ok := bytes.CutPrefix(made, []byte("!<arch>\n")); ok {
+	if members, ok := bytes.CutPrefix(made, []byte(archiveMagic)); ok {
 		return withoutIDs(members)
 	}
 	f, err := elf.NewFile(bytes.NewReader(made))
