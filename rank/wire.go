@@ -15,8 +15,15 @@ import (
 	"github.com/badbubble/distgo/transport"
 )
 
-// maxPlan bounds a decoded plan. A plan of 3000 actions takes some 10 MB.
-const maxPlan = 512 << 20
+const (
+	// maxPlan bounds a decoded plan. One of 1300 actions takes 1.5 MB, its import configurations most of it, which grow
+	// faster than the number of packages.
+	maxPlan = 128 << 20
+
+	// maxRatio bounds what a plan's packed bytes may become, so that a few cannot claim the whole of maxPlan. Plans of real
+	// programs are packed to an eighth.
+	maxRatio = 1000
+)
 
 // actionSteps is the commands of one action, which only its owner gets.
 type actionSteps struct {
@@ -74,13 +81,13 @@ func sendPlan(w *transport.World, p *plan.Plan, mode superstep.Mode) (int64, err
 	}
 	var total int64
 	for r := 1; r < w.Size(); r++ {
-		blob := slices.Concat(skeleton, own[r])
-		total += int64(len(blob))
+		size := int64(len(skeleton) + len(own[r]))
+		total += size
 		err := w.Send(transport.Rank(r), transport.Express, transport.Message{
 			Kind: kindPlan,
 			Body: order{Mode: uint8(mode), Skeleton: int64(len(skeleton))},
-			Blob: &transport.Blob{Size: int64(len(blob)), Open: func() (io.ReadCloser, error) {
-				return io.NopCloser(bytes.NewReader(blob)), nil
+			Blob: &transport.Blob{Size: size, Open: func() (io.ReadCloser, error) {
+				return io.NopCloser(io.MultiReader(bytes.NewReader(skeleton), bytes.NewReader(own[r]))), nil
 			}},
 		})
 		if err != nil {
@@ -116,17 +123,12 @@ func decodePlan(f transport.Frame, size int) (*plan.Plan, superstep.Mode, error)
 	if o.Skeleton < 0 || o.Skeleton > int64(len(blob)) {
 		return nil, 0, fmt.Errorf("a plan of %d bytes is said to begin with %d", len(blob), o.Skeleton)
 	}
-	z, err := zstd.NewReader(nil, zstd.WithDecoderMaxMemory(maxPlan), zstd.WithDecoderConcurrency(1))
-	if err != nil {
-		return nil, 0, err
-	}
-	defer z.Close()
 	p := new(plan.Plan)
-	if err := unpack(z, blob[:o.Skeleton], p); err != nil {
+	if err := unpack(blob[:o.Skeleton], p); err != nil {
 		return nil, 0, err
 	}
 	var own []actionSteps
-	if err := unpack(z, blob[o.Skeleton:], &own); err != nil {
+	if err := unpack(blob[o.Skeleton:], &own); err != nil {
 		return nil, 0, err
 	}
 	for _, s := range own {
@@ -145,7 +147,13 @@ func decodePlan(f transport.Frame, size int) (*plan.Plan, superstep.Mode, error)
 	return p, mode, nil
 }
 
-func unpack(z *zstd.Decoder, packed []byte, v any) error {
+func unpack(packed []byte, v any) error {
+	limit := min(maxPlan, maxRatio*uint64(len(packed)))
+	z, err := zstd.NewReader(nil, zstd.WithDecoderMaxMemory(max(limit, 1)), zstd.WithDecoderConcurrency(1))
+	if err != nil {
+		return err
+	}
+	defer z.Close()
 	text, err := z.DecodeAll(packed, nil)
 	if err != nil {
 		return fmt.Errorf("unpacking the plan: %w", err)
