@@ -73,22 +73,35 @@ func (r *Report) cached() (n int) {
 	return n
 }
 
-// longest names the n actions that make up most of the critical path.
+// longest names the n actions that make up most of the critical path, with what
+// they add to it: a package whose export data was there early adds no more than
+// that took.
 func (r *Report) longest(n int) []string {
-	var path []*Action
+	actions := map[int32]*Action{}
 	for i := range r.Actions {
-		if slices.Contains(r.Bound.Path, r.Actions[i].ID) {
-			path = append(path, &r.Actions[i])
-		}
+		actions[r.Actions[i].ID] = &r.Actions[i]
 	}
-	slices.SortStableFunc(path, func(a, b *Action) int { return cmp.Compare(b.End-b.Start, a.End-a.Start) })
+	type part struct {
+		action *Action
+		adds   int64
+	}
+	var path []part
+	for i, id := range r.Bound.Path {
+		a := actions[id]
+		p := part{a, a.End - a.Start}
+		if i+1 < len(r.Bound.Path) {
+			p.adds = lead(a, actions[r.Bound.Path[i+1]])
+		}
+		path = append(path, p)
+	}
+	slices.SortStableFunc(path, func(a, b part) int { return cmp.Compare(b.adds, a.adds) })
 	var names []string
-	for _, a := range path[:min(n, len(path))] {
-		name := a.Package
-		if a.Kind == "link" {
+	for _, p := range path[:min(n, len(path))] {
+		name := p.action.Package
+		if p.action.Kind == "link" {
 			name = "the link"
 		}
-		names = append(names, name+" "+seconds(a.End-a.Start))
+		names = append(names, name+" "+seconds(p.adds))
 	}
 	return names
 }

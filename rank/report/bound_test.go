@@ -1,0 +1,217 @@
+package report
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/badbubble/distgo/plan/schedule"
+)
+
+var instant = schedule.Network{}
+
+// randomRun is what was recorded of a few actions that depend on each other, some of them pipelined; the last is a link.
+func randomRun(rng *rand.Rand, n int) []Action {
+	actions := make([]Action, n)
+	for i := range actions {
+		a := &actions[i]
+		*a = Action{ID: int32(10 + i), Kind: "compile", Start: rng.Int64N(50)}
+		a.End = a.Start + 1 + rng.Int64N(20)
+		if rng.IntN(2) == 0 {
+			a.Exported = a.Start + 1 + rng.Int64N(a.End-a.Start)
+		}
+		if i == n-1 {
+			a.Kind, a.Exported = "link", 0
+		}
+		for j := range i {
+			if a.Kind == "link" || rng.IntN(3) == 0 {
+				a.Deps = append(a.Deps, actions[j].ID)
+				a.Group = max(a.Group, actions[j].Group+1)
+			}
+		}
+	}
+	rng.Shuffle(n, func(i, j int) { actions[i], actions[j] = actions[j], actions[i] })
+	return actions
+}
+
+// graph is the same run by plain definition: who may start how long after whom.
+type graph struct {
+	cost  []int64
+	after []map[int]int64 // by action: dependencies, and how long after their start it may start
+}
+
+func newGraph(actions []Action) graph {
+	g := graph{after: make([]map[int]int64, len(actions))}
+	for i := range actions {
+		g.cost = append(g.cost, actions[i].End-actions[i].Start)
+		g.after[i] = map[int]int64{}
+		for _, d := range actions[i].Deps {
+			j := slices.IndexFunc(actions, func(a Action) bool { return a.ID == d })
+			lead := actions[j].End - actions[j].Start
+			if actions[j].Exported > 0 && actions[i].Kind != "link" {
+				lead = actions[j].Exported - actions[j].Start
+			}
+			g.after[i][j] = lead
+		}
+	}
+	return g
+}
+
+// earliest is when i can start on any number of slots.
+func (g graph) earliest(i int) (at int64) {
+	for j, lead := range g.after[i] {
+		at = max(at, g.earliest(j)+lead)
+	}
+	return at
+}
+
+// waits reports whether i cannot start before j has ended, by a chain of dependencies that each wait for an end.
+func (g graph) waits(i, j int) bool {
+	for d, lead := range g.after[i] {
+		if lead == g.cost[d] && (d == j || g.waits(d, j)) {
+			return true
+		}
+	}
+	return false
+}
+
+// lower is the bound by its formula.
+func (g graph) lower(slots int64) (lower, work, chain int64) {
+	for i := range g.cost {
+		work += g.cost[i]
+		chain = max(chain, g.earliest(i)+g.cost[i])
+	}
+	lower = max(chain, work/slots)
+	for j := range g.cost {
+		below := int64(0)
+		for i := range g.cost {
+			if g.waits(i, j) {
+				below += g.cost[i]
+			}
+		}
+		lower = max(lower, g.earliest(j)+g.cost[j]+below/slots)
+	}
+	return lower, work, chain
+}
+
+// best is the shortest schedule: every order in which actions can be taken up, each as early as its dependencies and a
+// slot allow. An optimal schedule is among them: the one that takes actions up in the order of its own starts.
+func (g graph) best(slots int) int64 {
+	best := int64(1) << 60
+	start := make([]int64, len(g.cost))
+	free := make([]int64, slots)
+	taken := make([]bool, len(g.cost))
+	var take func(n int, end int64)
+	take = func(n int, end int64) {
+		if end >= best {
+			return
+		}
+		if n == len(g.cost) {
+			best = end
+			return
+		}
+	next:
+		for i := range g.cost {
+			if taken[i] {
+				continue
+			}
+			at := int64(0)
+			for j, lead := range g.after[i] {
+				if !taken[j] {
+					continue next
+				}
+				at = max(at, start[j]+lead)
+			}
+			slot := slices.Index(free, slices.Min(free))
+			before := free[slot]
+			at = max(at, before)
+			taken[i], start[i], free[slot] = true, at, at+g.cost[i]
+			take(n+1, max(end, at+g.cost[i]))
+			taken[i], free[slot] = false, before
+		}
+	}
+	take(0, 0)
+	return best
+}
+
+// The bound is what its formula says, and no schedule beats it.
+func TestBound(t *testing.T) {
+	tight := 0
+	for seed := range uint64(400) {
+		rng := rand.New(rand.NewPCG(seed, 0))
+		actions := randomRun(rng, 1+rng.IntN(7))
+		g := newGraph(actions)
+		for slots := 1; slots <= 3; slots++ {
+			b := NewBound(actions, slots)
+			lower, work, chain := g.lower(int64(slots))
+			if b.Lower != lower || b.Work != work || b.Chain != chain || b.Slots != slots {
+				t.Fatalf("seed %d, %d slots: bound %d, work %d, chain %d; by definition %d, %d, %d", seed, slots, b.Lower, b.Work, b.Chain, lower, work, chain)
+			}
+			best := g.best(slots)
+			if b.Lower > best {
+				t.Fatalf("seed %d, %d slots: the bound is %d, but %d is possible", seed, slots, b.Lower, best)
+			}
+			if b.Lower == best {
+				tight++
+			}
+			checkPath(t, seed, actions, b)
+		}
+	}
+	if tight < 400 {
+		t.Errorf("the bound is reached in %d of 1200 cases only", tight)
+	}
+}
+
+// checkPath checks that the critical path is a chain of dependencies as long as is said.
+func checkPath(t *testing.T, seed uint64, actions []Action, b Bound) {
+	t.Helper()
+	at := int64(0)
+	for n, id := range b.Path {
+		a := &actions[slices.IndexFunc(actions, func(a Action) bool { return a.ID == id })]
+		if n+1 == len(b.Path) {
+			at += a.End - a.Start
+			break
+		}
+		c := &actions[slices.IndexFunc(actions, func(c Action) bool { return c.ID == b.Path[n+1] })]
+		if !slices.Contains(c.Deps, id) {
+			t.Fatalf("seed %d: %d does not depend on %d", seed, c.ID, id)
+		}
+		if a.Exported > 0 && c.Kind != "link" {
+			at += a.Exported - a.Start
+		} else {
+			at += a.End - a.Start
+		}
+	}
+	if at != b.Chain {
+		t.Fatalf("seed %d: the path %v takes %d, the chain is said to take %d", seed, b.Path, at, b.Chain)
+	}
+}
+
+// What came out of a store is no dependency, and nothing is no work.
+func TestBoundOfLittle(t *testing.T) {
+	if b := NewBound(nil, 4); b.Lower != 0 || b.Path != nil {
+		t.Errorf("of nothing: %+v", b)
+	}
+	if b := NewBound([]Action{{ID: 3, Start: 5, End: 15, Deps: []int32{1, 2}}}, 2); b.Lower != 10 || b.Chain != 10 || b.Work != 10 {
+		t.Errorf("of one: %+v", b)
+	}
+	if b := NewBound([]Action{{End: 15}}, 0); b.Chain != 15 || b.Lower != 0 {
+		t.Errorf("without slots: %+v", b)
+	}
+}
+
+// What is predicted for the ranks that there were is what a schedule of what was measured takes.
+func TestPredict(t *testing.T) {
+	for seed := range uint64(50) {
+		rng := rand.New(rand.NewPCG(seed, 1))
+		r := &Report{Plan: 1000, Actions: randomRun(rng, 8)}
+		one := r.Predict(1, 1, instant)
+		if b := NewBound(r.Actions, 1); one != r.Plan+b.Work {
+			t.Errorf("seed %d: on one slot %d, but the work is %d", seed, one, b.Work)
+		}
+		many := r.Predict(8, 1, instant)
+		if b := NewBound(r.Actions, 8); many < r.Plan+b.Lower || many > one {
+			t.Errorf("seed %d: on eight ranks %d; the bound is %d, one takes %d", seed, many, r.Plan+b.Lower, one)
+		}
+	}
+}
