@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 GO ?= go
 
-.PHONY: all distgo help demo test check check-all identity launchers fuzz clean
+.PHONY: all distgo help demo test check check-all identity matrix launchers fuzz clean
 
 all: distgo
 
@@ -31,6 +31,10 @@ check: ## what CI runs: format, vet, staticcheck, tests, a sample of the identit
 
 check-all: check identity ## everything, the slow tier too (hours on two cores)
 	$(GO) test ./...
+
+matrix: distgo ## what is built and what is refused, mode by mode, and what is said about broken programs (slow)
+	testdata/matrix.sh
+	$(GO) test -run TestWords . -words
 
 identity: distgo ## same bytes as go build: PROGRAMS=dir:main... for programs of your own
 	testdata/identity.sh $(PROGRAMS)

@@ -94,6 +94,9 @@ func TestWords(t *testing.T) {
 			}
 			stand := filepath.Join(dir, c.stand)
 			want, code := wordsOf(t, stand, env, "go", slices.Concat([]string{"build"}, c.flags, c.packages)...)
+			if want == "" {
+				t.Error("go build has nothing to say")
+			}
 			fmt.Fprintf(&table, "| %s | `go build %s` | %d |", c.title, strings.Join(slices.Concat(c.flags, c.packages), " "), code)
 			for _, size := range []string{"1", "3"} {
 				args := []string{"-q", "-n", size, "-p", dir}
