@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"github.com/vmihailenco/msgpack/v5"
 
 	"github.com/badbubble/distgo/plan"
+	"github.com/badbubble/distgo/plan/schedule"
 	"github.com/badbubble/distgo/transport"
 )
 
@@ -78,20 +80,40 @@ func (r *run) remember(p *plan.Plan) history {
 	return seen
 }
 
+// overload is how much more than its share of the work a rank is given because
+// its store has it, when no other rank can help out should that not be so.
+const overload = 1.25
+
 // goHome moves actions back to the nodes that executed them last time and have
-// what they made in their stores. That placement was as balanced as the run
-// could make it.
-func (h history) goHome(p *plan.Plan, hosts []string) {
-	ranks := map[string][]plan.Rank{}
+// what they made in their stores. The last world may have been smaller, and the
+// code may have changed since: with a limit, that of Blocking mode, in which
+// nobody takes actions from a rank that has too many, none gets much more than
+// its share.
+func (h history) goHome(p *plan.Plan, hosts []string, ranks []schedule.Rank, limited bool) {
+	home := map[string][]plan.Rank{}
+	load := make([]float64, len(ranks))
+	share, slots := 0.0, 0
 	for i, host := range hosts {
-		ranks[host] = append(ranks[host], plan.Rank(i))
+		home[host] = append(home[host], plan.Rank(i))
+		slots += ranks[i].Slots
+	}
+	for i := range p.Actions {
+		load[p.Owner[i]] += float64(p.Actions[i].Cost)
+		share += float64(p.Actions[i].Cost) / float64(slots)
 	}
 	for i := range p.Actions {
 		a := &p.Actions[i]
-		there := ranks[h[historyKey(a.Kind.String(), a.Package)].Host]
-		if len(there) > 0 && a.Kind != plan.Link && !slices.Contains(there, p.Owner[i]) {
-			p.Owner[i] = there[i%len(there)]
+		there := home[h[historyKey(a.Kind.String(), a.Package)].Host]
+		if len(there) == 0 || a.Kind == plan.Link || slices.Contains(there, p.Owner[i]) {
+			continue
 		}
+		to, cost := there[i%len(there)], float64(a.Cost)
+		if limited && load[to]+cost > overload*share*float64(ranks[to].Slots) {
+			continue
+		}
+		load[p.Owner[i]] -= cost
+		load[to] += cost
+		p.Owner[i] = to
 	}
 }
 
@@ -133,10 +155,15 @@ func (r *run) learn(l *loop) error {
 func historyKey(kind, pkg string) string { return kind + " " + pkg }
 
 func readHistory(path string) (history, error) {
-	packed, err := os.ReadFile(path)
+	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return history{}, nil
 	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	packed, err := io.ReadAll(io.LimitReader(f, maxHistoryBytes))
 	if err != nil {
 		return nil, err
 	}

@@ -234,11 +234,13 @@ func (r *run) distribute(p *plan.Plan) (*plan.Plan, error) {
 		ranks[i].Slots = slots[i]
 	}
 	schedule.Place(p, ranks, schedule.Gigabit)
-	hosts := make([]string, r.world.Size())
-	for i := range hosts {
-		hosts[i] = r.world.Peer(transport.Rank(i)).Host
+	if !r.cfg.All { // what is in the stores does not matter then
+		hosts := make([]string, r.world.Size())
+		for i := range hosts {
+			hosts[i] = r.world.Peer(transport.Rank(i)).Host
+		}
+		seen.goHome(p, hosts, ranks, r.cfg.Mode == superstep.Blocking)
 	}
-	seen.goHome(p, hosts)
 	begun := time.Now()
 	r.report.PlanBytes, err = sendPlan(r.world, p, r.cfg.Mode)
 	r.report.Send = time.Since(begun).Microseconds()
