@@ -3,6 +3,7 @@ package rank
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -46,6 +47,9 @@ func (b *inbox) open(l *loop) {
 
 // Receive is called on the read goroutine of a lane.
 func (b *inbox) Receive(from transport.Rank, f transport.Frame) error {
+	if from != root && slices.Contains(byRootAlone, f.Kind) {
+		return fmt.Errorf("rank %d sent a message of kind %d, which is for root to send", from, f.Kind)
+	}
 	switch f.Kind {
 	case kindAbort:
 		var m abortMessage

@@ -1,6 +1,7 @@
 package rank
 
 import (
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -11,6 +12,8 @@ import (
 	"github.com/vmihailenco/msgpack/v5"
 
 	"github.com/badbubble/distgo/plan"
+	"github.com/badbubble/distgo/plan/transcript"
+	"github.com/badbubble/distgo/rank/superstep"
 	"github.com/badbubble/distgo/sync/exchange"
 	"github.com/badbubble/distgo/transport"
 	"github.com/badbubble/distgo/transport/transporttest"
@@ -107,6 +110,16 @@ func TestWantOfALostRank(t *testing.T) {
 	}
 }
 
+// Root alone directs the others.
+func TestOnlyRootDirects(t *testing.T) {
+	_, b := member(t, transporttest.NewWorld(t, 3)[1], onePut(3))
+	for _, kind := range byRootAlone {
+		if err := b.Receive(2, frame(t, kind, overMessage{})); err == nil || !strings.Contains(err.Error(), "for root to send") {
+			t.Errorf("kind %d: %v", kind, err)
+		}
+	}
+}
+
 // Numbers from the wire are compared with the plan.
 func TestInboxChecksNumbers(t *testing.T) {
 	worlds := transporttest.NewWorld(t, 2)
@@ -129,5 +142,46 @@ func TestInboxChecksNumbers(t *testing.T) {
 		if err := c.to.Receive(c.from, c.f); err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%v: %v, expected words of %q", c.f.Kind, err, c.says)
 		}
+	}
+}
+
+// An action that is assigned to a rank that has none of its inputs: they are asked for, put, and it is executed.
+func TestAssignedActionGetsItsInputs(t *testing.T) {
+	worlds := transporttest.NewWorld(t, 3)
+	holder, atRoot := member(t, worlds[0], onePut(3))
+	taker, elsewhere := member(t, worlds[1], onePut(3))
+	path := filepath.Join("b001", "_pkg_.x")
+	if err := os.MkdirAll(filepath.Join(holder.runner.Work, "b001"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(holder.runner.Work, path), []byte("export data"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	worlds[0].Start(atRoot)
+	worlds[1].Start(elsewhere)
+	worlds[2].Start(listener{make(chan transport.Rank, 2)})
+	result := make(chan error, 1)
+	go func() { result <- taker.run(superstep.Split) }()
+	a := taker.plan.Actions[1]
+	a.Steps = []transcript.Command{{Op: transcript.Copy, Args: []string{"$WORK/b001/_pkg_.x", "$WORK/b002/copied"}}}
+	if err := holder.send(1, kindAssign, assignMessage{a, []plan.Rank{0}}); err != nil {
+		t.Fatal(err)
+	}
+	heard := time.After(patience)
+	for ended := false; !ended; {
+		select {
+		case <-holder.events: // what rank 1 tells root: exists, done, notify
+			text, err := os.ReadFile(filepath.Join(taker.runner.Work, "b002", "copied"))
+			ended = err == nil && string(text) == "export data"
+		case err := <-result:
+			t.Fatalf("rank 1 ended: %v", err)
+		case <-heard:
+			t.Fatal("the action is not executed")
+		}
+	}
+	given := errors.New("enough")
+	taker.cancel(given)
+	if err := <-result; err != given {
+		t.Errorf("rank 1 ended with %v", err)
 	}
 }

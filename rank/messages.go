@@ -30,6 +30,9 @@ const (
 	kindCutOff   transport.Kind = 49 // to root: I cannot reach a rank
 )
 
+// byRootAlone are the kinds with which root directs the others.
+var byRootAlone = []transport.Kind{kindPlan, kindCommit, kindFail, kindYield, kindAssign, kindOver, kindSurvey, kindRecover}
+
 // view is what a rank tells about itself when it joins: what must agree for
 // files to be read in place.
 type view struct {
