@@ -28,12 +28,14 @@ func (r *run) findCompiler(ctx context.Context) error {
 	if r.cfg.Pipeline == PipelineOff {
 		return nil
 	}
+	var c pipeline.Compiler
 	dir, err := r.storeDir()
-	if err != nil {
-		return Usage(err)
+	if err == nil {
+		c, err = pipeline.Ensure(ctx, pipeline.Go{Command: r.tools.Command, Root: r.tools.Root(), Version: r.tools.Version()},
+			filepath.Join(dir, "compilers"), func(text string) { r.progress.Say("distgo: %s", text) })
+	} else {
+		err = fmt.Errorf("pipelined compiler: %w; using the stock compiler", err)
 	}
-	c, err := pipeline.Ensure(ctx, pipeline.Go{Command: r.tools.Command, Root: r.tools.Root(), Version: r.tools.Version()},
-		filepath.Join(dir, "compilers"), func(text string) { r.progress.Say("distgo: %s", text) })
 	switch {
 	case err == nil:
 		r.compiler = &c

@@ -10,6 +10,7 @@ import (
 	"github.com/badbubble/distgo/rank/launch"
 	"github.com/badbubble/distgo/rank/scratch"
 	"github.com/badbubble/distgo/rank/toolchain"
+	"github.com/badbubble/distgo/sync/store"
 	"github.com/badbubble/distgo/transport"
 )
 
@@ -57,6 +58,7 @@ func failure(err error) *Error {
 		flag        *toolchain.Usage
 		place       *launch.Error
 		directory   *scratch.Error
+		keeping     *store.UsageError
 		unbuilt     *execute.Failure
 		unlike      *transport.RefusedError
 		absent      *transport.MissingError
@@ -73,7 +75,7 @@ func failure(err error) *Error {
 		code = ExitUsage
 	case errors.As(err, &refused), errors.As(err, &unbuilt):
 		code = ExitNotBuilt
-	case errors.As(err, &missing), errors.As(err, &flag), errors.As(err, &place), errors.As(err, &directory), errors.As(err, &unlike):
+	case errors.As(err, &missing), errors.As(err, &flag), errors.As(err, &place), errors.As(err, &directory), errors.As(err, &keeping), errors.As(err, &unlike):
 		code = ExitUsage
 	case errors.As(err, &absent), errors.As(err, &lost), errors.Is(err, transport.ErrClosed), errors.As(err, &node), isSystem(err):
 		code = ExitWorld

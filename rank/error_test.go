@@ -14,6 +14,7 @@ import (
 	"github.com/badbubble/distgo/rank/scratch"
 	"github.com/badbubble/distgo/rank/superstep"
 	"github.com/badbubble/distgo/rank/toolchain"
+	"github.com/badbubble/distgo/sync/store"
 	"github.com/badbubble/distgo/transport"
 )
 
@@ -30,6 +31,7 @@ func TestExitCodes(t *testing.T) {
 		{&launch.Error{Text: "rank 8 of 8"}, ExitUsage},
 		{&scratch.Error{Text: "name", Hint: "change it"}, ExitUsage},
 		{&transport.RefusedError{Code: transport.CodeFacts}, ExitUsage},
+		{&store.UsageError{Text: "no place", Hint: "say --store"}, ExitUsage},
 		{usage("no"), ExitUsage},
 		{&transport.MissingError{}, ExitWorld},
 		{&transport.LostError{Peer: 2, How: transport.LossCut, Err: errors.New("closed the connection")}, ExitWorld},

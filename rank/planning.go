@@ -55,11 +55,15 @@ func Plan(ctx context.Context, cfg Config, tools *toolchain.Toolchain) (p *plan.
 // complete puts into the transcript what the go command does not print.
 func complete(ctx context.Context, cfg Config, tools *toolchain.Toolchain, script *transcript.Script) error {
 	questions := plan.Ask(script, tools.Root())
-	dir, err := (&run{cfg: cfg}).storeDir()
-	if err != nil {
-		return err
+	keep, err := (&run{cfg: cfg}).storeDir()
+	keep = filepath.Join(keep, "cflags")
+	if err != nil || os.MkdirAll(keep, 0o777) != nil { // it is learned anew in each run, then
+		if keep, err = os.MkdirTemp(cfg.Scratch, "distgo-cflags-"); err != nil {
+			return err
+		}
+		defer os.RemoveAll(keep)
 	}
-	learned, err := tools.Learn(ctx, cfg.Request, questions, filepath.Join(dir, "cflags"))
+	learned, err := tools.Learn(ctx, cfg.Request, questions, keep)
 	if err != nil {
 		return err
 	}

@@ -79,7 +79,7 @@ func (r *run) run(ctx context.Context) (err error) {
 	if err := r.openScratch(); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, r.scratch.Close()) }()
+	defer func() { err = r.closeScratch(err) }()
 	defer func() { r.closeStore(ctx, err == nil) }()
 
 	if r.cfg.Place.Size == 1 {
@@ -106,11 +106,34 @@ func (r *run) openScratch() (err error) {
 	if err != nil {
 		return err
 	}
+	if swept, err := r.scratch.Swept(); r.cfg.Verbose && (len(swept) > 0 || err != nil) {
+		fmt.Fprintf(r.cfg.Stderr, "distgo: rank %d: cleared away what dead runs left: %v%s\n", r.cfg.Place.Rank, swept, but(err))
+	}
 	if r.cfg.KeepWork {
 		fmt.Fprintf(r.cfg.Stderr, "WORK=%s\n", r.scratch.Dir())
-		return r.scratch.Keep()
+		if err := r.scratch.Keep(); err != nil {
+			return r.closeScratch(err)
+		}
 	}
 	return nil
+}
+
+func but(err error) string {
+	if err == nil {
+		return ""
+	}
+	return fmt.Sprintf("; but %v", err)
+}
+
+// closeScratch removes the directory. What could not be removed is said, also
+// by a rank that has nothing to say on what went wrong before.
+func (r *run) closeScratch(err error) error {
+	left := r.scratch.Close()
+	if err == nil || left == nil {
+		return errors.Join(err, left)
+	}
+	fmt.Fprintf(r.cfg.Stderr, "distgo: rank %d: clearing up: %v\n", r.cfg.Place.Rank, left)
+	return err
 }
 
 // makePlan captures and places the plan, at root.
@@ -144,7 +167,10 @@ func (r *run) together(ctx context.Context) (err error) {
 		cancel(err)
 		made.Wait()
 		if made.err != nil && !errors.Is(made.err, context.Canceled) && meeting.Err() != nil {
-			return made.err
+			err = made.err
+		}
+		if r.world != nil { // it stands, but the launcher could not be told
+			err = r.leave(err)
 		}
 		return err
 	}
