@@ -235,7 +235,7 @@ func (c *Contents) method() []string {
 		"Every build compiles everything, std included, from empty caches; sources are in the page cache. distgo's pipelined compiler is made beforehand, once a toolchain.",
 		"A sample counts only if its program equals go build's byte for byte (-trimpath -ldflags=-buildid=) and the commands that were run are those that were planned.",
 		"Within a repetition all cells of a program follow each other, every second repetition backwards. Times are medians; spread is from the fastest to the slowest.",
-		"The bound is max(W/P, critical path, and for every action its earliest start, its duration and its descendants' work over P), after Fernandez and Bussell (1973), from the run's own durations.",
+		"The bound is the longest of the critical path and, for all times r and t, of r, t, and on P slots the work that cannot begin before r and that t or more must follow (with r = t = 0 it is W/P), after Fernandez and Bussell (1973), from the run's own durations.",
 	}
 	if c.Emulated {
 		method = append(method, "Nodes are emulated: with dilation F everything on a node takes F times as long as on real cores, and times are divided by F. Disk, fork and exec, network latency and time-outs are not dilated, which makes dilated cells look faster than they are; for nodes of more than one core, phases of a compile with fewer runnable threads than it was given run too fast as well.")

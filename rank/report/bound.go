@@ -1,12 +1,18 @@
 package report
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // A Bound is how fast the run's actions could have been executed, by their
 // measured durations, with no communication at all.
 //
-// LB = max(W/P, CP, max over v of (earliest start of v + d(v) + W(descendants of v)/P)),
-// the third after Fernandez and Bussell (1973).
+// LB = max(CP, max over r, t of (r + W(v: head(v) >= r, tail(v) >= t)/P + t)):
+// actions that cannot start before r, and whose end is followed by t or more,
+// must all be executed in between. Heads and tails are longest chains with
+// endless slots. With r = t = 0 it is W/P. It is Fernandez and Bussell's (1973)
+// bound over intervals of time, by way of the heads and tails of Carlier (1982).
 type Bound struct {
 	Slots int     `json:"slots"`
 	Work  int64   `json:"work_us"`          // W: sum of durations
@@ -30,8 +36,8 @@ func NewBound(actions []Action, slots int) Bound {
 	slices.SortStableFunc(order, func(a, b int) int { return int(actions[a].Group) - int(actions[b].Group) })
 
 	b := Bound{Slots: slots}
-	start := make([]int64, n) // earliest
-	from := make([]int, n)    // the dependency that decides it
+	head := make([]int64, n) // earliest start
+	from := make([]int, n)   // the dependency that decides it
 	last := -1
 	for _, i := range order {
 		a := &actions[i]
@@ -41,13 +47,13 @@ func NewBound(actions []Action, slots int) Bound {
 			if !ok {
 				continue // satisfied from a store
 			}
-			if at := start[j] + lead(&actions[j], a); at > start[i] {
-				start[i], from[i] = at, j
+			if at := head[j] + lead(&actions[j], a); at > head[i] {
+				head[i], from[i] = at, j
 			}
 		}
 		d := a.End - a.Start
 		b.Work += d
-		if end := start[i] + d; end > b.Chain {
+		if end := head[i] + d; end > b.Chain {
 			b.Chain, last = end, i
 		}
 	}
@@ -58,11 +64,44 @@ func NewBound(actions []Action, slots int) Bound {
 	if slots < 1 {
 		return b
 	}
-	b.Lower = max(b.Work/int64(slots), b.Chain)
-	for i, w := range descendants(actions, index, order) {
-		b.Lower = max(b.Lower, start[i]+actions[i].End-actions[i].Start+w/int64(slots))
-	}
+	b.Lower = max(b.Chain, between(actions, head, tails(actions, index, order), int64(slots)))
 	return b
+}
+
+// tails is, by action, how long after its end the last one cannot end earlier.
+func tails(actions []Action, index map[int32]int, order []int) []int64 {
+	tail := make([]int64, len(actions))
+	for _, i := range slices.Backward(order) {
+		a := &actions[i]
+		for _, d := range a.Deps {
+			if j, ok := index[d]; ok {
+				rest := lead(&actions[j], a) + a.End - a.Start + tail[i]
+				tail[j] = max(tail[j], rest-(actions[j].End-actions[j].Start))
+			}
+		}
+	}
+	return tail
+}
+
+// between is the largest bound that an interval from head r to tail t gives.
+func between(actions []Action, head, tail []int64, slots int64) (lower int64) {
+	byTail := make([]int, len(actions))
+	for i := range byTail {
+		byTail[i] = i
+	}
+	slices.SortFunc(byTail, func(a, b int) int { return cmp.Compare(tail[b], tail[a]) })
+	heads := slices.Clone(head)
+	slices.Sort(heads)
+	for _, r := range slices.Compact(heads) {
+		work := int64(0)
+		for _, i := range byTail {
+			if head[i] >= r {
+				work += actions[i].End - actions[i].Start
+				lower = max(lower, r+work/slots+tail[i])
+			}
+		}
+	}
+	return lower
 }
 
 // lead is how long after its start a lets c begin.
@@ -71,36 +110,4 @@ func lead(a, c *Action) int64 {
 		return a.Exported - a.Start
 	}
 	return a.End - a.Start
-}
-
-// descendants sums, by action, the durations of all that cannot start before
-// it has ended. Pipelined importers can, and are left out.
-func descendants(actions []Action, index map[int32]int, order []int) []int64 {
-	n := len(actions)
-	words := (n + 63) / 64
-	below := make([][]uint64, n)
-	sum := make([]int64, n)
-	for i := range below {
-		below[i] = make([]uint64, words)
-	}
-	for _, i := range slices.Backward(order) {
-		for _, d := range actions[i].Deps {
-			j, ok := index[d]
-			if !ok || actions[j].Exported > 0 && actions[i].Kind != "link" {
-				continue
-			}
-			below[j][i/64] |= 1 << (i % 64)
-			for w := range below[j] {
-				below[j][w] |= below[i][w]
-			}
-		}
-	}
-	for i := range below {
-		for j := range actions {
-			if below[i][j/64]>>(j%64)&1 == 1 {
-				sum[i] += actions[j].End - actions[j].Start
-			}
-		}
-	}
-	return sum
 }

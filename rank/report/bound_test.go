@@ -65,14 +65,14 @@ func (g graph) earliest(i int) (at int64) {
 	return at
 }
 
-// waits reports whether i cannot start before j has ended, by a chain of dependencies that each wait for an end.
-func (g graph) waits(i, j int) bool {
-	for d, lead := range g.after[i] {
-		if lead == g.cost[d] && (d == j || g.waits(d, j)) {
-			return true
+// follows is how long after the end of i the last one cannot end earlier.
+func (g graph) follows(i int) (rest int64) {
+	for c := range g.cost {
+		if lead, ok := g.after[c][i]; ok {
+			rest = max(rest, lead+g.cost[c]+g.follows(c)-g.cost[i])
 		}
 	}
-	return false
+	return rest
 }
 
 // lower is the bound by its formula.
@@ -82,14 +82,18 @@ func (g graph) lower(slots int64) (lower, work, chain int64) {
 		chain = max(chain, g.earliest(i)+g.cost[i])
 	}
 	lower = max(chain, work/slots)
-	for j := range g.cost {
-		below := int64(0)
-		for i := range g.cost {
-			if g.waits(i, j) {
-				below += g.cost[i]
+	for first := range g.cost {
+		for last := range g.cost {
+			r, t, inside := g.earliest(first), g.follows(last), int64(0)
+			for i := range g.cost {
+				if g.earliest(i) >= r && g.follows(i) >= t {
+					inside += g.cost[i]
+				}
+			}
+			if inside > 0 {
+				lower = max(lower, r+inside/slots+t)
 			}
 		}
-		lower = max(lower, g.earliest(j)+g.cost[j]+below/slots)
 	}
 	return lower, work, chain
 }
