@@ -21,13 +21,14 @@ demo: distgo ## build a real program (distgo itself) on four ranks of this machi
 test: ## what the README calls: all tests of the fast tier, with the race detector
 	$(GO) test -race -short ./...
 
-check: ## what CI runs: format, vet, staticcheck, tests, a sample of the identity table
+check: ## what CI runs: format, vet, staticcheck, tests, samples of the identity table and the matrix
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); exit 1; }
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 	$(MAKE) test
 	$(MAKE) distgo
 	testdata/identity.sh --self
+	SIZES=3 testdata/matrix.sh --sample
 
 check-all: check identity ## everything, the slow tier too (hours on two cores)
 	$(GO) test ./...

@@ -175,6 +175,10 @@ table() {
 	row same "-race with cgo" cgo CGO_ENABLED=1 . -race
 	row same "-asan" cgo CGO_ENABLED=1 . -asan
 	row fails "-msan, which needs clang" plain "CGO_ENABLED=1 CC=gcc" . -msan
+	if have clang; then
+		row same "-msan with clang" cgo "CGO_ENABLED=1 CC=clang CXX=clang++" . -msan
+		row same "cgo with clang" cgo "CGO_ENABLED=1 CC=clang CXX=clang++" .
+	fi
 	row same "-buildmode=c-archive" export CGO_ENABLED=1 . -buildmode=c-archive
 	row same "-buildmode=c-shared" export CGO_ENABLED=1 . -buildmode=c-shared
 	row same "-buildmode=plugin" plugin CGO_ENABLED=1 . -buildmode=plugin
@@ -218,7 +222,7 @@ while [ $# -gt 0 ]; do
 	case $1 in
 	-h | --help) usage; exit 0 ;;
 	--plan) plan=1 ;;
-	--sample) words+=("packages, generics" "-o DIR/" "cgo: C" "-toolexec in") ;;
+	--sample) words+=("-o DIR/" "cgo: C" "vendored tree" "-toolexec in") ;;
 	*) words+=("$1") ;;
 	esac
 	shift
