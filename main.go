@@ -79,7 +79,7 @@ func run(args []string) int {
 	flags, goFlags := cutDashes(args)
 	var cli commandLine
 	parser, err := kong.New(&cli, kong.Name("distgo"), kong.Description(description),
-		kong.Vars{"version": version()}, kong.UsageOnError(), kong.ShortUsageOnError())
+		kong.Vars{"version": version()}, kong.UsageOnError(), kong.ShortUsageOnError(), kong.Help(help))
 	if err != nil {
 		return complain(fmt.Errorf("command line: %w", err), rank.ExitInternal)
 	}
@@ -95,6 +95,16 @@ func run(args []string) int {
 		return report(err)
 	}
 	return rank.ExitBuilt
+}
+
+// help prints what --help asks for. A build being the default, its flags are distgo's own.
+func help(options kong.HelpOptions, ctx *kong.Context) error {
+	if app := ctx.Model; ctx.Selected() == nil {
+		options.Compact, options.NoExpandSubcommands = true, true
+		i := slices.IndexFunc(app.Children, func(n *kong.Node) bool { return n.Name == "build" })
+		app.Flags = slices.Concat(app.Flags[:1], app.Children[i].Flags, app.Flags[1:])
+	}
+	return kong.DefaultHelpPrinter(options, ctx)
 }
 
 // environment is what commands are run with.
