@@ -17,11 +17,13 @@ import (
 type leader struct {
 	state    *superstep.Root
 	steps    [][]transcript.Command // by action: the commands, for moves
-	exists   []bool                 // by artifact
 	records  []report.Action
 	words    []words
 	moved    int
-	progress *report.Progress
+	troubles []int // by rank: actions that it gave back
+
+	abortOnLoss bool
+	progress    *report.Progress
 
 	// farewells gets each peer's last message, and word of its loss; its
 	// capacity is both of every peer, so that nobody who says goodbye is kept
@@ -74,15 +76,14 @@ func (l *loop) hear(from plan.Rank, body any) error {
 }
 
 func (l *loop) exists(on plan.Rank, f plan.ArtifactID) error {
-	if l.lead.exists[f] {
-		return nil
-	}
-	l.lead.exists[f] = true
 	return l.orders(l.lead.state.Exists(f, on), nil)
 }
 
 func (l *loop) done(on plan.Rank, m doneMessage) error {
 	a := &l.plan.Actions[m.Action]
+	if m.Trouble != "" {
+		return l.givenBack(on, m)
+	}
 	if m.Output != "" {
 		l.lead.words = append(l.lead.words, words{a.ID, m.Output})
 	}

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/badbubble/distgo/plan"
@@ -241,16 +239,17 @@ func (l *loop) offerOne(out plan.ArtifactID) (size int64, err error) {
 func (l *loop) finished(m doneMessage, err error) error {
 	l.free = append(l.free, m.Slot)
 	a := &l.plan.Actions[m.Action]
+	if trouble, lasting := l.nodeTrouble(a, err); trouble != "" {
+		m.Trouble, m.Lasting = trouble, lasting
+		if err := l.tell(kindDone, m); err != nil {
+			return err
+		}
+		return l.effects(l.rank.GaveBack(a.ID))
+	}
 	if err != nil {
 		failed, ok := errors.AsType[*execute.Failure](err)
 		if !ok {
 			return err
-		}
-		if failed.Signal != "" {
-			return &nodeError{fmt.Sprintf("a tool compiling %s was ended by a signal (%s) that distgo did not send; is the node out of memory?", a.Package, failed.Signal)}
-		}
-		if trouble := nodeTrouble(failed.Output); trouble != "" {
-			return &nodeError{fmt.Sprintf("a tool compiling %s had %s, in or near the scratch directory %s; --scratch names another", a.Package, trouble, l.runner.Work)}
 		}
 		m.Output = failed.Output
 		if err := l.tell(kindDone, m); err != nil {
@@ -271,21 +270,6 @@ func (l *loop) finished(m doneMessage, err error) error {
 		return err
 	}
 	return l.effects(l.rank.Finished(a.ID, true))
-}
-
-// nodeTrouble finds in the words of a tool that failed what says nothing about
-// the code it was given: the system's own words, which tools put last in a line.
-func nodeTrouble(output string) string {
-	for _, trouble := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EROFS, syscall.EIO} {
-		words := strings.ToLower(trouble.Error()) // the C library's begin with a capital
-		for line := range strings.Lines(strings.ToLower(output)) {
-			before, found := strings.CutSuffix(strings.TrimRight(line, "'\n"), words)
-			if found && strings.HasSuffix(strings.TrimRight(before, "'"), ": ") {
-				return trouble.Error()
-			}
-		}
-	}
-	return ""
 }
 
 // send queues a message for a peer.

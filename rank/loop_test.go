@@ -32,7 +32,7 @@ func independent(n int, steps ...transcript.Command) *plan.Plan {
 func alone(t *testing.T, p *plan.Plan, slots int) *loop {
 	l := &loop{plan: p, slots: slots, runner: &execute.Runner{Work: t.TempDir()}, events: make(chan func() error), begun: time.Now()}
 	l.exchange = exchange.New(nil, l.runner.Work, func(id int32) (exchange.File, bool) { return l.file(plan.ArtifactID(id)), true })
-	l.lead = &leader{state: superstep.NewRoot(p, []int{slots}, superstep.Split), exists: make([]bool, len(p.Artifacts))}
+	l.lead = &leader{state: superstep.NewRoot(p, []int{slots}, superstep.Split), troubles: make([]int, 1)}
 	for i := range p.Actions {
 		l.lead.steps = append(l.lead.steps, p.Actions[i].Steps)
 	}
@@ -69,32 +69,5 @@ func TestLoopAlone(t *testing.T) {
 	}
 	if !l.over || !l.built || len(l.lead.records) != 5 {
 		t.Errorf("over %v, built %v, %d actions recorded", l.over, l.built, len(l.lead.records))
-	}
-}
-
-// A node whose disk is full makes no statement about the code.
-func TestNodeTrouble(t *testing.T) {
-	for _, words := range []string{
-		"# net/http\ncompile: writing output: write $WORK/b045/_pkg_.x: no space left on device\n",
-		"# internal/cpu\nasm: writing output: write $WORK/b003/cpu.o: no space left on device\n",
-		"# m\nlink: mapping output file failed: disk quota exceeded\n",
-		"# m\ngcc: fatal error: error writing to /tmp/ccJJExPu.s: No space left on device\n",
-		"# m\n/tmp/x.s: Fatal error: can't fill 256 bytes in section .data of c.o: 'No space left on device'\n",
-		"# m\nopen $WORK/b001/importcfg: input/output error",
-	} {
-		l := &loop{plan: independent(1), runner: &execute.Runner{Work: "/local/me/distgo"}}
-		err := l.finished(doneMessage{}, &execute.Failure{Output: words})
-		if err == nil || failure(err).Code != ExitWorld || !strings.Contains(err.Error(), "/local/me/distgo") {
-			t.Errorf("%s: exit code %d, %v", words, failure(err).Code, err)
-		}
-	}
-	for _, words := range []string{
-		"# m\n./x.go:4:2: \"no space left on device\" (untyped string constant) is not used\n",
-		"# m\n./x.go:4:2: undefined: space\n",
-		"",
-	} {
-		if trouble := nodeTrouble(words); trouble != "" {
-			t.Errorf("%s: %s", words, trouble)
-		}
 	}
 }

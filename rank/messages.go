@@ -70,6 +70,8 @@ type doneMessage struct {
 	Threads  int           `msgpack:"t"`
 	Commands int           `msgpack:"c"`
 	Sizes    []int64       `msgpack:"z,omitempty"` // of its outputs
+	Trouble  string        `msgpack:"y,omitempty"` // the node's: the action is given back, neither made nor refused
+	Lasting  bool          `msgpack:"l,omitempty"` // the trouble is the node's whatever it executes
 }
 
 type stepMessage struct {

@@ -21,21 +21,36 @@ func isLost(err error) bool {
 	return ok
 }
 
+// size is how many ranks there are.
+func (l *loop) size() int {
+	if l.world == nil {
+		return 1
+	}
+	return l.world.Size()
+}
+
 // lost is what root does when a rank can no longer be reached, by root or by
 // the rank that says so: it is left out.
 func (l *loop) lost(by plan.Rank, m cutOffMessage) error {
-	d := l.lead
-	if m.Rank <= root || int(m.Rank) >= l.world.Size() || !d.state.Alive(m.Rank) {
+	if m.Rank <= root || int(m.Rank) >= l.size() || !l.lead.state.Alive(m.Rank) {
 		return nil
 	}
-	d.progress.Say("distgo: going on without rank %d (%s): %s", m.Rank, l.world.Peer(transport.Rank(m.Rank)).Host, m.Cause)
+	farewell := ""
 	if by != l.self {
-		text := fmt.Sprintf("rank %d was left out: rank %d cannot reach it", m.Rank, by)
-		if err := l.send(m.Rank, kindAbort, abortMessage{ExitWorld, text}); err != nil {
+		farewell = fmt.Sprintf("rank %d was left out: rank %d cannot reach it", m.Rank, by)
+	}
+	return l.leaveOut(m.Rank, m.Cause, farewell)
+}
+
+// leaveOut goes on without a rank. It is told so, in case it lives.
+func (l *loop) leaveOut(r plan.Rank, cause, farewell string) error {
+	l.lead.progress.Say("distgo: going on without rank %d (%s): %s", r, l.world.Peer(transport.Rank(r)).Host, cause)
+	if farewell != "" {
+		if err := l.send(r, kindAbort, abortMessage{ExitWorld, farewell}); err != nil {
 			return err
 		}
 	}
-	return l.orders(d.state.Lost(m.Rank), nil)
+	return l.orders(l.lead.state.Lost(r), nil)
 }
 
 // surveyed answers root's question what is here.
@@ -56,8 +71,10 @@ func (l *loop) reassign(rec superstep.Recovery) error {
 			moved++
 		}
 	}
-	l.lead.progress.Say("distgo: %d actions go to other ranks, %d of them are executed again", moved, rec.Redone)
-	for to := range l.world.Size() {
+	if rec.Lost {
+		l.lead.progress.Say("distgo: %d actions go to other ranks, %d of them are executed again", moved, rec.Redone)
+	}
+	for to := range l.size() {
 		if !l.lead.state.Alive(plan.Rank(to)) {
 			continue
 		}
@@ -79,7 +96,7 @@ func (l *loop) reassign(rec superstep.Recovery) error {
 // recover takes on what root decided.
 func (l *loop) recover(m recoverMessage) error {
 	for _, o := range m.Recovery.Owners {
-		if o.Action < 0 || int(o.Action) >= len(l.plan.Actions) || o.Rank < 0 || int(o.Rank) >= l.world.Size() {
+		if o.Action < 0 || int(o.Action) >= len(l.plan.Actions) || o.Rank < 0 || int(o.Rank) >= l.size() {
 			return fmt.Errorf("action %d of %d went to rank %d", o.Action, len(l.plan.Actions), o.Rank)
 		}
 	}

@@ -325,10 +325,12 @@ func (r *run) lead(l *loop) error {
 		}
 	}
 	l.lead = &leader{
-		state:     superstep.NewRoot(l.plan, slots, r.cfg.Mode),
-		exists:    make([]bool, len(l.plan.Artifacts)),
-		progress:  r.progress,
-		farewells: make(chan farewell, 2*r.cfg.Place.Size),
+		state:    superstep.NewRoot(l.plan, slots, r.cfg.Mode),
+		troubles: make([]int, len(slots)),
+
+		abortOnLoss: r.cfg.AbortOnLoss,
+		progress:    r.progress,
+		farewells:   make(chan farewell, 2*r.cfg.Place.Size),
 	}
 	for i := range l.plan.Actions {
 		l.lead.steps = append(l.lead.steps, l.plan.Actions[i].Steps)

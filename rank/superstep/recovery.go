@@ -23,6 +23,7 @@ type Recovery struct {
 	Owners  []Owner  // whose the actions are that a loss touches
 	Holders []Holder // artifacts that lost ranks made, and who has them
 	Redone  int      // of the actions, those that had been executed
+	Lost    bool     // a rank was lost; else an action was given back
 }
 
 // An Owner is the rank that an action belongs to. An action that stays where it
@@ -135,6 +136,7 @@ func (r *Root) Held(epoch int, by plan.Rank, artifacts []plan.ArtifactID) Orders
 	}
 	if r.asked--; r.asked == 0 {
 		r.recover()
+		r.out.Recover.Lost = true
 		r.balance()
 		r.close()
 	}
@@ -161,7 +163,7 @@ func (r *Root) recover() {
 	}
 	var orphans []plan.ActionID
 	for i := range r.plan.Actions {
-		if !r.ended[i] && !r.alive[r.owner[i]] {
+		if !r.ended[i] && (!r.alive[r.owner[i]] || r.homeless[i] && r.moving[i] < 0) {
 			orphans = append(orphans, plan.ActionID(i))
 		}
 	}
@@ -173,9 +175,13 @@ func (r *Root) recover() {
 	})
 	work := r.outstanding()
 	for _, a := range orphans {
-		to := r.lightest(work)
+		to := r.owner[a]
+		if r.plan.Actions[a].Kind != plan.Link || !r.alive[to] { // a link stays where its program is to be
+			to = r.lightest(work, r.tried[a])
+		}
 		work[to] += r.plan.Actions[a].Cost
-		r.owner[a], r.moving[a], r.settled[a] = to, -1, false
+		r.owner[a], r.moving[a], r.homeless[a] = to, -1, false
+		r.settled[a] = len(r.tried[a]) > 0 // it would be moved back
 		rec.Owners = append(rec.Owners, Owner{Action: a, Rank: to})
 		delete(touched, a)
 	}
@@ -224,15 +230,19 @@ func (r *Root) outstanding() []int64 {
 	return work
 }
 
-// lightest finds the rank with the least work a slot.
-func (r *Root) lightest(work []int64) plan.Rank {
-	best := plan.Rank(0) // root lives as long as this code runs
+// lightest finds the rank with the least work a slot, but for those to avoid
+// if there is another.
+func (r *Root) lightest(work []int64, avoid []plan.Rank) plan.Rank {
+	best := plan.Rank(-1)
 	for i := range work {
-		if r.alive[i] && work[i]*int64(r.slots[best]) < work[best]*int64(r.slots[i]) {
+		if !r.alive[i] || slices.Contains(avoid, plan.Rank(i)) {
+			continue
+		}
+		if best < 0 || work[i]*int64(r.slots[best]) < work[best]*int64(r.slots[i]) {
 			best = plan.Rank(i)
 		}
 	}
-	return best
+	return max(best, 0) // root lives as long as this code runs
 }
 
 // reload counts anew what is missing and what is ready.

@@ -40,12 +40,14 @@ type Root struct {
 	ended    []bool      // by action: executed or dropped
 	dropped  []bool      // by action: will not be executed, or its result not used
 	failed   []plan.ActionID
-	missing  []int       // by action: inputs that do not exist anywhere
-	holder   []plan.Rank // by artifact that exists: who made it, or has it
-	exists   []bool      // by artifact
-	alive    []bool      // by rank
-	epoch    int         // ranks lost
-	asked    int         // answers to the survey that are still out
+	tried    [][]plan.Rank // by action: ranks that gave it back
+	homeless []bool        // by action: given back, nobody's until root has decided
+	missing  []int         // by action: inputs that do not exist anywhere
+	holder   []plan.Rank   // by artifact that exists: who made it, or has it
+	exists   []bool        // by artifact
+	alive    []bool        // by rank
+	epoch    int           // ranks lost
+	asked    int           // answers to the survey that are still out
 	answers  map[plan.ArtifactID]plan.Rank
 	moving   []plan.Rank // by action: the rank it is being moved to, -1
 	settled  []bool      // by action: started or moved once; stays where it is
@@ -75,6 +77,9 @@ func NewRoot(p *plan.Plan, slots []int, mode Mode) *Root {
 		reached: make([]plan.Superstep, len(slots)),
 		open:    make([]int, len(p.Groups())),
 		left:    len(p.Actions),
+
+		tried:    make([][]plan.Rank, len(p.Actions)),
+		homeless: make([]bool, len(p.Actions)),
 	}
 	for i := range r.alive {
 		r.alive[i] = true
@@ -174,6 +179,11 @@ func (r *Root) Yielded(a plan.ActionID, by plan.Rank, ok bool) (Orders, error) {
 	r.moving[a] = -1
 	if !r.alive[to] {
 		to = by // it gave the action up to a rank that is lost meanwhile
+	}
+	if r.homeless[a] { // it had started, and was given back
+		r.dequeue(to, a)
+		r.rehouse()
+		return r.take(), nil
 	}
 	if !ok || r.ended[a] { // started meanwhile, or dropped
 		r.dequeue(to, a)

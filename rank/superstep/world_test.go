@@ -19,8 +19,9 @@ type world struct {
 	plan  *plan.Plan
 	mode  Mode
 	fail  map[plan.ActionID]bool
-	kills map[plan.Rank]int // by rank: after how many events it is lost
-	early bool              // exports appear before the action ends, as with the pipelined compiler
+	flaky map[plan.ActionID]int // by action: how often it is given back before it is executed
+	kills map[plan.Rank]int     // by rank: after how many events it is lost
+	early bool                  // exports appear before the action ends, as with the pipelined compiler
 	ranks []*Rank
 	root  *Root
 	links map[[2]plan.Rank][]func() // messages in flight, by sender and receiver
@@ -31,7 +32,10 @@ type world struct {
 	moves int
 	over  bool
 	dead  []bool
-	again int // actions executed a second time after a loss
+
+	returns []returned                  // actions given back
+	last    map[plan.ActionID]plan.Rank // by action: who executed it
+	again   int                         // actions executed a second time after a loss
 }
 
 func randomPlan(rng *rand.Rand, actions, size int) *plan.Plan {
@@ -77,6 +81,7 @@ func newWorld(t *testing.T, seed uint64, actions, size int, mode Mode) *world {
 	w := &world{
 		t: t, rng: rng, plan: randomPlan(rng, actions, size), mode: mode,
 		fail: map[plan.ActionID]bool{}, links: map[[2]plan.Rank][]func(){},
+		last: map[plan.ActionID]plan.Rank{},
 		dead: make([]bool, size), busy: make([][]func(), size), runs: map[plan.ActionID]int{}, order: make([][]plan.Superstep, size),
 	}
 	if err := w.plan.Validate(size); err != nil {
@@ -200,7 +205,6 @@ func (w *world) effects(self plan.Rank, e Effects, err error) {
 
 func (w *world) execute(self plan.Rank, s Start) {
 	a := &w.plan.Actions[s.Action]
-	w.runs[a.ID]++
 	r := w.ranks[self]
 	for _, in := range a.Inputs {
 		if !r.Holds(in) {
@@ -216,6 +220,16 @@ func (w *world) execute(self plan.Rank, s Start) {
 		w.effects(self, e, err)
 	}
 	end := func() {
+		if w.flaky[a.ID] > 0 {
+			w.flaky[a.ID]--
+			w.returns = append(w.returns, returned{a.ID, self})
+			w.send(self, 0, func() { o, err := w.root.GaveBack(a.ID, self); w.orders(o, err) })
+			e, err := r.GaveBack(a.ID)
+			w.effects(self, e, err)
+			return
+		}
+		w.runs[a.ID]++
+		w.last[a.ID] = self
 		ok := !w.fail[a.ID]
 		for i, out := range a.Outputs {
 			if ok && !(i == 0 && w.early) {
