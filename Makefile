@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 GO ?= go
 
-.PHONY: all distgo help demo test check check-all identity matrix launchers fuzz clean
+.PHONY: all distgo help demo test check check-all identity matrix launchers figures fuzz clean
 
 all: distgo
 
@@ -42,6 +42,9 @@ identity: distgo ## same bytes as go build: PROGRAMS=dir:main... for programs of
 
 launchers: distgo ## under the real mpirun, mpiexec.hydra, srun, prun's stand-in and ssh (installs them, as root)
 	testdata/launchers.sh $(if $(filter 0,$(shell id -u)),--install) $(LAUNCHERS)
+
+figures: distgo ## measure on an emulated cluster and draw (root, a quiet machine, an hour or two; ONLY="small draw", TIER=short)
+	bench/emulated.sh $(ONLY)
 
 clean: ## remove what make made
 	rm -rf distgo out

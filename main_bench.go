@@ -38,6 +38,7 @@ type experiment struct {
 	Programs    []string      `arg:"" optional:"" name:"program" help:"Programs of the manifest (distgo bench fetch --list), as alist or alist@2024, or directories of your own, as ./server:./cmd/server."`
 	Output      string        `short:"o" default:"samples.jsonl" placeholder:"FILE" help:"Where samples go, one line each. Default: samples.jsonl."`
 	Left        bool          `help:"Print how many samples are still to be taken, and take none."`
+	Estimate    bool          `help:"As --left, and about how many seconds they take (0: nobody knows)."`
 	Resume      bool          `help:"Go on with a file that holds samples already."`
 	Repetitions int           `short:"r" default:"3" placeholder:"N" help:"Samples of each cell."`
 	Checkouts   string        `placeholder:"DIR" help:"Where distgo bench fetch puts programs. Default: distgo-bench in the user's cache directory."`
@@ -111,9 +112,12 @@ func (c *experiment) measure(env *environment, m bench.Matrix) (err error) {
 		File: c.Output, Resume: c.Resume, Limit: c.Limit, StopAfter: c.StopAfter,
 		Exe: exe, Version: version(), Out: os.Stderr,
 	}
-	if c.Left {
-		left, err := e.Left()
-		if err == nil {
+	if c.Left || c.Estimate {
+		left, takes, err := e.Left(env.ctx)
+		switch {
+		case err == nil && c.Estimate:
+			fmt.Println(left, int(takes.Seconds()))
+		case err == nil:
 			fmt.Println(left)
 		}
 		return err

@@ -1,24 +1,132 @@
 #!/usr/bin/env bash
-# The figures of the README, measured on an emulated cluster on this machine: wego at 1, 2, 4 and 8 nodes of one core and 4 of
-# two, in both barrier modes, three times; alist at 1, 4 and 8 nodes once; go build beside each. One to two hours on two
-# cores, which must have nothing else to do. Needs root, iproute2 and control groups. Run it again after a break: it goes on.
-#
-#   bench/emulated.sh [DIRECTORY]     # default: out/bench
+# emulated.sh: the README's figures, from nothing, on an emulated cluster on this machine.
 set -euo pipefail
-case ${1-} in
--h | --help)
-	sed -n '2,7s/^# \{0,1\}//p' "$0"
-	exit
-	;;
-esac
-cd "$(dirname "$0")/.."
-out=${1-out/bench}
-distgo=${DISTGO-./distgo}
-mkdir -p "$out"
 
-"$distgo" bench fetch --no-build wego alist
-"$distgo" bench run wego --through emulate --nodes 1,2,4,8 --cores 1 --shape 4x2 -r "${REPETITIONS-3}" -o "$out/wego.jsonl" --resume
-"$distgo" bench run alist --through emulate --nodes 1,4,8 --cores 1 -r 1 -o "$out/alist.jsonl" --resume
-# What the undilated parts are worth: the same cells under twice the factor.
-"$distgo" bench run wego --through emulate --shape 4x1 --barrier split --dilation 4 -r "${REPETITIONS-3}" -o "$out/wego-f4.jsonl" --resume
-"$distgo" bench report --paper "$out" -o "$out/report"
+usage() {
+	cat <<'USAGE'
+usage: bench/emulated.sh [STEP ...]      steps: fetch small large dilation draw publish; default: all but publish
+
+Measures distgo beside go build and draws what came out. Run it again after a break: it goes on. The machine must have
+nothing else to do. Needs root, iproute2 and control groups.
+
+  small      wego on 1, 2, 4, 8 nodes of one core and 4 of two, both barrier modes, three times
+  large      alist on 1, 4, 8 nodes of one core, both barrier modes, once
+  dilation   wego on 4 nodes of one core under twice the factor: what is not dilated is worth that
+  draw       the figures and the report, of what there is
+  publish    copies the README's pictures to doc/figures
+
+Both baselines are measured beside each world: go build -a on one node of its shape, and on one that has all its cores.
+How long it takes is printed before it begins (one to two hours on two cores).
+
+Variables: OUT=DIR (out/bench), TIER=short (small alone, once, 1 and 4 nodes), SMALL=PROGRAM and LARGE=PROGRAM (others
+than wego and alist: names of the manifest, or directories with a slash), REPETITIONS=N, PUBLISH=DIR, DISTGO=FILE.
+USAGE
+}
+
+die() {
+	echo "emulated.sh: $*" >&2
+	exit 2
+}
+
+steps=()
+for arg; do
+	case $arg in
+	-h | --help)
+		usage
+		exit 0
+		;;
+	fetch | small | large | dilation | draw | publish) steps+=("$arg") ;;
+	*) die "unknown step $arg: fetch, small, large, dilation, draw or publish" ;;
+	esac
+done
+((${#steps[@]})) || steps=(fetch small large dilation draw)
+
+cd "$(dirname -- "${BASH_SOURCE[0]}")/.."
+distgo=${DISTGO-./distgo} out=${OUT-out/bench} publish=${PUBLISH-doc/figures}
+small=${SMALL-wego} large=${LARGE-alist}
+small_worlds=(--nodes 1,2,4,8 --cores 1 --shape 4x2) repetitions=${REPETITIONS-3}
+case ${TIER-full} in
+full) ;;
+short)
+	small_worlds=(--nodes 1,4 --cores 1) repetitions=${REPETITIONS-1} large=''
+	wanted=()
+	for step in "${steps[@]}"; do
+		if [[ $step != large && $step != dilation ]]; then wanted+=("$step"); fi
+	done
+	steps=(${wanted[@]+"${wanted[@]}"})
+	;;
+*) die "TIER=$TIER: full or short" ;;
+esac
+[[ -x $distgo ]] || die "there is no $distgo: run make"
+
+# measure STEP [OPTION ...] is one experiment, into a file of its own.
+measure() {
+	local step=$1
+	shift
+	case $step in
+	small) set -- "$small" "${small_worlds[@]}" -r "$repetitions" "$@" ;;
+	large) set -- "$large" --nodes 1,4,8 --cores 1 -r 1 "$@" ;;
+	dilation) set -- "$small" --shape 4x1 --barrier split --dilation 4 --no-baselines -r "$repetitions" "$@" ;;
+	esac
+	"$distgo" bench run --through emulate -o "$out/$step.jsonl" --resume "$@"
+}
+
+# estimate prints how long the steps' samples will take.
+estimate() {
+	local step samples seconds all=0
+	for step in "${steps[@]}"; do
+		[[ $step =~ ^(small|large|dilation)$ ]] || continue
+		read -r samples seconds < <(measure "$step" --estimate)
+		echo "$step: $samples samples, about $(((seconds + 59) / 60)) minutes"
+		all=$((all + seconds))
+	done
+	if ((all > 0)); then echo "all of it: about $(((all + 59) / 60)) minutes"; fi
+}
+
+# fetched NAME ...: names of the manifest among programs.
+fetched() {
+	local name
+	for name; do
+		if [[ $name != */* ]]; then echo "$name"; fi
+	done
+}
+
+published() { # what the README shows, by step
+	local of
+	case $1 in
+	small) of=(time speedup exchange supersteps-8x1-blocking supersteps-8x1-split gantt-8x1-split) ;;
+	large) of=(time exchange distribute speedup gantt-8x1-split) ;;
+	esac
+	local program=$2 figure
+	for figure in "${of[@]}"; do echo "$program-emulate-$figure.png"; done
+}
+
+mkdir -p "$out"
+estimated=''
+for step in "${steps[@]}"; do
+	case $step in
+	fetch)
+		mapfile -t names < <(fetched "$small" ${large:+"$large"})
+		if ((${#names[@]})); then "$distgo" bench fetch --no-build "${names[@]}"; fi
+		;;
+	small | large | dilation)
+		[[ -n $estimated ]] || estimate
+		estimated=yes
+		measure "$step"
+		;;
+	draw)
+		"$distgo" bench report --paper "$out" -o "$out/report"
+		;;
+	publish)
+		mkdir -p "$publish"
+		for picture in $(published small "$(basename "$small")") ${large:+$(published large "$(basename "$large")")}; do
+			if [[ -e $out/report/figures/$picture ]]; then
+				cp -- "$out/report/figures/$picture" "$publish/"
+			else
+				echo "emulated.sh: there is no picture $picture" >&2
+			fi
+		done
+		du -ch "$publish"/*.png | tail -n 1
+		;;
+	esac
+done

@@ -34,14 +34,28 @@ type Experiment struct {
 	prepare func(context.Context, *Program) (reference string, err error) // for tests, in refer's place
 }
 
-// Left counts the samples that the file does not hold yet. Cells that do not fit are none.
-func (e *Experiment) Left() (int, error) {
+// Left counts the samples that the file does not hold yet, and guesses how long they take; 0 means that nobody knows.
+// Cells that do not fit are none.
+func (e *Experiment) Left(ctx context.Context) (samples int, takes time.Duration, err error) {
 	cells, _ := e.Matrix.Cells(e.Launcher)
 	held, _, err := sample.Read(e.File)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return 0, config("%v", err)
+		return 0, 0, config("%v", err)
 	}
-	return len(Remaining(Turns(cells, e.Repetitions), held)), nil
+	turns := Remaining(Turns(cells, e.Repetitions), held)
+	return len(turns), e.estimate(ctx, held).left(turns), nil
+}
+
+// estimate asks the go command of programs that nothing is known of.
+func (e *Experiment) estimate(ctx context.Context, held []sample.Sample) *estimate {
+	packages := map[string]int{}
+	for i := range e.Matrix.Programs {
+		p := &e.Matrix.Programs[i]
+		if !slices.ContainsFunc(held, func(s sample.Sample) bool { return s.Program == p.Name }) {
+			packages[p.Name] = countPackages(ctx, p)
+		}
+	}
+	return newEstimate(held, packages)
 }
 
 // Run takes the samples that the file does not hold yet.
@@ -83,7 +97,11 @@ func (e *Experiment) Run(ctx context.Context) (err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(o.work)) }()
 
-	p := newProgress(e.Out, turns, held)
+	guess := e.estimate(ctx, held)
+	if d := guess.left(turns); d > 0 {
+		fmt.Fprintf(e.Out, "%d samples are to be taken, in about %s\n", len(turns), roughly(d))
+	}
+	p := newProgress(e.Out, turns, guess)
 	defer p.end()
 	refused := 0
 	for i, turn := range turns {

@@ -138,7 +138,7 @@ func TestResumeAfterBreak(t *testing.T) {
 	if err := e.Run(t.Context()); !errors.Is(err, broken) {
 		t.Fatalf("%v", err)
 	}
-	if left, err := e.Left(); err != nil || left != 5 {
+	if left, _, err := e.Left(t.Context()); err != nil || left != 5 {
 		t.Errorf("%d left, %v", left, err)
 	}
 	// And the last sample was cut off, as by a full disk.
@@ -156,7 +156,7 @@ func TestResumeAfterBreak(t *testing.T) {
 	if samples, torn, err := sample.Read(e.File); err != nil || torn != nil || len(samples) != 8 {
 		t.Errorf("%d samples, %v, %v", len(samples), torn, err)
 	}
-	if left, err := e.Left(); err != nil || left != 0 {
+	if left, _, err := e.Left(t.Context()); err != nil || left != 0 {
 		t.Errorf("%d left, %v", left, err)
 	}
 }
@@ -235,17 +235,47 @@ func TestStopAfter(t *testing.T) {
 }
 
 func TestEstimate(t *testing.T) {
-	a, b := sample.Cell{Program: "a", Nodes: 1}, sample.Cell{Program: "a", Nodes: 2}
-	other := sample.Cell{Program: "b"}
-	e := newEstimate(nil)
-	if e.left([]Turn{{a, 1}}) != 0 {
+	a, b := sample.Cell{Program: "a", Nodes: 1, Cores: 1, Dilation: 1, Cache: sample.Cold}, sample.Cell{Program: "a", Nodes: 2, Cores: 1, Dilation: 1, Cache: sample.Cold}
+	slow := sample.Cell{Program: "a", Nodes: 16, Cores: 1, Dilation: 8, Cache: sample.Cold}
+	other := sample.Cell{Program: "b", Nodes: 1, Cores: 1, Dilation: 1}
+	e := newEstimate(nil, map[string]int{"a": 100})
+	if e.left([]Turn{{other, 1}}) != 0 {
 		t.Error("something is known of nothing")
 	}
-	for _, s := range []sample.Sample{{Cell: a, Elapsed: 10e6}, {Cell: a, Elapsed: 20e6}, {Cell: b, Elapsed: 30e6}} {
+	for _, c := range []struct {
+		cell sample.Cell
+		want time.Duration
+	}{{a, 18 * time.Second}, {b, 9 * time.Second}, {slow, 36 * time.Second}} {
+		if got := e.of(c.cell); got != c.want {
+			t.Errorf("by its packages %s takes %s, expected %s", c.cell, got, c.want)
+		}
+	}
+	for _, s := range []sample.Sample{{Cell: a, Elapsed: 10e6, CPU: 12e6}, {Cell: a, Elapsed: 20e6, CPU: 20e6}} {
 		e.add(&s)
 	}
-	if got := e.left([]Turn{{a, 3}, {b, 2}, {other, 1}}); got != (15+30+20)*time.Second {
+	if got := e.left([]Turn{{a, 3}, {b, 2}, {slow, 1}}); got != (15+8+32)*time.Second+3*around {
 		t.Errorf("%s left", got)
+	}
+	if e.left([]Turn{{a, 3}, {other, 1}}) != 0 {
+		t.Error("a sum of what is known and what is not")
+	}
+}
+
+func TestSaysHowLongItTakes(t *testing.T) {
+	f := &fake{spoil: func(_ *Task, r *Result) { r.CPU = time.Minute }}
+	e, out := experimentOf(t, f)
+	e.Repetitions = 1
+	if err := e.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	e.Repetitions, e.Resume = 101, true
+	left, takes, err := e.Left(t.Context())
+	if err != nil || left != 400 || takes < 400*time.Second {
+		t.Errorf("%d left in %s, %v", left, takes, err)
+	}
+	e.Repetitions = 2
+	if err := e.Run(t.Context()); err != nil || !strings.Contains(out.String(), "4 samples are to be taken, in about 18s") {
+		t.Errorf("%v, said\n%s", err, out)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -21,8 +22,8 @@ type progress struct {
 	done     int
 }
 
-func newProgress(out io.Writer, turns []Turn, held []sample.Sample) *progress {
-	p := &progress{out: out, estimate: newEstimate(held), turns: turns}
+func newProgress(out io.Writer, turns []Turn, e *estimate) *progress {
+	p := &progress{out: out, estimate: e, turns: turns}
 	if f, ok := out.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		p.bar = progressbar.NewOptions(len(turns),
 			progressbar.OptionSetWriter(out),
@@ -50,10 +51,15 @@ func (p *progress) left() string {
 	if d == 0 {
 		return ""
 	}
+	return ", " + roughly(d) + " left"
+}
+
+// roughly is a duration in words, no more exact than a guess is.
+func roughly(d time.Duration) string {
 	if d > 10*time.Minute {
-		return ", " + d.Round(time.Minute).String()[:len(d.Round(time.Minute).String())-2] + " left"
+		return strings.TrimSuffix(d.Round(time.Minute).String(), "0s")
 	}
-	return ", " + d.Round(time.Second).String() + " left"
+	return d.Round(time.Second).String()
 }
 
 func (p *progress) taken(s *sample.Sample) {

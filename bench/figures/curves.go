@@ -98,7 +98,11 @@ func (l level) Plot(c draw.Canvas, p *plot.Plot) {
 	if l.label != "" {
 		style := letters(noteSize, false, l.line.Color)
 		style.XAlign = draw.XRight
-		c.FillText(style, vg.Point{X: c.Max.X - 3, Y: y(l.y) + 2}, l.label)
+		at := y(l.y) + 2
+		if at+noteSize > c.Max.Y { // no room above, where the subtitle is
+			at = y(l.y) - noteSize - 1
+		}
+		c.FillText(style, vg.Point{X: c.Max.X - 3, Y: at}, l.label)
 	}
 }
 
