@@ -259,7 +259,7 @@ func (l *loop) finished(m doneMessage, err error) error {
 	}
 	m.OK = true
 	for _, out := range a.Outputs {
-		if l.rank.Holds(out) {
+		if l.rank.Made(out) {
 			continue // handed out before the end
 		}
 		if err := l.effects(l.rank.Produced(out)); err != nil {

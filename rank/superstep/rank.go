@@ -174,6 +174,11 @@ func (r *Rank) Arrived(f plan.ArtifactID) Effects {
 // Holds reports whether f is here.
 func (r *Rank) Holds(f plan.ArtifactID) bool { return r.here[f] }
 
+// Made reports whether f was told of as made here, or root named this rank as
+// its holder: whoever reads it has been put it. One that came from a rank that
+// is lost now is here as well, but its readers may have changed hands.
+func (r *Rank) Made(f plan.ArtifactID) bool { return r.made[f] }
+
 func (r *Rank) arrive(f plan.ArtifactID) {
 	if r.here[f] {
 		return

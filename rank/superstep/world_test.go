@@ -231,8 +231,8 @@ func (w *world) execute(self plan.Rank, s Start) {
 		w.runs[a.ID]++
 		w.last[a.ID] = self
 		ok := !w.fail[a.ID]
-		for i, out := range a.Outputs {
-			if ok && !(i == 0 && w.early) {
+		for _, out := range a.Outputs {
+			if ok && !r.Made(out) {
 				produce(out)
 			}
 		}
@@ -244,7 +244,7 @@ func (w *world) execute(self plan.Rank, s Start) {
 		e, err := r.Finished(a.ID, ok)
 		w.effects(self, e, err)
 	}
-	if w.early && len(a.Outputs) > 0 {
+	if w.early && len(a.Outputs) > 0 && !s.Again {
 		w.busy[self] = append(w.busy[self], func() {
 			produce(a.Outputs[0])
 			w.busy[self] = append(w.busy[self], end)

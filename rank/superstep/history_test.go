@@ -1,0 +1,243 @@
+package superstep
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/badbubble/distgo/plan"
+)
+
+// A defect ends an exploration: what is wrong, and how it came to that.
+type defect struct {
+	what  string
+	trail []string
+}
+
+func (d *defect) Error() string {
+	if len(d.trail) == 0 {
+		return d.what
+	}
+	return d.what + "; after\n\t" + strings.Join(d.trail, "\n\t")
+}
+
+// A history is a state in the making: one event and what follows from it at once.
+type history struct {
+	*cosmos
+	x     *exploration
+	queue []func() // what root tells itself
+}
+
+func (h *history) fail(format string, args ...any) {
+	panic(&defect{what: fmt.Sprintf(format, args...)})
+}
+
+func (h *history) check(err error) {
+	if err != nil {
+		h.fail("%v", err)
+	}
+}
+
+func (h *history) settle() {
+	for len(h.queue) > 0 {
+		f := h.queue[0]
+		h.queue = h.queue[1:]
+		f()
+	}
+}
+
+func (h *history) send(from, to plan.Rank, m message) {
+	switch {
+	case h.dead[from] || h.dead[to]:
+	case from == to:
+		h.queue = append(h.queue, func() { h.deliver(from, to, m) })
+	default:
+		l := &h.links[int(from)*len(h.ranks)+int(to)]
+		*l = append(*l, m)
+	}
+}
+
+func (h *history) all(m message) {
+	for to := range h.ranks {
+		h.send(0, plan.Rank(to), m)
+	}
+}
+
+func (h *history) effects(self plan.Rank, e Effects, err error) {
+	h.check(err)
+	for _, p := range e.Put {
+		h.send(self, p.To, message{op: opPut, n: int32(p.Artifact)})
+	}
+	for _, w := range e.Want {
+		h.send(self, w.From, message{op: opWant, n: int32(w.Artifact)})
+	}
+	for _, s := range e.Start {
+		a := &h.x.plan.Actions[s.Action]
+		for _, in := range a.Inputs {
+			if !h.ranks[self].Holds(in) {
+				h.fail("rank %d started %s without %s", self, a.Package, h.x.plan.Artifacts[in].Path)
+			}
+		}
+		if h.x.mode == Blocking && a.Group > h.ranks[self].committed {
+			h.fail("rank %d started %s of group %d after %d barriers", self, a.Package, a.Group, h.ranks[self].committed)
+		}
+		h.jobs[self] = append(h.jobs[self], job{s.Action, s.Again})
+	}
+	for _, k := range e.Notify {
+		h.send(self, 0, message{op: opNotify, n: int32(k)})
+	}
+}
+
+func (h *history) orders(o Orders, err error) {
+	h.check(err)
+	for _, y := range o.Yield {
+		h.send(0, y.From, message{op: opYield, n: int32(y.Action)})
+	}
+	for _, a := range o.Assign {
+		h.send(0, a.To, message{op: opAssign, n: int32(a.Action), ranks: a.Holders})
+	}
+	if s := o.Survey; s != nil {
+		h.all(message{op: opSurvey, n: int32(s.Epoch), files: s.Artifacts})
+	}
+	if o.Recover != nil {
+		rec := *o.Recover
+		if h.x.mutant == forgetsExports {
+			rec.Owners = slices.DeleteFunc(slices.Clone(rec.Owners), func(o Owner) bool { return h.runs[o.Action] > 0 })
+		}
+		if h.x.mutant == forgetsReaders {
+			rec.Owners = slices.DeleteFunc(slices.Clone(rec.Owners), func(o Owner) bool { return o.Stays })
+		}
+		h.all(message{op: opRecover, recovery: &rec})
+	}
+	for _, k := range o.Commit {
+		for i := range h.x.plan.Actions {
+			if a := &h.x.plan.Actions[i]; a.Group <= k && h.runs[i] == 0 {
+				h.fail("barrier %d closed before %s was executed", k, a.Package)
+			}
+		}
+		h.all(message{op: opCommit, n: int32(k)})
+	}
+	if o.Over {
+		h.over = true
+		for i, n := range h.runs {
+			if n == 0 {
+				h.fail("the build is over, and %s was never executed", h.x.plan.Actions[i].Package)
+			}
+		}
+	}
+}
+
+// deliver is the arrival of a message.
+func (h *history) deliver(from, to plan.Rank, m message) {
+	r := &h.ranks[to]
+	if to == 0 && from != 0 && !h.root.Alive(from) && m.op != opPut && m.op != opWant {
+		return // left out
+	}
+	switch m.op {
+	case opPut:
+		h.effects(to, r.Arrived(plan.ArtifactID(m.n)), nil)
+	case opWant:
+		if !r.Holds(plan.ArtifactID(m.n)) {
+			h.fail("rank %d was asked for artifact %d, which it does not hold", to, m.n)
+		}
+		h.send(to, from, message{op: opPut, n: m.n})
+	case opExists:
+		h.orders(h.root.Exists(plan.ArtifactID(m.n), from), nil)
+	case opDone:
+		a := &h.x.plan.Actions[m.n]
+		for _, f := range a.Outputs {
+			h.orders(h.root.Exists(f, from), nil)
+		}
+		o, err := h.root.Done(a.ID, from, true)
+		h.orders(o, err)
+	case opGaveBack:
+		o, err := h.root.GaveBack(plan.ActionID(m.n), from)
+		h.orders(o, err)
+	case opNotify:
+		if h.x.mutant == commitsEarly {
+			h.root.open[m.n] = 0
+		}
+		o, err := h.root.Notified(plan.Superstep(m.n), from)
+		h.orders(o, err)
+	case opYield:
+		a := plan.ActionID(m.n)
+		if h.x.mutant == yieldsRunning && r.state[a] == running {
+			h.send(to, 0, message{op: opYielded, n: m.n, ok: true})
+			return
+		}
+		e, ok := r.Yield(a)
+		h.send(to, 0, message{op: opYielded, n: m.n, ok: ok})
+		h.effects(to, e, nil)
+	case opYielded:
+		o, err := h.root.Yielded(plan.ActionID(m.n), from, m.ok)
+		h.orders(o, err)
+	case opAssign:
+		e, err := r.Assigned(plan.ActionID(m.n), m.ranks)
+		h.effects(to, e, err)
+	case opCommit:
+		e, err := r.Committed(plan.Superstep(m.n))
+		h.effects(to, e, err)
+	case opSurvey:
+		held := r.Surveyed(Survey{int(m.n), m.files})
+		h.send(to, 0, message{op: opHeld, n: m.n, files: held})
+	case opHeld:
+		h.orders(h.root.Held(int(m.n), from, m.files), nil)
+	case opRecover:
+		e := r.Recover(*m.recovery)
+		if h.x.mutant == nobodyPuts {
+			e.Put = nil
+		}
+		h.effects(to, e, nil)
+	case opLost:
+		h.orders(h.root.Lost(plan.Rank(m.n)), nil)
+	}
+}
+
+// end is the end of a job, or the appearance of its export data.
+func (h *history) end(self plan.Rank, i int, how string) {
+	j := h.jobs[self][i]
+	a := &h.x.plan.Actions[j.action]
+	r := &h.ranks[self]
+	if how == "exports" {
+		h.jobs[self][i].exported = true
+		f := a.Outputs[0]
+		e, err := r.Produced(f)
+		h.effects(self, e, err)
+		h.send(self, 0, message{op: opExists, n: int32(f)})
+		return
+	}
+	h.jobs[self] = slices.Delete(h.jobs[self], i, i+1)
+	if how == "gives back" {
+		h.send(self, 0, message{op: opGaveBack, n: int32(a.ID)})
+		e, err := r.GaveBack(a.ID)
+		h.effects(self, e, err)
+		return
+	}
+	h.runs[a.ID]++
+	if h.runs[a.ID] > 1 && h.losses == h.x.losses {
+		h.fail("%s was executed twice, and no rank was lost", a.Package)
+	}
+	if a.Kind == plan.Link && h.runs[a.ID] > 1 {
+		h.fail("the program was linked twice")
+	}
+	for _, f := range a.Outputs {
+		if !r.Made(f) && !(h.x.mutant == heldIsMade && r.Holds(f)) {
+			e, err := r.Produced(f)
+			h.effects(self, e, err)
+		}
+	}
+	h.send(self, 0, message{op: opDone, n: int32(a.ID)})
+	e, err := r.Finished(a.ID, true)
+	h.effects(self, e, err)
+}
+
+// kill loses a rank: what it sent may arrive in part, and at some time root hears of it.
+func (h *history) kill(r plan.Rank) {
+	h.dead[r] = true
+	h.jobs[r] = nil
+	for from := range h.ranks {
+		h.links[from*len(h.ranks)+int(r)] = nil
+	}
+	l := &h.links[int(r)*len(h.ranks)]
+	*l = append(*l, message{op: opLost, n: int32(r)})
+}
