@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 GO ?= go
 
-.PHONY: all distgo help demo test check check-all identity matrix launchers figures fuzz clean
+.PHONY: all distgo help demo test check check-all identity matrix launchers figures slurm-test fuzz clean
 
 all: distgo
 
@@ -45,6 +45,9 @@ launchers: distgo ## under the real mpirun, mpiexec.hydra, srun, prun's stand-in
 
 figures: distgo ## measure on an emulated cluster and draw (root, a quiet machine, an hour or two; ONLY="small draw", TIER=short)
 	bench/emulated.sh $(ONLY)
+
+slurm-test: distgo ## the DAS-5 scripts on a Slurm of eight virtual nodes and on the emulated cluster (root, ten minutes)
+	bench/das5/try.sh --install
 
 clean: ## remove what make made
 	rm -rf distgo out

@@ -27,7 +27,7 @@ many processes on this machine.
   -native ARGS     accepted and ignored
   -reserve ID      accepted and ignored
   -h, --help       this text
-  --emulate ...    a cluster of network namespaces instead; must be the first argument
+  --emulate ...    a cluster of network namespaces instead; must be the first argument (DISTGO says which distgo makes it)
 
 Exit code: that of the first process that failed; 124 at the time limit; 128 + signal when interrupted; 2 for usage.
 USAGE
@@ -41,7 +41,7 @@ die() {
 # The hook for emulated clusters: everything after --emulate belongs to distgo.
 if [[ ${1-} == --emulate ]]; then
 	shift
-	distgo=$(dirname -- "${BASH_SOURCE[0]}")/distgo
+	distgo=${DISTGO-$(dirname -- "${BASH_SOURCE[0]}")/distgo}
 	[[ -x $distgo ]] || distgo=distgo
 	exec "$distgo" bench cluster run "$@"
 fi
