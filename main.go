@@ -183,6 +183,9 @@ type buildCommand struct {
 	Pipeline string `enum:"auto,off,require" default:"auto" env:"DISTGO_PIPELINE" help:"Use the pipelined compiler: where it is proved, never, or else fail."`
 	Store    string `placeholder:"DIR" help:"What is kept between runs. Default: distgo in the user's cache directory."`
 	All      bool   `short:"a" help:"Compile everything, whatever the store holds."`
+
+	NoPlanCache bool `help:"Ask the go command for the plan, also where nothing that it depends on has changed since the last run."`
+
 	Verify   bool   `help:"Build with go build as well and compare the programs."`
 	KeepWork bool   `help:"Leave the scratch directory and print its name."`
 	Quiet    bool   `short:"q" help:"No progress, no summary."`
@@ -225,6 +228,7 @@ func (c *buildCommand) Run(env *environment) error {
 	cfg.Place, cfg.Launch, cfg.Executable = env.place, env.launch.launch(), exe
 	cfg.Slots, cfg.Scratch, cfg.Report = c.Slots, c.Scratch, c.Report
 	cfg.Verify, cfg.KeepWork, cfg.Store, cfg.All = c.Verify, c.KeepWork, c.Store, c.All
+	cfg.NoPlanCache = c.NoPlanCache
 	cfg.AbortOnLoss = c.OnLoss == "abort"
 	cfg.Pipeline = map[string]rank.Pipeline{"auto": rank.PipelineAuto, "off": rank.PipelineOff, "require": rank.PipelineRequire}[c.Pipeline]
 	cfg.Quiet, cfg.Verbose, cfg.Trace = c.Quiet, c.Verbose, c.Trace

@@ -27,6 +27,7 @@ type Config struct {
 	AbortOnLoss  bool // a lost rank ends the run
 	Pipeline     Pipeline
 	Store        string // directory of what is kept between runs; "" for the user's cache directory
+	NoPlanCache  bool   // ask the go command for the plan, whatever the store holds
 	KeepWork     bool   // leave the scratch directory
 	UnverifiedGo bool   // go on with a Go version whose transcript format was not verified
 	Report       string // file for the JSON report, "" for none

@@ -90,6 +90,9 @@ func (r *run) conclude(ctx context.Context, l *loop) error {
 	if !r.cfg.Quiet {
 		fmt.Fprintln(r.cfg.Stderr, r.report.Summary())
 	}
+	if err := r.keepPlan(l); err != nil && r.cfg.Verbose {
+		fmt.Fprintf(r.cfg.Stderr, "distgo: keeping the plan for the next run: %v\n", err)
+	}
 	if r.cfg.Verify {
 		return because(ctx, verify(ctx, r.cfg, r.tools, l.plan, r.scratch.Dir()))
 	}

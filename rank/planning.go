@@ -19,14 +19,20 @@ import (
 // Plan captures the transcript of what cfg asks for and makes the plan of it,
 // with every action on root. Captured is the go command's part of the time.
 func Plan(ctx context.Context, cfg Config, tools *toolchain.Toolchain) (p *plan.Plan, captured time.Duration, err error) {
+	p, captured, _, err = makePlan(ctx, cfg, tools)
+	return p, captured, err
+}
+
+// makePlan is Plan. It returns also what was asked beside the transcript.
+func makePlan(ctx context.Context, cfg Config, tools *toolchain.Toolchain) (p *plan.Plan, captured time.Duration, questions plan.Questions, err error) {
 	begun := time.Now()
 	text, err := tools.Transcript(ctx, cfg.Request)
 	captured = time.Since(begun)
 	if err != nil {
-		return nil, captured, err
+		return nil, captured, questions, err
 	}
 	if bytes.Contains(text, []byte("\nswig -version\n")) {
-		return nil, captured, usage("a package uses SWIG, which distgo does not run; commit what SWIG generates, or build with go build")
+		return nil, captured, questions, usage("a package uses SWIG, which distgo does not run; commit what SWIG generates, or build with go build")
 	}
 	script, err := transcript.Parse(text, transcript.Options{
 		GoVersion:  tools.Version(),
@@ -34,27 +40,27 @@ func Plan(ctx context.Context, cfg Config, tools *toolchain.Toolchain) (p *plan.
 		Exists:     func(path string) bool { _, err := os.Stat(path); return err == nil },
 	})
 	if _, unverified := errors.AsType[*transcript.VersionError](err); unverified {
-		return nil, captured, Usage(err)
+		return nil, captured, questions, Usage(err)
 	}
 	if err != nil {
-		return nil, captured, err
+		return nil, captured, questions, err
 	}
-	if err := complete(ctx, cfg, tools, script); err != nil {
-		return nil, captured, err
+	questions = plan.Ask(script, tools.Root())
+	if err := complete(ctx, cfg, tools, script, questions); err != nil {
+		return nil, captured, questions, err
 	}
 	if p, err = plan.New(script, tools.Dir, toolchain.FileSize); err != nil {
-		return nil, captured, err
+		return nil, captured, questions, err
 	}
 	if err := p.Validate(1); err != nil {
-		return nil, captured, err
+		return nil, captured, questions, err
 	}
 	p.Env = tools.CommandEnv()
-	return p, captured, check(cfg, p)
+	return p, captured, questions, check(cfg, p)
 }
 
 // complete puts into the transcript what the go command does not print.
-func complete(ctx context.Context, cfg Config, tools *toolchain.Toolchain, script *transcript.Script) error {
-	questions := plan.Ask(script, tools.Root())
+func complete(ctx context.Context, cfg Config, tools *toolchain.Toolchain, script *transcript.Script, questions plan.Questions) error {
 	keep, err := (&run{cfg: cfg}).storeDir()
 	keep = filepath.Join(keep, "cflags")
 	if err != nil || os.MkdirAll(keep, 0o777) != nil { // it is learned anew in each run, then

@@ -60,6 +60,8 @@ type run struct {
 	inbox    *inbox
 	progress *report.Progress
 	store    *store.Store // nil where there is none
+	recalled *remembered  // nil where this run's plan was not made before
+	planned  planned      // at root
 	report   report.Report
 }
 
@@ -70,7 +72,12 @@ func (r *run) run(ctx context.Context) (err error) {
 		r.progress = report.NewProgress(r.cfg.Stderr, r.cfg.Quiet, r.begun)
 		defer r.progress.Clear()
 	}
-	if r.tools, err = toolchain.Find(ctx, r.cfg.Project); err != nil {
+	if r.recalled = r.recall(ctx); r.recalled != nil {
+		r.tools = r.recalled.tools
+		if done, err := r.nothingToDo(); done {
+			return err
+		}
+	} else if r.tools, err = toolchain.Find(ctx, r.cfg.Project); err != nil {
 		return because(ctx, err)
 	}
 	if err := r.findCompiler(ctx); err != nil {
@@ -138,9 +145,14 @@ func (r *run) closeScratch(err error) error {
 
 // makePlan captures and places the plan, at root.
 func (r *run) makePlan(ctx context.Context) (*plan.Plan, error) {
-	p, captured, err := Plan(ctx, r.cfg, r.tools)
-	r.report.Capture = captured.Microseconds()
-	return p, because(ctx, err)
+	if r.recalled != nil {
+		p, err := r.recalled.plan()
+		if err == nil {
+			r.planned, r.report.PlanStored = r.recalled.planned(), true
+			return p, check(r.cfg, p)
+		}
+	}
+	return r.askForPlan(ctx)
 }
 
 // together meets the other ranks, gets or makes the plan, and builds.

@@ -14,28 +14,29 @@ const Schema = 1
 
 // A Report is everything that is kept of one run.
 type Report struct {
-	Schema    int         `json:"schema"`
-	Distgo    string      `json:"distgo"`  // version
-	Go        string      `json:"go"`      // version of the toolchain
-	Program   []string    `json:"program"` // what was built, as go build is told
-	Flags     []string    `json:"flags,omitempty"`
-	Barrier   string      `json:"barrier"`
-	Compiler  string      `json:"compiler"` // stock or pipelined
-	Outcome   string      `json:"outcome"`  // built, failed
-	Size      int         `json:"size"`
-	Wall      int64       `json:"wall_us"`       // from start to the program in its place, at root
-	Capture   int64       `json:"capture_us"`    // the go command's part of planning
-	Plan      int64       `json:"plan_us"`       // from start to the plan sent, capture and meeting included
-	Meet      int64       `json:"meet_us"`       // from start to the world's standing
-	Send      int64       `json:"distribute_us"` // encoding and queueing the plan
-	PlanBytes int64       `json:"plan_bytes"`
-	Planned   int         `json:"planned_commands"` // tool invocations in the plan
-	RootRSS   int64       `json:"root_rss_bytes"`   // root's own peak memory
-	Ranks     []Rank      `json:"ranks"`
-	Actions   []Action    `json:"actions"`
-	Supers    []Superstep `json:"supersteps"`
-	Moved     int         `json:"moved"` // actions that another rank took over
-	Bound     Bound       `json:"bound"`
+	Schema     int         `json:"schema"`
+	Distgo     string      `json:"distgo"`  // version
+	Go         string      `json:"go"`      // version of the toolchain
+	Program    []string    `json:"program"` // what was built, as go build is told
+	Flags      []string    `json:"flags,omitempty"`
+	Barrier    string      `json:"barrier"`
+	Compiler   string      `json:"compiler"` // stock or pipelined
+	Outcome    string      `json:"outcome"`  // built, failed
+	Size       int         `json:"size"`
+	Wall       int64       `json:"wall_us"`               // from start to the program in its place, at root
+	Capture    int64       `json:"capture_us"`            // the go command's part of planning
+	PlanStored bool        `json:"plan_stored,omitempty"` // the go command had not to be asked
+	Plan       int64       `json:"plan_us"`               // from start to the plan sent, capture and meeting included
+	Meet       int64       `json:"meet_us"`               // from start to the world's standing
+	Send       int64       `json:"distribute_us"`         // encoding and queueing the plan
+	PlanBytes  int64       `json:"plan_bytes"`
+	Planned    int         `json:"planned_commands"` // tool invocations in the plan
+	RootRSS    int64       `json:"root_rss_bytes"`   // root's own peak memory
+	Ranks      []Rank      `json:"ranks"`
+	Actions    []Action    `json:"actions"`
+	Supers     []Superstep `json:"supersteps"`
+	Moved      int         `json:"moved"` // actions that another rank took over
+	Bound      Bound       `json:"bound"`
 }
 
 // A Rank is one process's part of the run.

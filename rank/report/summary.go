@@ -28,7 +28,11 @@ func (r *Report) Summary() string {
 		slots += k.Slots
 	}
 	fmt.Fprintf(&b, "distgo: %s in %s on %s: ", plural(r.Commands(), "command"), seconds(r.Wall), shape(len(r.Ranks), slots))
-	fmt.Fprintf(&b, "plan %s (go build -n %s), execute %s, of it link %s", seconds(r.Plan), seconds(r.Capture), seconds(r.Wall-r.Plan), seconds(link))
+	origin := "go build -n " + seconds(r.Capture)
+	if r.PlanStored {
+		origin = "from the store"
+	}
+	fmt.Fprintf(&b, "plan %s (%s), execute %s, of it link %s", seconds(r.Plan), origin, seconds(r.Wall-r.Plan), seconds(link))
 	if len(r.Ranks) > 1 {
 		fmt.Fprintf(&b, "; exchange at most %s a rank, slots waiting for inputs %.0f%%", seconds(exchange), percent(waiting, waiting+busy))
 		var exports, objects int64

@@ -1,0 +1,152 @@
+package rank
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/badbubble/distgo/plan"
+	"github.com/badbubble/distgo/plan/transcript"
+)
+
+// tools whose inputs this package can enumerate.
+var enumerable = []string{"compile", "asm", "link", "preprofile"}
+
+// sources lists the files that an action reads beside artifacts. It returns
+// false where nobody can tell.
+func (c *cache) sources(a *plan.Action) (map[string]bool, bool, error) {
+	sources := map[string]bool{}
+	for i := range a.Steps {
+		s := &a.Steps[i]
+		if s.Op == transcript.Run {
+			if !slices.Contains(enumerable, strings.TrimSuffix(filepath.Base(s.Args[0]), ".exe")) {
+				return nil, false, nil
+			}
+			if a.Kind == plan.Link && usesC(a) {
+				return nil, false, nil // may be linked by the C compiler, with the system's libraries
+			}
+		}
+		if s.Op == transcript.Run || s.Op == transcript.Pack || s.Op == transcript.Copy && a.Kind != plan.Link { // objects may have come with the sources
+			if err := sourcesOf(s, sources); err != nil {
+				return nil, false, err
+			}
+		}
+		if s.Op == transcript.Write && filepath.Base(s.Args[0]) == "embedcfg" {
+			if err := embedded(s.Body, sources); err != nil {
+				return nil, false, err
+			}
+		}
+	}
+	return sources, true, nil
+}
+
+// sourcesOf adds the files that a command names, and what they include.
+func sourcesOf(s *transcript.Command, sources map[string]bool) error {
+	for _, arg := range s.Args {
+		if strings.HasPrefix(arg, "-") {
+			_, arg, _ = strings.Cut(arg, "=")
+		}
+		if !filepath.IsAbs(arg) {
+			continue
+		}
+		fi, err := os.Stat(arg)
+		if err != nil || !fi.Mode().IsRegular() {
+			continue // a directory to search, a prefix to trim, the program's place
+		}
+		if err := include(arg, s.Args, sources); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// include adds a file and, for assembly, what it includes. A file that cannot
+// be found is one that the build makes; it depends on what is in the key.
+func include(path string, args []string, sources map[string]bool) error {
+	if sources[path] {
+		return nil
+	}
+	sources[path] = true
+	if ext := filepath.Ext(path); ext != ".s" && ext != ".h" {
+		return nil
+	}
+	return includes(path, args, sources)
+}
+
+// includes adds what a file of assembly includes, whatever its name.
+func includes(path string, args []string, sources map[string]bool) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	dirs := []string{filepath.Dir(path)}
+	for i, arg := range args {
+		if arg == "-I" && i+1 < len(args) {
+			dirs = append(dirs, args[i+1])
+		}
+	}
+	for line := range strings.Lines(string(text)) {
+		name, ok := included(line)
+		if !ok {
+			continue
+		}
+		for _, dir := range dirs {
+			found := filepath.Join(dir, name)
+			if _, err := os.Stat(found); err != nil {
+				continue
+			}
+			if !sources[found] {
+				sources[found] = true
+				if err := includes(found, args, sources); err != nil {
+					return err
+				}
+			}
+			break
+		}
+	}
+	return nil
+}
+
+// included is the name in a line that includes a file; blanks may stand before
+// and behind the word, a comment at the end.
+// See GOROOT/src/cmd/asm/internal/lex/input.go, go1.26.
+func included(line string) (name string, ok bool) {
+	directive, ok := strings.CutPrefix(strings.TrimSpace(line), "#")
+	if !ok {
+		return "", false
+	}
+	rest, ok := strings.CutPrefix(strings.TrimSpace(directive), "include")
+	if !ok {
+		return "", false
+	}
+	_, rest, opened := strings.Cut(rest, `"`)
+	name, _, closed := strings.Cut(rest, `"`)
+	return name, opened && closed && name != ""
+}
+
+// embedded adds the files that an embed configuration names.
+func embedded(config string, sources map[string]bool) error {
+	var c struct{ Files map[string]string }
+	if err := json.Unmarshal([]byte(config), &c); err != nil {
+		return fmt.Errorf("reading an embed configuration: %w", err)
+	}
+	for _, path := range c.Files {
+		sources[path] = true
+	}
+	return nil
+}
+
+func usesC(link *plan.Action) bool {
+	for i := range link.Steps {
+		s := &link.Steps[i]
+		if strings.Contains(s.Body, "packagefile runtime/cgo=") || slices.ContainsFunc(s.Args, func(arg string) bool {
+			return strings.HasPrefix(arg, "-linkmode") || strings.HasPrefix(arg, "-buildmode=c-")
+		}) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,369 @@
+package rank
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/badbubble/distgo/plan"
+	"github.com/badbubble/distgo/rank/toolchain"
+	"github.com/badbubble/distgo/sync/store"
+)
+
+// A remembered plan is one that an earlier run made, with what tells whether
+// the go command would print it again. It is one file in the store's directory.
+//
+// Invariant: a plan is used again only if nothing that the go command looked at
+// to print it is different. When in doubt, the go command is asked.
+type remembered struct {
+	Env     map[string]string    `msgpack:"e"` // go env
+	Asked   []toolchain.Question `msgpack:"q"` // what no file tells
+	Answers []string             `msgpack:"a"` // to Asked
+	Seen    store.Witness        `msgpack:"s"` // what the go command looked at
+	Headers map[string]uint64    `msgpack:"h"` // of sources that may be edited: all that a plan depends on (header)
+
+	// Made is what else the tools read, and the programs, of a run that built
+	// them all and said nothing: while it holds too there is nothing to do. It
+	// is empty where that is not known.
+	Made store.Witness `msgpack:"m"`
+
+	packed []byte // the plan
+	tools  *toolchain.Toolchain
+	edited bool // a source's header is as it was, but not the rest
+}
+
+const (
+	planMagic = "distgo plan 1\n" // changes with all that a remembered plan consists of
+	// maxPlanFile bounds what is read: a plan of 1300 actions takes 0.4 MB packed, what it saw as much.
+	maxPlanFile = 64 << 20
+	// maxPlans is how many plans are kept: each project, set of flags and place of the program has one.
+	maxPlans = 200
+)
+
+// planPath is where the plan of this run's request is kept. What it is named by
+// cannot change without asking the go command; what may is in the Witness.
+func (r *run) planPath() (string, error) {
+	dir, err := r.storeDir()
+	if err != nil {
+		return "", err
+	}
+	project, err := filepath.Abs(r.cfg.Project)
+	if err != nil {
+		return "", err
+	}
+	command, err := toolchain.Command()
+	if err != nil {
+		return "", err
+	}
+	own, err := os.Stat(r.cfg.Executable)
+	if err != nil {
+		return "", err
+	}
+	q := r.cfg.Request
+	k := store.NewKey("plan").Strings("magic", planMagic).
+		Strings("distgo", r.cfg.Version, fmt.Sprint(own.Size(), own.ModTime().UnixNano())).
+		Strings("project", project, command).Strings("main", q.Main...).Strings("output", q.Output).Strings("flags", q.Flags...).
+		Strings("how", fmt.Sprint(r.cfg.UnverifiedGo, r.cfg.Pipeline)).Strings("environment", toolchain.PlanEnv()...)
+	return filepath.Join(dir, "plans", k.Sum().String()[:32]), nil
+}
+
+// recall looks for the plan of an earlier run. It returns nil where there is
+// none, or none that holds.
+func (r *run) recall(ctx context.Context) *remembered {
+	if r.cfg.NoPlanCache {
+		return nil
+	}
+	path, err := r.planPath()
+	if err != nil {
+		return nil // whoever needs the go command or the store will say so
+	}
+	m, err := readRemembered(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		fmt.Fprintf(r.cfg.Stderr, "distgo: the store: %s is damaged: %v; the go command is asked\n", path, err)
+		os.Remove(path)
+		return nil
+	}
+	project, err := filepath.Abs(r.cfg.Project)
+	if err != nil {
+		return nil
+	}
+	command, err := toolchain.Command()
+	if err != nil {
+		return nil
+	}
+	m.tools = &toolchain.Toolchain{Command: command, Dir: project, Env: m.Env}
+	answers := make(chan []string, 1)
+	go func() { answers <- m.tools.Answers(ctx, m.Asked) }()
+	changed := m.Seen.Changed()
+	if !slices.Equal(<-answers, m.Answers) || slices.Contains(m.Answers, "") || len(changed) > maxEdited {
+		return nil
+	}
+	for _, path := range changed {
+		was, ok := m.Headers[path]
+		if is, err := header(path); !ok || err != nil || is != was {
+			return nil
+		}
+		m.edited = true
+	}
+	return m
+}
+
+// maxEdited bounds how many changed sources are read in the hope that their
+// headers are the same; a checkout of another branch changes more.
+const maxEdited = 100
+
+// upToDate reports whether the programs are those that the plan would make.
+func (m *remembered) upToDate() bool {
+	return !m.edited && len(m.Made.Places) > 0 && len(m.Made.Changed()) == 0
+}
+
+// plan unpacks the plan.
+func (m *remembered) plan() (*plan.Plan, error) {
+	p := new(plan.Plan)
+	if err := unpack(m.packed, p); err != nil {
+		return nil, err
+	}
+	p.Env = m.tools.CommandEnv()
+	return p, p.Validate(1)
+}
+
+// planned is what a run must know of its plan from before it changes it.
+type planned struct {
+	packed   []byte
+	checkout checkout
+	asked    []toolchain.Question
+	answers  []string
+}
+
+// planned is that of the run which made the plan.
+func (m *remembered) planned() planned {
+	return planned{m.packed, findCheckout(m.tools), m.Asked, m.Answers}
+}
+
+// askForPlan has the go command print the plan.
+func (r *run) askForPlan(ctx context.Context) (*plan.Plan, error) {
+	r.planned.checkout = findCheckout(r.tools)
+	answers := make(chan []string, 1)
+	if r.cfg.NoPlanCache || r.planned.checkout.none() {
+		answers <- nil
+	} else {
+		r.planned.asked = toolchain.VersionControl(r.planned.checkout.dir)
+		go func() { answers <- r.tools.Answers(ctx, r.planned.asked) }()
+	}
+	p, captured, questions, err := makePlan(ctx, r.cfg, r.tools)
+	r.planned.answers = <-answers
+	r.report.Capture = captured.Microseconds()
+	if err != nil || r.cfg.NoPlanCache {
+		return p, because(ctx, err)
+	}
+	for _, asked := range questions.PkgConfig {
+		q := r.tools.PkgConfig(asked.Args)
+		r.planned.asked = append(r.planned.asked, q...)
+		r.planned.answers = append(r.planned.answers, r.tools.Answers(ctx, q)...)
+	}
+	z, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest))
+	if err != nil {
+		return nil, err
+	}
+	defer z.Close()
+	r.planned.packed, err = pack(z, p)
+	return p, err
+}
+
+// nothingToDo reports whether a single rank's run ends before it has begun:
+// the programs are in their places, made of what is there now.
+func (r *run) nothingToDo() (bool, error) {
+	if r.cfg.Place.Size > 1 || r.cfg.All || r.cfg.Verify || r.cfg.Report != "" || !r.recalled.upToDate() {
+		return false, nil
+	}
+	if !r.cfg.Quiet {
+		fmt.Fprintf(r.cfg.Stderr, "distgo: 0 commands in %.2fs: nothing has changed since the last run, by whose plan this was found out.\n", time.Since(r.begun).Seconds())
+	}
+	return true, nil
+}
+
+// keepPlan remembers this run's plan. That it cannot be is no error: the next
+// run asks the go command.
+func (r *run) keepPlan(l *loop) error {
+	path, err := r.planPath()
+	if err != nil || r.cfg.NoPlanCache || r.planned.packed == nil || slices.Contains(r.planned.answers, "") {
+		return err
+	}
+	if r.recalled != nil && !r.recalled.edited && len(r.recalled.Made.Places) > 0 && len(r.recalled.Made.Changed()) == 0 {
+		return nil // as it was
+	}
+	m := remembered{Env: r.tools.Env, Asked: r.planned.asked, Answers: r.planned.answers, Headers: map[string]uint64{}, packed: r.planned.packed}
+	seen, err := r.look(l.plan)
+	if seen == nil || err != nil {
+		return err
+	}
+	begun := r.begun
+	if m.Seen, err = store.Observe(seen.sights(), begun, nil); err != nil {
+		return unsettled(err)
+	}
+	for path := range seen.edited {
+		if h, err := header(path); err == nil {
+			m.Headers[path] = h
+		}
+	}
+	if m.Made, err = r.observeMade(l, seen); err != nil {
+		m.Made = store.Witness{}
+	}
+	return m.write(path)
+}
+
+// unsettled takes a source that was edited while the run went on for what it
+// is: nothing to speak of.
+func unsettled(err error) error {
+	if _, ok := errors.AsType[*store.UnsettledError](err); ok {
+		return nil
+	}
+	return err
+}
+
+// observeMade looks at what the tools read and made. It is empty where that is
+// not known, or where the tools had something to say, which go build repeats.
+func (r *run) observeMade(l *loop, seen *looked) (store.Witness, error) {
+	if l.cache == nil || l.lead.output(l.plan) != "" {
+		return store.Witness{}, nil
+	}
+	reads, ok := l.readsOfAll()
+	if !ok {
+		return store.Witness{}, nil
+	}
+	targets := l.plan.Targets()
+	for _, path := range targets {
+		if fi, err := os.Lstat(path); err != nil || !fi.Mode().IsRegular() {
+			return store.Witness{}, err
+		}
+	}
+	made := newLooked()
+	for _, path := range slices.Concat(reads, targets) {
+		if !seen.has(path) {
+			made.file(path)
+		}
+	}
+	if l.plan.Pipelined {
+		made.file(r.compiler.Path)
+	}
+	return store.Observe(made.sights(), r.begun, targets)
+}
+
+// readsOfAll lists what the actions of all ranks read beside artifacts. It
+// returns false where that is not known of one of them.
+func (l *loop) readsOfAll() ([]string, bool) {
+	all := map[string]bool{}
+	for i := range l.plan.Actions {
+		a := l.plan.Actions[i]
+		a.Steps = l.lead.steps[i]
+		sources, kept, err := l.cache.sources(&a)
+		if !kept || err != nil {
+			return nil, false
+		}
+		maps.Copy(all, sources)
+	}
+	return slices.Collect(maps.Keys(all)), true
+}
+
+func readRemembered(path string) (*remembered, error) {
+	data, err := readBounded(path, maxPlanFile)
+	if err != nil {
+		return nil, err
+	}
+	const head = len(planMagic) + sha256.Size + 8
+	if len(data) < head || string(data[:len(planMagic)]) != planMagic {
+		return nil, errors.New("it is no plan")
+	}
+	if sum := sha256.Sum256(data[len(planMagic)+sha256.Size:]); !bytes.Equal(sum[:], data[len(planMagic):][:sha256.Size]) {
+		return nil, errors.New("its content has another digest")
+	}
+	n := binary.LittleEndian.Uint64(data[head-8:])
+	if data = data[head:]; n > uint64(len(data)) {
+		return nil, errors.New("it is cut short")
+	}
+	m := &remembered{packed: data[n:]}
+	return m, unpack(data[:n], m)
+}
+
+func (m *remembered) write(path string) error {
+	z, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest))
+	if err != nil {
+		return err
+	}
+	defer z.Close()
+	rest, err := pack(z, m)
+	if err != nil {
+		return err
+	}
+	body := binary.LittleEndian.AppendUint64(nil, uint64(len(rest)))
+	body = append(append(body, rest...), m.packed...)
+	sum := sha256.Sum256(body)
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return err
+	}
+	tmp, err := os.CreateTemp(dir, ".new-*")
+	if err != nil {
+		return err
+	}
+	_, err = tmp.Write(slices.Concat([]byte(planMagic), sum[:], body))
+	if err = errors.Join(err, tmp.Close()); err == nil {
+		err = os.Rename(tmp.Name(), path)
+	}
+	if err != nil {
+		os.Remove(tmp.Name())
+		return err
+	}
+	return prunePlans(dir)
+}
+
+// prunePlans removes the oldest plans when there are too many, and what killed
+// runs left.
+func prunePlans(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	var plans []fs.FileInfo
+	for _, e := range entries {
+		info, err := e.Info()
+		if err != nil {
+			continue // another run has removed it
+		}
+		if strings.HasPrefix(e.Name(), ".new-") {
+			const abandoned = time.Hour // writing one takes milliseconds
+			if time.Since(info.ModTime()) > abandoned {
+				os.Remove(filepath.Join(dir, e.Name()))
+			}
+			continue
+		}
+		plans = append(plans, info)
+	}
+	slices.SortFunc(plans, func(a, b fs.FileInfo) int { return a.ModTime().Compare(b.ModTime()) })
+	for len(plans) > maxPlans {
+		os.Remove(filepath.Join(dir, plans[0].Name()))
+		plans = plans[1:]
+	}
+	return nil
+}
+
+// digest64 is enough of a SHA-256 to tell a changed file by.
+func digest64(b []byte) uint64 {
+	sum := sha256.Sum256(b)
+	return binary.LittleEndian.Uint64(sum[:])
+}
