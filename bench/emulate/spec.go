@@ -48,10 +48,17 @@ func (s Spec) Validate(cores int) error {
 	// The comparison forgives rounding of a dilation such as 8/3.
 	if need := s.realCores(); need > float64(cores)+1e-6 {
 		fits := math.Ceil(float64(s.Nodes*s.Cores) / float64(cores))
-		return fmt.Errorf("%d nodes of %d cores at dilation %g need %.3g real cores and this machine has %d: dilation %g fits",
-			s.Nodes, s.Cores, s.Dilation, need, cores, fits)
+		return fmt.Errorf("%s of %s at dilation %g would need %.3g real cores and this machine has %d: dilation %g fits",
+			count(s.Nodes, "node"), count(s.Cores, "core"), s.Dilation, need, cores, fits)
 	}
 	return nil
+}
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 // OneNode is the cluster of one node of s: go build's machine in the narrow baseline.
