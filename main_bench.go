@@ -24,6 +24,7 @@ type benchCommand struct {
 	Figures  benchFigures  `cmd:"" help:"Draw samples: PNG and SVG."`
 	Report   benchReport   `cmd:"" help:"Write a report of samples: one HTML page, and Markdown with pictures."`
 	Compare  benchCompare  `cmd:"" help:"Compare the medians of two measurements of the same cells."`
+	Simulate benchSimulate `cmd:"" help:"Put a recorded run on worlds of up to 1024 ranks: time, bound, and what binds."`
 	Trace    benchTrace    `cmd:"" help:"Turn the report of a run into a trace for Chrome or Perfetto."`
 	Fetch    benchFetch    `cmd:"" help:"Fetch the manifest's programs: clone, download modules, try to build."`
 	Baseline benchBaseline `cmd:"" help:"Measure go build alone, cold and warm, and count its actions."`
@@ -193,6 +194,20 @@ func (c *benchCompare) Run(env *environment) error {
 		return benchError(err)
 	}
 	return benchError(bench.Compare(first, second, c.Within, os.Stdout))
+}
+
+type benchSimulate struct {
+	File     string  `arg:"" help:"A report that distgo --report wrote of a build with -a."`
+	Dilation float64 `default:"1" placeholder:"F" help:"Of the emulated cluster that it was recorded on."`
+	Net      string  `default:"1gbit" placeholder:"RATE" help:"Rate of a rank's link, or unlimited."`
+	Ranks    []int   `placeholder:"N,..." help:"Numbers of ranks. Default: 1, 2, 4 ... 1024."`
+	Cores    []int   `placeholder:"C,..." help:"Cores of each. Default: 1, 2, 4 ... 64."`
+	Figures  string  `placeholder:"DIR" help:"Draw it too, PNG and SVG, into this directory."`
+}
+
+func (c *benchSimulate) Run(env *environment) error {
+	s := bench.Simulation{File: c.File, Dilation: c.Dilation, Net: c.Net, Ranks: c.Ranks, Cores: c.Cores, Figures: c.Figures}
+	return benchError(s.Run(os.Stdout))
 }
 
 type benchTrace struct {

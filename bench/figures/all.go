@@ -60,6 +60,11 @@ func (c *Campaign) figures(old []paperPoint) (all []*Figure, err error) {
 		add(c.ganttFigure(s, r))
 		add(c.superstepFigure(s, r))
 	}
+	beyond, err := c.beyondFigure()
+	if err != nil {
+		return nil, err
+	}
+	add(beyond)
 	return all, nil
 }
 

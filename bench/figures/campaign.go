@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/badbubble/distgo/bench/sample"
+	"github.com/badbubble/distgo/bench/simulate"
 )
 
 // A Campaign is what one picture may compare: the samples of one program at one commit, through one launcher over one
@@ -16,6 +17,8 @@ type Campaign struct {
 	groups map[at]*sample.Group
 	// Others are cells that were measured under a further dilation: what that is worth, for tables.
 	Others []*sample.Group
+
+	beyond *simulate.Result // once it was asked for
 }
 
 // at is where a campaign's cells differ.

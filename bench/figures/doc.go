@@ -6,7 +6,7 @@
 //   - Invariant 3: a picture of the same samples is the same picture, byte for byte in SVG.
 //
 // What stands in a picture is computed in pure functions (Campaigns, Speedup, and those beside each picture); drawing is
-// in the types with a Plot method, and in sheet.go. Values may be used from any goroutine.
+// in the types with a Plot method, and in sheet.go. Values may be used from any goroutine, a Campaign from one.
 //
 // Errors: only of reading a run's report and of writing a picture. What there are no samples for is not drawn.
 package figures

@@ -8,6 +8,7 @@ import (
 
 	"github.com/badbubble/distgo/bench/figures"
 	"github.com/badbubble/distgo/bench/sample"
+	"github.com/badbubble/distgo/bench/simulate"
 )
 
 // Contents are what a report says.
@@ -81,6 +82,36 @@ type Program struct {
 	Graph               *sample.Graph // nil where nobody measured it
 	Baselines           []Baseline
 	Figures             []Picture
+	Beyond              *Beyond // nil where no run was recorded that can be simulated
+}
+
+// Beyond is what a recorded run would take on larger worlds than were measured.
+type Beyond struct {
+	*simulate.Result
+	Rows []simulate.Prediction
+}
+
+// Off is how far the simulation of the recorded world is from what was measured, in words.
+func (b *Beyond) Off() string {
+	percent, ok := b.Error()
+	if !ok {
+		return ""
+	}
+	return fmt.Sprintf("%+.1f %%", percent)
+}
+
+// newBeyond chooses rows: ranks of one core, and of sixteen as on DAS-5.
+func newBeyond(r *simulate.Result) *Beyond {
+	if r == nil {
+		return nil
+	}
+	b := &Beyond{Result: r}
+	for _, p := range r.Worlds {
+		if p.Cores == 1 || p.Cores == 16 {
+			b.Rows = append(b.Rows, p)
+		}
+	}
+	return b
 }
 
 // A Baseline is go build on one node.
@@ -186,6 +217,9 @@ func (c *Contents) addProgram(of *figures.Campaign, pictures []*figures.Figure) 
 		if of.Owns(f) {
 			p.Figures = append(p.Figures, Picture{f.Stem, f.Title, f})
 		}
+	}
+	if beyond, err := of.Beyond(); err == nil { // drawing it has said what is wrong with its file
+		p.Beyond = newBeyond(beyond)
 	}
 	c.Programs = append(c.Programs, p)
 }

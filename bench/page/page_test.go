@@ -113,3 +113,30 @@ func TestWrite(t *testing.T) {
 		t.Errorf("no loss stands out in\n%s", markdown)
 	}
 }
+
+// TestBeyond: a report that was kept is simulated, and the page says that it is no measurement.
+func TestBeyond(t *testing.T) {
+	s := set()
+	s.Samples = append(s.Samples, sample.Sample{
+		Schema: sample.Schema, Elapsed: 26e6, ReportFile: "../simulate/testdata/wego-4x1-f2.json",
+		Cell: sample.Cell{Program: "wego", Builder: sample.Distgo, Nodes: 4, Cores: 1, Barrier: "split", Cache: sample.Cold, Launcher: "emulate", Dilation: 2},
+	})
+	dir := t.TempDir()
+	if err := Write(dir, s, false); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{"report.html", "report.md"} {
+		text, err := os.ReadFile(filepath.Join(dir, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{"Beyond DAS-5", "Simulated, not measured", "1024", "critical path", "4×1"} {
+			if !strings.Contains(string(text), want) {
+				t.Errorf("%s: no %q", file, want)
+			}
+		}
+		if n := strings.Count(string(text), "Beyond DAS-5"); n != 1 {
+			t.Errorf("%s: %d programs are simulated, expected wego alone", file, n)
+		}
+	}
+}
