@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 GO ?= go
 
-.PHONY: all distgo help demo test check check-all identity matrix launchers figures slurm-test fuzz clean
+.PHONY: all distgo help demo test check check-all identity matrix launchers figures slurm-test speed fuzz clean
 
 all: distgo
 
@@ -48,6 +48,9 @@ figures: distgo ## measure on an emulated cluster and draw (root, a quiet machin
 
 slurm-test: distgo ## the DAS-5 scripts on a Slurm of eight virtual nodes and on the emulated cluster (root, ten minutes)
 	bench/das5/try.sh --install
+
+speed: distgo ## distgo against go build in one table (a quiet machine, root, a night; ONLY="bare table")
+	bench/speed.sh $(ONLY)
 
 clean: ## remove what make made
 	rm -rf distgo out

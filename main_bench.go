@@ -23,6 +23,7 @@ type benchCommand struct {
 	Run_     benchRun      `cmd:"" name:"run" help:"Measure programs on nodes of cores, beside go build."`
 	Figures  benchFigures  `cmd:"" help:"Draw samples: PNG and SVG."`
 	Report   benchReport   `cmd:"" help:"Write a report of samples: one HTML page, and Markdown with pictures."`
+	Table    benchTable    `cmd:"" help:"Print samples beside go build and beside their bounds, as ratios."`
 	Compare  benchCompare  `cmd:"" help:"Compare the medians of two measurements of the same cells."`
 	Simulate benchSimulate `cmd:"" help:"Put a recorded run on worlds of up to 1024 ranks: time, bound, and what binds."`
 	Trace    benchTrace    `cmd:"" help:"Turn the report of a run into a trace for Chrome or Perfetto."`
@@ -176,6 +177,16 @@ func (c *benchReport) Run(env *environment) error {
 	}
 	fmt.Printf("the report is in %s\n", filepath.Join(c.Output, "report.html"))
 	return nil
+}
+
+type benchTable struct{ samples }
+
+func (c *benchTable) Run(env *environment) error {
+	set, err := c.load()
+	if err != nil {
+		return err
+	}
+	return benchError(bench.Table(set, os.Stdout))
 }
 
 type benchCompare struct {
