@@ -1,6 +1,7 @@
 package rank
 
 import (
+	"context"
 	"crypto/sha256"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/badbubble/distgo/plan"
 	"github.com/badbubble/distgo/sync/exchange"
@@ -22,8 +24,8 @@ import (
 // that it reads came out differently, and not because a distant dependency was
 // touched (early cutoff).
 //
-// Actions that start a C compiler are not kept: what they read is spread over
-// the system's directories. Its methods may be called from any goroutine.
+// What C compilers read is spread over the system's directories, and found out
+// by a tracer. Its methods may be called from any goroutine.
 type cache struct {
 	store    *store.Store
 	plan     *plan.Plan
@@ -31,6 +33,9 @@ type cache struct {
 	file     func(plan.ArtifactID) exchange.File
 	compiler string // digest of the pipelined compiler, "" for the stock one
 	fresh    bool   // -a: nothing is answered, all is kept
+	tracer   *tracer
+	peers    *peers   // nil where nobody can be asked
+	ldflags  []string // of all packages that use cgo, where this rank knows them: root
 	warn     func(format string, args ...any)
 
 	once  sync.Once // warns that nothing can be kept
@@ -42,24 +47,69 @@ type hit struct {
 	key   store.Key
 	entry store.Entry
 	found bool
+	keyed keyed
+	parts []store.Part
+	reads []string // what C compilers read beside what the plan names
 }
 
 // lookup finds out whether an action is in the store. It returns false if the
 // action is of those that are not kept.
-func (c *cache) lookup(a *plan.Action) (h hit, kept bool, err error) {
-	key, kept, err := c.key(a)
-	if !kept || err != nil {
+func (c *cache) lookup(ctx context.Context, a *plan.Action) (h hit, kept bool, err error) {
+	if h.keyed, kept, err = c.key(ctx, a); !kept || err != nil {
 		return hit{}, false, err
 	}
-	h.key = key
+	h.key, h.parts = h.keyed.Sum(), h.keyed.Parts()
 	if c.fresh {
 		return h, true, nil
 	}
-	h.entry, h.found = c.store.Lookup(key)
+	if h.keyed.traced {
+		names, ok := c.manifest(h.key)
+		if !ok && a.Kind != plan.Link && c.peers.fetch(ctx, h.key) {
+			names, ok = c.manifest(h.key)
+		}
+		if !ok {
+			return h, true, nil
+		}
+		for _, name := range names {
+			h.reads = append(h.reads, h.keyed.local(name))
+		}
+		whole, err := h.keyed.complete(c.store, h.reads)
+		if err != nil {
+			return h, true, nil // one of them is gone
+		}
+		h.key, h.parts = whole.Sum(), whole.Parts()
+	}
+	if h.entry, h.found = c.store.Lookup(h.key); !h.found && a.Kind != plan.Link && c.peers.fetch(ctx, h.key) {
+		h.entry, h.found = c.store.Lookup(h.key)
+	}
 	for _, out := range a.Outputs {
 		h.found = h.found && slices.ContainsFunc(h.entry.Outputs, func(o store.Output) bool { return o.Name == outputName(c.plan.Artifacts[out].Path) })
 	}
 	return h, true, nil
+}
+
+// trace completes the key of an action that was executed, begun at since, with
+// what its C compilers read. It returns false where that cannot be told.
+func (c *cache) trace(ctx context.Context, a *plan.Action, h *hit, since time.Time) bool {
+	var files []string
+	ok := false
+	if a.Kind == plan.Link {
+		if c.ldflags == nil {
+			return false
+		}
+		files, ok = c.tracer.linked(ctx, c.ldflags)
+	} else {
+		files, ok = c.tracer.reads(ctx, a, since)
+	}
+	if !ok {
+		return false
+	}
+	whole, err := h.keyed.complete(c.store, files)
+	if err != nil {
+		return false
+	}
+	h.reads, h.key, h.parts = files, whole.Sum(), whole.Parts()
+	return true
 }
 
 // restore puts an action's outputs in their places. When it cannot, it leaves
@@ -124,6 +174,15 @@ func (c *cache) keep(a *plan.Action, h hit, text, work string) {
 				return err
 			}
 			entry.Outputs = append(entry.Outputs, store.Output{Name: targetName(i), File: file})
+		}
+		if h.keyed.traced {
+			names := make([]string, len(h.reads))
+			for i, path := range h.reads {
+				names[i] = h.keyed.portable(path)
+			}
+			if err := c.keepManifest(h.keyed.Sum(), a.Package, names); err != nil {
+				return err
+			}
 		}
 		return c.store.Commit(h.key, entry)
 	}()

@@ -1,10 +1,12 @@
 package rank
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/badbubble/distgo/plan"
@@ -12,18 +14,40 @@ import (
 	"github.com/badbubble/distgo/sync/store"
 )
 
+// keyed is the key of an action, as far as it is known before the action is
+// executed.
+type keyed struct {
+	*store.KeyBuilder
+	traced bool // its C compilers read more, which completes the key
+	roots  [][2]string
+}
+
 // key computes the key of an action whose inputs are all here.
-func (c *cache) key(a *plan.Action) (store.Key, bool, error) {
+func (c *cache) key(ctx context.Context, a *plan.Action) (keyed, bool, error) {
 	k := store.NewKey(a.Kind.String()).Strings("compiler", c.compiler).Strings("environment", toolEnv(c.plan.Env)...)
-	sources, kept, err := c.sources(a)
+	sources, traced, kept, err := c.sources(a)
 	if !kept || err != nil {
-		return store.Key{}, false, err
+		return keyed{}, false, err
+	}
+	if traced {
+		k.Strings("environment of C compilers", cEnv(c.plan.Env)...)
+		own, err := c.tracer.own(ctx)
+		if err != nil {
+			return keyed{}, false, nil // a compiler that does not answer is asked to compile, and will have words
+		}
+		for _, path := range own {
+			f, err := c.store.Source(path)
+			if err != nil {
+				return keyed{}, false, err
+			}
+			k.Digest("C compiler "+path, f.Digest)
+		}
 	}
 	inputs := map[string]string{}
 	for _, in := range a.Inputs {
 		digest, ok := c.exchange.Digest(c.file(in))
 		if !ok {
-			return store.Key{}, false, nil // made by an action that is not kept, and needed nowhere else
+			return keyed{}, false, nil // made by an action that is not kept, and needed nowhere else
 		}
 		inputs[c.plan.Artifacts[in].Path] = digest.String()
 	}
@@ -46,14 +70,47 @@ func (c *cache) key(a *plan.Action) (store.Key, bool, error) {
 	for path := range sources {
 		f, err := c.store.Source(path)
 		if err != nil {
-			return store.Key{}, false, err
+			return keyed{}, false, err
 		}
 		files[normal(path, a.Node, inputs, roots)] = f.Digest
 	}
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		k.Digest("file "+name, files[name])
 	}
-	return k.Sum(), true, nil
+	return keyed{k, traced, roots}, true, nil
+}
+
+// complete adds to a key the files that C compilers read, as they are now.
+func (k keyed) complete(s *store.Store, files []string) (*store.KeyBuilder, error) {
+	done := k.Clone()
+	for _, path := range files {
+		f, err := s.Source(path)
+		if err != nil {
+			return nil, err
+		}
+		done.Digest("read "+k.portable(path), f.Digest)
+	}
+	return done, nil
+}
+
+// portable names a file by what its directory becomes, if that is trimmed: two
+// checkouts have the same list, each of its own files.
+func (k keyed) portable(path string) string {
+	for i, r := range k.roots {
+		if rest, ok := strings.CutPrefix(path, r[0]+"/"); ok {
+			return fmt.Sprintf("%d/%s", i, rest)
+		}
+	}
+	return path
+}
+
+// local undoes portable.
+func (k keyed) local(name string) string {
+	i, rest, ok := strings.Cut(name, "/")
+	if n, err := strconv.Atoi(i); ok && err == nil && n >= 0 && n < len(k.roots) {
+		return k.roots[n][0] + "/" + rest
+	}
+	return name
 }
 
 // normal makes a word of a command independent of the numbers that the go
@@ -92,13 +149,20 @@ func normal(s, node string, inputs map[string]string, roots [][2]string) string 
 	return s
 }
 
-// trimmed lists the directories that a compile's -trimpath rewrites, with what
-// they become. Without -trimpath there are none but the scratch directory's.
+// trimmed lists the directories that a compile's -trimpath rewrites, or a C
+// compiler's -ffile-prefix-map, with what they become. Without -trimpath there are none but the scratch directory's.
 func trimmed(a *plan.Action) [][2]string {
 	var roots [][2]string
 	for i := range a.Steps {
 		args := a.Steps[i].Args
 		for j, arg := range args {
+			if pair, ok := strings.CutPrefix(arg, "-ffile-prefix-map="); ok {
+				// The last one wins, the others are of the same kind.
+				from, to, ok := strings.Cut(pair, "=")
+				if ok && filepath.IsAbs(from) && !slices.Contains(roots, [2]string{from, to}) {
+					roots = append(roots, [2]string{from, to})
+				}
+			}
 			if arg != "-trimpath" || j+1 == len(args) {
 				continue
 			}

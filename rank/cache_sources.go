@@ -15,32 +15,37 @@ import (
 // tools whose inputs this package can enumerate.
 var enumerable = []string{"compile", "asm", "link", "preprofile"}
 
-// sources lists the files that an action reads beside artifacts. It returns
-// false where nobody can tell.
-func (c *cache) sources(a *plan.Action) (map[string]bool, bool, error) {
-	sources := map[string]bool{}
+// sources lists the files that an action reads beside artifacts, as far as its
+// commands name them, and files that these include. If it is traced there are
+// others, which only the tools can tell. It returns false where nobody can.
+func (c *cache) sources(a *plan.Action) (sources map[string]bool, traced, kept bool, err error) {
+	sources = map[string]bool{}
 	for i := range a.Steps {
 		s := &a.Steps[i]
 		if s.Op == transcript.Run {
-			if !slices.Contains(enumerable, strings.TrimSuffix(filepath.Base(s.Args[0]), ".exe")) {
-				return nil, false, nil
-			}
-			if a.Kind == plan.Link && usesC(a) {
-				return nil, false, nil // may be linked by the C compiler, with the system's libraries
+			tool := strings.TrimSuffix(filepath.Base(s.Args[0]), ".exe")
+			switch {
+			case c.tracer.startsC(s):
+				traced = true
+			case !slices.Contains(enumerable, tool) && !isCgo(s):
+				return nil, false, false, nil
 			}
 		}
 		if s.Op == transcript.Run || s.Op == transcript.Pack || s.Op == transcript.Copy && a.Kind != plan.Link { // objects may have come with the sources
 			if err := sourcesOf(s, sources); err != nil {
-				return nil, false, err
+				return nil, false, false, err
 			}
 		}
 		if s.Op == transcript.Write && filepath.Base(s.Args[0]) == "embedcfg" {
 			if err := embedded(s.Body, sources); err != nil {
-				return nil, false, err
+				return nil, false, false, err
 			}
 		}
 	}
-	return sources, true, nil
+	if a.Kind == plan.Link && usesC(a) { // may be linked by the C compiler, with the system's libraries
+		return sources, true, c.ldflags != nil && plainLink(a, firstWord(variable(c.plan.Env, "CC"))), nil
+	}
+	return sources, traced, !traced || c.tracer.tells(a), nil
 }
 
 // sourcesOf adds the files that a command names, and what they include.
@@ -149,4 +154,27 @@ func usesC(link *plan.Action) bool {
 		}
 	}
 	return false
+}
+
+// plainLink reports whether what the C compiler reads for a link can be found
+// out by linking something else.
+func plainLink(link *plan.Action, cc string) bool {
+	for i := range link.Steps {
+		for _, arg := range link.Steps[i].Args {
+			name, value, _ := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+			switch {
+			case !strings.HasPrefix(arg, "-"):
+			case name == "extld" && value != cc, name == "extldflags", name == "extar", name == "linkshared", name == "msan", name == "asan":
+				return false
+			case name == "buildmode" && value != "exe" && value != "pie":
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func firstWord(s string) string {
+	word, _, _ := strings.Cut(strings.TrimSpace(s), " ")
+	return word
 }

@@ -110,11 +110,11 @@ func (c *compiled) key(t *testing.T) store.Key {
 	x := exchange.New(nil, t.TempDir(), nil)
 	x.Known(l.file(0), exchange.Digest(sha256.Sum256([]byte(c.export))), int64(len(c.export)))
 	cache := &cache{store: openStore(t, filepath.Join(t.TempDir(), "store")), plan: p, exchange: x, file: l.file, compiler: c.compiler}
-	key, kept, err := cache.key(&p.Actions[1])
+	keyed, kept, err := cache.key(t.Context(), &p.Actions[1])
 	if err != nil || !kept {
 		t.Fatalf("kept %v, %v", kept, err)
 	}
-	return key
+	return keyed.Sum()
 }
 
 // Whatever a compile reads is in its key.
@@ -206,7 +206,7 @@ func TestNotKept(t *testing.T) {
 		}},
 	} {
 		cache := &cache{store: openStore(t, filepath.Join(t.TempDir(), "store")), plan: &plan.Plan{}}
-		if _, kept, err := cache.key(a); kept || err != nil {
+		if _, kept, err := cache.key(t.Context(), a); kept || err != nil {
 			t.Errorf("%s: kept %v, %v", what, kept, err)
 		}
 	}

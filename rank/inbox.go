@@ -19,6 +19,8 @@ type inbox struct {
 	plans  chan transport.Frame
 	aborts chan *Error // the first reason to give up
 
+	peers *peers // nil where there is no store; set before the world is started
+
 	abortOnLoss bool // --on-loss=abort
 
 	ready chan struct{} // closed when loop is set
@@ -61,6 +63,12 @@ func (b *inbox) Receive(from transport.Rank, f transport.Frame) error {
 		}
 		b.abort(&Error{Code: int(m.Code), Err: fmt.Errorf("%s", m.Text), Silent: from == root})
 		return nil
+	case kindHolds:
+		return b.peers.told(from, f)
+	case kindAsk:
+		return b.peers.ask(from, f)
+	case kindGiven:
+		return b.peers.given(from, f)
 	case kindPlan:
 		plan, err := readPlanFrame(f)
 		if err != nil {
@@ -180,6 +188,7 @@ func (b *inbox) dispatch(l *loop, from plan.Rank, f transport.Frame) error {
 // Lost is called when a peer is gone without a farewell. Without root there is
 // no build; without another rank there is, once root knows.
 func (b *inbox) Lost(from transport.Rank, cause error) {
+	b.peers.lost(from)
 	if from == root || !b.lose(plan.Rank(from), cause.Error()) {
 		b.abort(&Error{Code: ExitWorld, Err: cause})
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"syscall"
 
 	"github.com/badbubble/distgo/sync/store"
@@ -43,9 +44,9 @@ func sameDevice(a, b string) bool {
 	return syscall.Stat(a, &x) == nil && syscall.Stat(b, &y) == nil && x.Dev == y.Dev
 }
 
-// openStore gives the loop an action cache. A run without a store is slower,
-// not wrong, and says so.
-func (r *run) openStore(l *loop) error {
+// openStore opens the store of this node. A run without one is slower, not
+// wrong, and says so.
+func (r *run) openStore() error {
 	dir, err := r.artifactDir()
 	if err == nil {
 		r.store, err = store.Open(store.Options{Dir: dir, Damaged: func(d store.Damage) {
@@ -57,16 +58,47 @@ func (r *run) openStore(l *loop) error {
 			return Usage(err)
 		}
 		fmt.Fprintf(r.cfg.Stderr, "distgo: rank %d: nothing is kept between runs: %v\n", r.cfg.Place.Rank, err)
-		return nil
-	}
-	l.cache = &cache{
-		store: r.store, plan: l.plan, exchange: l.exchange, file: l.file, fresh: r.cfg.All,
-		warn: func(format string, args ...any) { fmt.Fprintf(r.cfg.Stderr, format+"\n", args...) },
-	}
-	if l.plan.Pipelined {
-		l.cache.compiler = r.compiler.Digest
 	}
 	return nil
+}
+
+// newCache is the action cache of a plan, nil without a store.
+func (r *run) newCache(l *loop) *cache {
+	if r.store == nil {
+		return nil
+	}
+	c := &cache{
+		store: r.store, plan: l.plan, exchange: l.exchange, file: l.file, fresh: r.cfg.All,
+		tracer: &tracer{runner: l.runner, compilers: r.tools.Compilers()},
+		warn:   func(format string, args ...any) { fmt.Fprintf(r.cfg.Stderr, format+"\n", args...) },
+	}
+	if r.inbox != nil {
+		c.peers = r.inbox.peers
+	}
+	if l.plan.Pipelined {
+		c.compiler = r.compiler.Digest
+	}
+	if r.isRoot() {
+		c.ldflags = linkFlags(l.plan)
+	}
+	return c
+}
+
+// serve tells the other ranks what the store holds and gives it to them, until
+// the function that it returns is called, which waits for that.
+func (r *run) serve(ctx context.Context, cancel context.CancelCauseFunc) (stop func()) {
+	p := r.inbox.peers
+	if p == nil {
+		return func() {}
+	}
+	serving, end := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if err := errors.Join(p.announce(), p.serve(serving)); err != nil && serving.Err() == nil {
+			cancel(err)
+		}
+	})
+	return func() { end(); wg.Wait() }
 }
 
 // closeStore writes what is to be written and, if asked, keeps the store in its

@@ -19,6 +19,7 @@ type leader struct {
 	steps    [][]transcript.Command // by action: the commands, for moves
 	records  []report.Action
 	words    []words
+	reads    map[plan.ActionID][]string // what C compilers read, of actions that start some
 	moved    int
 	troubles []int // by rank: actions that it gave back
 
@@ -86,6 +87,12 @@ func (l *loop) done(on plan.Rank, m doneMessage) error {
 	}
 	if m.Output != "" {
 		l.lead.words = append(l.lead.words, words{a.ID, m.Output})
+	}
+	if m.Traced {
+		if l.lead.reads == nil {
+			l.lead.reads = map[plan.ActionID][]string{}
+		}
+		l.lead.reads[a.ID] = m.Reads
 	}
 	l.lead.record(l.plan, on, m)
 	if m.OK {

@@ -155,13 +155,14 @@ func (l *loop) make(a *plan.Action, again bool, m *doneMessage) (keep func(), er
 	var h hit
 	kept := false
 	if l.cache != nil {
-		if h, kept, err = l.cache.lookup(a); err != nil {
+		if h, kept, err = l.cache.lookup(l.ctx, a); err != nil {
 			return nil, err
 		}
 		if h.found {
 			err := l.cache.restore(a, h, l.runner.Work)
 			if err == nil {
 				m.Cached, m.Output, m.End = true, h.entry.Text, l.now()
+				m.Traced, m.Reads = h.keyed.traced, h.reads
 				m.Sizes, err = l.offer(a)
 				return nil, err
 			}
@@ -170,6 +171,7 @@ func (l *loop) make(a *plan.Action, again bool, m *doneMessage) (keep func(), er
 			}
 		}
 	}
+	since := time.Now()
 	result, err := l.runner.Run(l.ctx, a, m.Threads, func() {
 		m.Exported = l.now()
 		l.export(a)
@@ -181,6 +183,10 @@ func (l *loop) make(a *plan.Action, again bool, m *doneMessage) (keep func(), er
 	}
 	if m.Sizes, err = l.offer(a); err != nil {
 		return nil, err
+	}
+	if kept && h.keyed.traced {
+		kept = l.cache.trace(l.ctx, a, &h, since)
+		m.Traced, m.Reads = kept, h.reads
 	}
 	if kept {
 		text := m.Output

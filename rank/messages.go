@@ -28,6 +28,9 @@ const (
 	kindHeld     transport.Kind = 47 // to root: this
 	kindRecover  transport.Kind = 48 // root to all: who does what from now on
 	kindCutOff   transport.Kind = 49 // to root: I cannot reach a rank
+	kindHolds    transport.Kind = 50 // to all: the keys in my store
+	kindAsk      transport.Kind = 51 // give me what is under this key
+	kindGiven    transport.Kind = 52 // this, or nothing
 )
 
 // byRootAlone are the kinds with which root directs the others.
@@ -70,6 +73,8 @@ type doneMessage struct {
 	Threads  int           `msgpack:"t"`
 	Commands int           `msgpack:"c"`
 	Sizes    []int64       `msgpack:"z,omitempty"` // of its outputs
+	Traced   bool          `msgpack:"i,omitempty"` // it starts C compilers, and Reads is what they read
+	Reads    []string      `msgpack:"d,omitempty"` // files outside the plan
 	Trouble  string        `msgpack:"y,omitempty"` // the node's: the action is given back, neither made nor refused
 	Lasting  bool          `msgpack:"l,omitempty"` // the trouble is the node's whatever it executes
 }
@@ -126,6 +131,21 @@ type recoverMessage struct {
 type cutOffMessage struct {
 	Rank  plan.Rank `msgpack:"r"`
 	Cause string    `msgpack:"t"`
+}
+
+// holdsMessage comes with a store.Summary, if the store has anything.
+type holdsMessage struct {
+	Store string `msgpack:"s"` // its ID: ranks may share one
+}
+
+type askMessage struct {
+	Key []byte `msgpack:"k"`
+}
+
+// givenMessage comes with the files of the entry.
+type givenMessage struct {
+	Key   []byte `msgpack:"k"`
+	Entry []byte `msgpack:"e"` // empty: it is not here
 }
 
 // abortMessage ends the run. Code is one of the abort codes; text is for the user.

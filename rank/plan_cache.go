@@ -271,9 +271,13 @@ func (l *loop) readsOfAll() ([]string, bool) {
 	for i := range l.plan.Actions {
 		a := l.plan.Actions[i]
 		a.Steps = l.lead.steps[i]
-		sources, kept, err := l.cache.sources(&a)
-		if !kept || err != nil {
+		sources, traced, kept, err := l.cache.sources(&a)
+		reads, told := l.lead.reads[a.ID]
+		if !kept || err != nil || traced && !told {
 			return nil, false
+		}
+		for _, path := range reads {
+			all[path] = true
 		}
 		maps.Copy(all, sources)
 	}

@@ -17,6 +17,7 @@ func TestProtocol(t *testing.T) {
 		kindCommit: "commit", kindFail: "fail", kindYield: "yield", kindYielded: "yielded", kindAssign: "assign",
 		kindOver: "over", kindFarewell: "farewell", kindAbort: "abort",
 		kindSurvey: "survey", kindHeld: "held", kindRecover: "recover", kindCutOff: "cut off",
+		kindHolds: "holds", kindAsk: "ask", kindGiven: "given",
 	}
 	text, err := os.ReadFile("../transport/PROTOCOL.md")
 	if err != nil {

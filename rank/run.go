@@ -87,6 +87,9 @@ func (r *run) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = r.closeScratch(err) }()
+	if err := r.openStore(); err != nil {
+		return err
+	}
 	defer func() { r.closeStore(ctx, err == nil) }()
 
 	if r.cfg.Place.Size == 1 {
@@ -190,13 +193,18 @@ func (r *run) together(ctx context.Context) (err error) {
 	done := make(chan struct{})
 	r.inbox = newInbox(done)
 	r.inbox.abortOnLoss = r.cfg.AbortOnLoss
+	if r.store != nil {
+		r.inbox.peers = newPeers(r.world, r.store, r.scratch.Dir())
+	}
 	r.world.Start(r.inbox)
 	go func() {
 		defer close(watching)
 		r.watch(done, cancel)
 	}()
+	stopServing := r.serve(running, cancel)
 	defer func() {
 		err = firstCause(running, err)
+		stopServing()
 		close(done)
 		<-watching
 		err = r.leave(err)
@@ -306,9 +314,7 @@ func (r *run) build(ctx, running context.Context, p *plan.Plan, mode superstep.M
 	if l.runner, err = r.runner(p); err != nil {
 		return err
 	}
-	if err := r.openStore(l); err != nil {
-		return err
-	}
+	l.cache = r.newCache(l)
 	if r.isRoot() {
 		if err := r.lead(l); err != nil {
 			return err

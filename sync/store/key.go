@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"hash"
+	"slices"
 )
 
 // A Key names an action by the content of its inputs.
@@ -47,6 +48,9 @@ func (b *KeyBuilder) Digest(label string, d Digest) *KeyBuilder {
 	b.parts = append(b.parts, Part{label, d})
 	return b
 }
+
+// Clone returns a builder that has what b has so far.
+func (b *KeyBuilder) Clone() *KeyBuilder { return &KeyBuilder{slices.Clone(b.parts)} }
 
 // Parts returns what was added so far.
 func (b *KeyBuilder) Parts() []Part { return b.parts }

@@ -1,0 +1,79 @@
+package rank
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/badbubble/distgo/rank/report"
+)
+
+// What one node's store holds serves all: who has nothing gets it from who has,
+// and keeps it.
+func TestStoresServeEachOther(t *testing.T) {
+	if testing.Short() {
+		t.Skip("compiles package runtime")
+	}
+	full, other, third := filepath.Join(t.TempDir(), "full"), filepath.Join(t.TempDir(), "other"), filepath.Join(t.TempDir(), "third")
+	var project string
+	build := func(size int, stores ...string) report.Report {
+		t.Helper()
+		w := newWholeWorld(t, size, tiny)
+		if project == "" {
+			project = w.project
+		}
+		w.project = project // the directory is in what is compiled
+		reported := filepath.Join(project, "report.json")
+		w.change = func(cfg *Config) {
+			cfg.Store, cfg.NoPlanCache = stores[cfg.Place.Rank], true
+			cfg.Request.Output, cfg.Report = filepath.Join(project, "made"), reported
+		}
+		for r, err := range w.run(t.Context(), t) {
+			if err != nil {
+				t.Fatalf("rank %d: %v\n%s", r, err, w.words.String())
+			}
+		}
+		f, err := os.Open(reported)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		rep, err := report.Read(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return *rep
+	}
+	compiled := func(rep report.Report) (n int) {
+		for _, a := range rep.Actions {
+			if a.Kind != "link" && !a.Cached {
+				n++
+			}
+		}
+		return n
+	}
+	if n := compiled(build(1, full)); n == 0 {
+		t.Fatal("nothing was compiled with an empty store")
+	}
+	for _, c := range []struct {
+		what   string
+		stores []string
+	}{
+		{"a rank with an empty store", []string{full, other}},
+		{"root with an empty store", []string{third, full}},
+	} {
+		rep := build(2, c.stores...)
+		if n := compiled(rep); n > 0 {
+			t.Errorf("%s: %d actions were executed", c.what, n)
+		}
+	}
+	for _, dir := range []string{other, third} {
+		s := openStore(t, dir)
+		if st, err := s.Stat(t.Context()); err != nil || st.Entries == 0 {
+			t.Errorf("%s holds %+v, %v", dir, st, err)
+		}
+		if v, err := s.Verify(t.Context()); err != nil || v.Damaged > 0 {
+			t.Errorf("%s: %+v, %v", dir, v, err)
+		}
+	}
+}
