@@ -1,7 +1,7 @@
 // Package bench measures distgo against go build: it enumerates an experiment's cells, runs each through a launcher
 // (this machine, an emulated cluster, prun, srun) beside its baselines, checks that what was built is go build's program,
 // and appends samples to a file. main binds flags to it; bench/sample says what is kept, bench/figures and bench/page
-// show it, bench/manifest knows the programs.
+// show it, bench/simulate takes a recorded run to worlds that nobody has at hand, bench/manifest knows the programs.
 //
 //   - Invariant 1: a sample counts only if its program equals go build's byte for byte and the commands run are the
 //     commands planned ([Refuse]).
