@@ -9,6 +9,7 @@ import (
 
 	"github.com/badbubble/distgo/plan"
 	"github.com/badbubble/distgo/rank/superstep"
+	"github.com/badbubble/distgo/sync/exchange"
 	"github.com/badbubble/distgo/transport"
 )
 
@@ -27,9 +28,10 @@ type inbox struct {
 	loop  *loop
 
 	mu        sync.Mutex
-	receiving int           // artifacts being received; guarded by mu
-	since     time.Time     // when receiving became more than 0; guarded by mu
-	busy      time.Duration // time in which artifacts were being received; guarded by mu
+	early     []cutOffMessage // losses that no loop has heard of; guarded by mu
+	receiving int             // artifacts being received; guarded by mu
+	since     time.Time       // when receiving became more than 0; guarded by mu
+	busy      time.Duration   // time in which artifacts were being received; guarded by mu
 }
 
 func newInbox(done <-chan struct{}) *inbox {
@@ -43,8 +45,13 @@ func newInbox(done <-chan struct{}) *inbox {
 
 // open lets frames through to the loop.
 func (b *inbox) open(l *loop) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.loop = l
 	close(b.ready)
+	for _, m := range b.early {
+		l.later(func() error { return l.tell(kindCutOff, m) })
+	}
 }
 
 // Receive is called on the read goroutine of a lane.
@@ -95,6 +102,13 @@ func (b *inbox) dispatch(l *loop, from plan.Rank, f transport.Frame) error {
 		b.receivingBegins()
 		id, err := l.exchange.Receive(f)
 		b.receivingEnds()
+		if _, damaged := errors.AsType[*exchange.DamagedError](err); damaged {
+			b.Lost(transport.Rank(from), err) // who sends what it did not make is of no use
+			return nil
+		}
+		if errors.Is(err, exchange.ErrClaimed) {
+			return nil
+		}
 		if err != nil {
 			return err
 		}
@@ -194,25 +208,47 @@ func (b *inbox) Lost(from transport.Rank, cause error) {
 	}
 }
 
-// lose hands the loss of a rank to the loop. It returns false when there is no
-// loop yet, or the user wants a loss to end the run.
+// lose hands the loss of a rank to the loop, now or when there is one. It
+// returns false when the user wants a loss to end the run.
 func (b *inbox) lose(rank plan.Rank, cause string) bool {
+	if b.abortOnLoss {
+		b.missing(rank)
+		return false
+	}
+	if b.wait(cutOffMessage{rank, cause}) {
+		return true
+	}
+	b.missing(rank)
+	b.loop.post(func() error { return b.loop.tell(kindCutOff, cutOffMessage{rank, cause}) })
+	return true
+}
+
+// missing says that there is no use in waiting for the farewell of a rank.
+func (b *inbox) missing(rank plan.Rank) {
 	select {
 	case <-b.ready:
 	default:
-		return false
+		return
 	}
 	if lead := b.loop.lead; lead != nil {
 		select {
-		case lead.farewells <- farewell{from: rank, lost: true}: // no use in waiting for another
+		case lead.farewells <- farewell{from: rank, lost: true}:
 		default: // it has told of its trouble, left, and was lost then
 		}
 	}
-	if b.abortOnLoss {
+}
+
+// wait keeps a loss for the loop, if there is none yet.
+func (b *inbox) wait(m cutOffMessage) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	select {
+	case <-b.ready:
 		return false
+	default:
+		b.early = append(b.early, m)
+		return true
 	}
-	b.loop.post(func() error { return b.loop.tell(kindCutOff, cutOffMessage{rank, cause}) })
-	return true
 }
 
 // abort keeps the first reason.

@@ -185,3 +185,25 @@ func TestAssignedActionGetsItsInputs(t *testing.T) {
 		t.Errorf("rank 1 ended with %v", err)
 	}
 }
+
+// A rank that is lost before the plan is here is left out when it is.
+func TestLossBeforeThePlan(t *testing.T) {
+	worlds := transporttest.NewWorld(t, 3)
+	l, _ := member(t, worlds[0], onePut(3))
+	b := newInbox(t.Context().Done())
+	b.Lost(2, errors.New("its process has ended"))
+	select {
+	case e := <-b.aborts:
+		t.Fatalf("the run ends: %v", e)
+	default:
+	}
+	b.open(l)
+	if len(l.backlog) != 1 {
+		t.Fatalf("the loop is told %d things", len(l.backlog))
+	}
+	b.abortOnLoss = true
+	b.Lost(1, errors.New("its process has ended"))
+	if e := <-b.aborts; e.Code != ExitWorld {
+		t.Errorf("with --on-loss=abort: %v", e)
+	}
+}

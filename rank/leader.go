@@ -191,14 +191,14 @@ func (l *loop) orders(o superstep.Orders, err error) error {
 	return nil
 }
 
-// broadcast sends a message to every other rank.
+// broadcast sends a message to every other rank that takes part.
 func (l *loop) broadcast(kind transport.Kind, body any) error {
 	if l.world == nil {
 		return nil
 	}
 	for to := range l.world.Size() {
-		if plan.Rank(to) == l.self {
-			continue
+		if plan.Rank(to) == l.self || !l.lead.state.Alive(plan.Rank(to)) {
+			continue // who is left out may live, and no longer follows
 		}
 		if err := l.send(plan.Rank(to), kind, body); err != nil {
 			return err

@@ -133,9 +133,15 @@ func (l *loop) start(s superstep.Start) {
 	a := &l.plan.Actions[s.Action]
 	slot := l.free[0]
 	l.free = l.free[1:]
+	again := s.Again
+	for _, out := range a.Outputs {
+		if !l.exchange.Claim(l.file(out)) {
+			again = true // it has come from who made it before; the loop will hear of it
+		}
+	}
 	l.tools.Go(func() {
 		m := doneMessage{Action: a.ID, Start: l.now(), Slot: slot, Threads: s.Threads}
-		keep, err := l.make(a, s.Again, &m)
+		keep, err := l.make(a, again, &m)
 		l.post(func() error { return l.finished(m, err) })
 		if keep != nil {
 			keep() // nobody waits for it
@@ -163,6 +169,7 @@ func (l *loop) make(a *plan.Action, again bool, m *doneMessage) (keep func(), er
 			if err == nil {
 				m.Cached, m.Output, m.End = true, h.entry.Text, l.now()
 				m.Traced, m.Reads = h.keyed.traced, h.reads
+				l.cache.note(a, h, false)
 				m.Sizes, err = l.offer(a)
 				return nil, err
 			}
@@ -189,6 +196,7 @@ func (l *loop) make(a *plan.Action, again bool, m *doneMessage) (keep func(), er
 		m.Traced, m.Reads = kept, h.reads
 	}
 	if kept {
+		l.cache.note(a, h, true)
 		text := m.Output
 		keep = func() { l.cache.keep(a, h, text, l.runner.Work) }
 	}
@@ -245,6 +253,11 @@ func (l *loop) offerOne(out plan.ArtifactID) (size int64, err error) {
 func (l *loop) finished(m doneMessage, err error) error {
 	l.free = append(l.free, m.Slot)
 	a := &l.plan.Actions[m.Action]
+	if err != nil {
+		for _, out := range a.Outputs {
+			l.exchange.Release(l.file(out)) // another rank may make it
+		}
+	}
 	if trouble, lasting := l.nodeTrouble(a, err); trouble != "" {
 		m.Trouble, m.Lasting = trouble, lasting
 		if err := l.tell(kindDone, m); err != nil {

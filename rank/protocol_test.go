@@ -9,16 +9,19 @@ import (
 	"github.com/badbubble/distgo/transport"
 )
 
+// kindNames are PROTOCOL.md's names for the kinds of messages.
+var kindNames = map[transport.Kind]string{
+	kindPlan: "plan", kindPut: "put", kindWant: "want", kindExists: "exists", kindDone: "done", kindNotify: "notify",
+	kindCommit: "commit", kindFail: "fail", kindYield: "yield", kindYielded: "yielded", kindAssign: "assign",
+	kindOver: "over", kindFarewell: "farewell", kindAbort: "abort",
+	kindSurvey: "survey", kindHeld: "held", kindRecover: "recover", kindCutOff: "cut off",
+	kindHolds: "holds", kindAsk: "ask", kindGiven: "given",
+}
+
 // The table of upper kinds in PROTOCOL.md is this package's constants, and
 // each has its paragraph.
 func TestProtocol(t *testing.T) {
-	kinds := map[transport.Kind]string{
-		kindPlan: "plan", kindPut: "put", kindWant: "want", kindExists: "exists", kindDone: "done", kindNotify: "notify",
-		kindCommit: "commit", kindFail: "fail", kindYield: "yield", kindYielded: "yielded", kindAssign: "assign",
-		kindOver: "over", kindFarewell: "farewell", kindAbort: "abort",
-		kindSurvey: "survey", kindHeld: "held", kindRecover: "recover", kindCutOff: "cut off",
-		kindHolds: "holds", kindAsk: "ask", kindGiven: "given",
-	}
+	kinds := kindNames
 	text, err := os.ReadFile("../transport/PROTOCOL.md")
 	if err != nil {
 		t.Fatal(err)

@@ -90,7 +90,7 @@ func sendPlan(w *transport.World, p *plan.Plan, mode superstep.Mode) (int64, err
 				return io.NopCloser(io.MultiReader(bytes.NewReader(skeleton), bytes.NewReader(own[r]))), nil
 			}},
 		})
-		if err != nil {
+		if err != nil && !isLost(err) { // root will go on without it
 			return 0, err
 		}
 	}

@@ -65,6 +65,11 @@ const (
 	// beatsPerLimit heartbeats fit into the silence limit, so that several in a row must be late before a peer is lost.
 	beatsPerLimit = 6
 
+	// stuckFactor silence limits without a byte on one lane, while the other shows life, and the lane will not recover: TCP
+	// would have repeated lost bytes by then. It is more patient than silence is, for what fills a lane with bytes may
+	// itself wait for a slow disk.
+	stuckFactor = 5
+
 	// handshakeLimit bounds how long a stranger may hold a connection. A handshake is two round trips.
 	handshakeLimit = 5 * time.Second
 

@@ -89,6 +89,17 @@ func (p *peer) silence(now, awake time.Duration) time.Duration {
 	return now - since
 }
 
+// stuck finds a lane whose reader has waited for longer than limit.
+func (p *peer) stuck(now, awake, limit time.Duration) (lane Lane, since time.Duration) {
+	for _, l := range p.links {
+		w := time.Duration(l.waitingSince.Load())
+		if since := now - max(w, awake); w > 0 && !l.readEnds.Load() && since > limit {
+			return l.lane, since
+		}
+	}
+	return 0, 0
+}
+
 // watch looks for silent peers until quit is closed.
 func (w *World) watch(quit <-chan struct{}) {
 	beat := w.silenceLimit / beatsPerLimit
@@ -113,6 +124,8 @@ func (w *World) watch(quit <-chan struct{}) {
 			}
 			if s := p.silence(now, awake); s > w.silenceLimit {
 				p.finish(LossSilent, fmt.Errorf("was silent for %s: its process is stopped or its network is cut", s.Round(time.Second/10)))
+			} else if lane, s := p.stuck(now, awake, stuckFactor*w.silenceLimit); lane != 0 {
+				p.finish(LossSilent, fmt.Errorf("sent nothing on the %s lane for %s, but on the other: the connection is stuck", lane, s.Round(time.Second/10)))
 			}
 		}
 	}

@@ -111,6 +111,7 @@ func TestProtocolTables(t *testing.T) {
 		"reaching a peer":  meshLimit.String(),
 		"silence":          defaultSilenceLimit.String(),
 		"heartbeat":        (defaultSilenceLimit / beatsPerLimit).String(),
+		"stuck lane":       (defaultSilenceLimit * stuckFactor).String(),
 	})
 
 	upper := table(t, doc["Kinds of the upper layers"], "| kind | name | room |\n")

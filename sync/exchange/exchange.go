@@ -3,6 +3,7 @@ package exchange
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -42,6 +43,7 @@ type Exchange struct {
 
 	mu      sync.Mutex
 	offered map[int32]offer // guarded by mu
+	claimed map[int32]bool  // files that this rank is making; guarded by mu
 }
 
 type offer struct {
@@ -52,7 +54,7 @@ type offer struct {
 // New returns the exchange of a rank whose artifacts lie below dir. File looks
 // an artifact up in the plan.
 func New(world *transport.World, dir string, file func(id int32) (File, bool)) *Exchange {
-	return &Exchange{world: world, dir: dir, file: file, offered: map[int32]offer{}}
+	return &Exchange{world: world, dir: dir, file: file, offered: map[int32]offer{}, claimed: map[int32]bool{}}
 }
 
 // Offer digests a file that was just made, so that it can be put to peers.
@@ -108,8 +110,42 @@ func (x *Exchange) Put(to transport.Rank, f File) error {
 	})
 }
 
+// ErrClaimed says that an artifact was thrown away, because this rank is making it.
+var ErrClaimed = errors.New("this rank makes the file itself")
+
+// Claim says that this rank begins to make a file: a copy of it, from a rank that was lost or gave its action up, must not
+// take its place meanwhile. Claim returns false if one has come before.
+func (x *Exchange) Claim(f File) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if _, here := x.offered[f.ID]; here {
+		return false
+	}
+	x.claimed[f.ID] = true
+	return true
+}
+
+// Release takes back what Claim said: the file was not made.
+func (x *Exchange) Release(f File) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	delete(x.claimed, f.ID)
+}
+
+// arrived counts a file as here, unless it is being made.
+func (x *Exchange) arrived(f File, o offer) error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.claimed[f.ID] {
+		return ErrClaimed
+	}
+	x.offered[f.ID] = o
+	return nil
+}
+
 // Receive stores the artifact that a KindPut frame carries and returns its
-// number. A second copy of a file that is here is read and thrown away.
+// number. A second copy of a file that is here is read and thrown away; so is
+// one that this rank is making, which is ErrClaimed.
 func (x *Exchange) Receive(frame transport.Frame) (int32, error) {
 	var m put
 	if err := frame.Decode(&m); err != nil {
@@ -133,18 +169,23 @@ func (x *Exchange) Receive(frame transport.Frame) (int32, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return 0, err
 	}
-	if err := store(path, frame, Digest(m.Digest)); err != nil {
+	err := store(path, frame, Digest(m.Digest), func() error { return x.arrived(f, offer{Digest(m.Digest), frame.BlobSize}) })
+	if err != nil {
 		return 0, fmt.Errorf("receiving %s: %w", f.Path, err)
 	}
-	x.mu.Lock()
-	x.offered[f.ID] = offer{Digest(m.Digest), frame.BlobSize}
-	x.mu.Unlock()
 	return f.ID, nil
 }
 
+// A DamagedError says that an artifact did not arrive as its sender had made it.
+type DamagedError struct{ Bytes int64 }
+
+func (e *DamagedError) Error() string {
+	return fmt.Sprintf("its %d bytes are not those that were sent: the digests differ", e.Bytes)
+}
+
 // store writes the frame's bytes to a temporary name and renames it when they
-// are what the digest says.
-func store(path string, frame transport.Frame, want Digest) error {
+// are what the digest says and whole agrees.
+func store(path string, frame transport.Frame, want Digest, whole func() error) error {
 	tmp, err := os.CreateTemp(filepath.Dir(path), ".part-*")
 	if err != nil {
 		return err
@@ -166,7 +207,10 @@ func store(path string, frame transport.Frame, want Digest) error {
 		return fmt.Errorf("%d bytes arrived of %d: %w", n, frame.BlobSize, io.ErrUnexpectedEOF)
 	}
 	if Digest(h.Sum(nil)) != want {
-		return fmt.Errorf("its %d bytes are not those that were sent: the digests differ", n)
+		return &DamagedError{n}
+	}
+	if err := whole(); err != nil {
+		return err
 	}
 	return os.Rename(tmp.Name(), path)
 }

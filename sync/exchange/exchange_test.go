@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vmihailenco/msgpack/v5"
+
 	"github.com/badbubble/distgo/transport"
 	"github.com/badbubble/distgo/transport/transporttest"
 )
@@ -320,5 +322,37 @@ func TestPutFails(t *testing.T) {
 	worlds[0].Close(closed)
 	if err := e.Put(1, files[0]); !errors.Is(err, transport.ErrClosed) {
 		t.Errorf("to a world that is closed: %v", err)
+	}
+}
+
+// A copy of a file that this rank is making is thrown away; whoever begins to make one that has come is told.
+func TestClaim(t *testing.T) {
+	x := New(nil, t.TempDir(), func(id int32) (File, bool) { return File{ID: id, Path: "b001/x"}, true })
+	f := File{ID: 1, Path: "b001/x"}
+	receive := func() error {
+		content := []byte("export data")
+		digest := sha256.Sum256(content)
+		body, err := msgpack.Marshal(put{f.ID, digest[:]})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = x.Receive(transport.Frame{Kind: KindPut, Body: body, Blob: bytes.NewReader(content), BlobSize: int64(len(content))})
+		return err
+	}
+	if !x.Claim(f) {
+		t.Fatal("a file that is not here cannot be claimed")
+	}
+	if err := receive(); !errors.Is(err, ErrClaimed) {
+		t.Fatalf("a copy of a claimed file: %v", err)
+	}
+	if left, _ := os.ReadDir(filepath.Join(x.dir, "b001")); len(left) > 0 {
+		t.Fatalf("left: %v", left)
+	}
+	x.Release(f)
+	if err := receive(); err != nil {
+		t.Fatalf("after its release: %v", err)
+	}
+	if x.Claim(f) {
+		t.Fatal("a file that is here was claimed")
 	}
 }

@@ -1,0 +1,248 @@
+package rank
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/vmihailenco/msgpack/v5"
+
+	"github.com/badbubble/distgo/plan"
+	"github.com/badbubble/distgo/plan/transcript"
+	"github.com/badbubble/distgo/rank/execute"
+	"github.com/badbubble/distgo/rank/launch"
+	"github.com/badbubble/distgo/rank/superstep"
+	"github.com/badbubble/distgo/sync/exchange"
+	"github.com/badbubble/distgo/transport"
+	"github.com/badbubble/distgo/transport/transporttest"
+)
+
+// runDeadline is when a run that has not ended counts as hung. It is the bubble's time: silence, patience and farewells
+// together take less than a minute.
+const runDeadline = 5 * time.Minute
+
+var errHung = errors.New("hung")
+
+// A smallBuild is a whole build without the Go toolchain: its compiles are a shell script that hands out its export data
+// early, or no process at all. All ranks live in this process, on a network of their own and in a time of their own.
+type smallBuild struct {
+	name   string
+	plan   *plan.Plan
+	slots  []int
+	made   string               // what the program is when all is well
+	failed bool                 // the code does not build
+	setUp  func(works []string) // of the scratch directories, before they are used
+	faults func() []*transporttest.Fault
+}
+
+// outcome is what came out of a run.
+type outcome struct {
+	errs    []error // by rank
+	program string  // at root
+	took    time.Duration
+}
+
+// compileScript is the stand-in for the compiler: compile EXPORT OBJECT INPUT...
+const compileScript = `#!/bin/sh
+set -e
+x=$1 o=$2; shift 2
+cat "$@" /dev/null >$x; echo export >>$x
+[ -z "$EARLY" ] || printf . >&3
+cat "$@" /dev/null >$o; echo object >>$o
+`
+
+// toolDir is a directory with that compiler.
+func toolDir(t *testing.T) string {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "compile"), []byte(compileScript), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// newPlan makes a plan of compiles, each owned by a rank and importing others, and a link at root. Those in tools run the
+// script; the rest are written and copied by distgo itself.
+func newPlan(t *testing.T, tools string, scripted func(int) bool, owners []plan.Rank, imports ...[]int) *plan.Plan {
+	t.Helper()
+	p := &plan.Plan{GoVersion: "go1.26"}
+	link := plan.Action{ID: plan.ActionID(len(imports)), Kind: plan.Link, Package: "main", Node: "b000", Cost: 1, Lead: 1}
+	link.Steps = append(link.Steps, transcript.Command{Op: transcript.Mkdir, Args: []string{"$WORK/b000/parts/"}})
+	for i, of := range imports {
+		a := plan.Action{ID: plan.ActionID(i), Kind: plan.Compile, Package: fmt.Sprintf("p%d", i), Node: fmt.Sprintf("b%03d", i+1), Cost: 10, Lead: 10}
+		var paths []string
+		for j, name := range []string{"_pkg_.x", "_pkg_.a"} {
+			f := plan.Artifact{ID: plan.ArtifactID(len(p.Artifacts)), Kind: plan.ArtifactKind(j + 1), Path: a.Node + "/" + name, Producer: a.ID}
+			p.Artifacts = append(p.Artifacts, f)
+			a.Outputs = append(a.Outputs, f.ID)
+			paths = append(paths, transcript.Work+f.Path)
+		}
+		var inputs []string
+		for _, d := range of {
+			f := &p.Artifacts[p.Actions[d].Outputs[0]]
+			f.Consumers = append(f.Consumers, a.ID)
+			a.Inputs = append(a.Inputs, f.ID)
+			a.Group = max(a.Group, p.Actions[d].Group+1)
+			inputs = append(inputs, transcript.Work+f.Path)
+		}
+		if scripted(i) {
+			a.Steps = []transcript.Command{{Op: transcript.Run, Args: append(append([]string{filepath.Join(tools, "compile")}, paths...), inputs...), Dir: "$WORK"}}
+		} else {
+			a.Steps = []transcript.Command{
+				{Op: transcript.Write, Args: paths[:1], Body: fmt.Sprintf("export of %d\n", i)},
+				{Op: transcript.Write, Args: paths[1:], Body: fmt.Sprintf("object of %d\n", i)},
+			}
+			for _, in := range inputs { // the last import is the object
+				a.Steps = append(a.Steps, transcript.Command{Op: transcript.Copy, Args: []string{in, paths[1]}})
+			}
+		}
+		object := &p.Artifacts[a.Outputs[1]]
+		object.Consumers = append(object.Consumers, link.ID)
+		link.Inputs = append(link.Inputs, object.ID)
+		link.Group = max(link.Group, a.Group+1)
+		link.Steps = append(link.Steps, transcript.Command{Op: transcript.Copy, Args: []string{transcript.Work + object.Path, fmt.Sprintf("$WORK/b000/parts/%d", i)}})
+		p.Actions = append(p.Actions, a)
+	}
+	p.Actions = append(p.Actions, link)
+	p.Owner = append(append([]plan.Rank{}, owners...), root)
+	p.Priority = plan.BottomLevels(p)
+	if err := p.Validate(8); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// run builds in a bubble.
+func (b *smallBuild) run(t *testing.T, tools string, faults ...*transporttest.Fault) (o outcome) {
+	t.Helper()
+	dir, err := os.MkdirTemp(t.TempDir(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	works := make([]string, len(b.slots))
+	for i := range works {
+		works[i] = filepath.Join(dir, fmt.Sprint(i))
+		if err := os.Mkdir(works[i], 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if b.setUp != nil {
+		b.setUp(works)
+	}
+	if b.faults != nil {
+		faults = append(b.faults(), faults...)
+	}
+	o.errs = make([]error, len(b.slots))
+	synctest.Test(t, func(t *testing.T) {
+		worlds := transporttest.NewWorld(t, len(b.slots), transporttest.WithFaults(faults...), transporttest.WithConfig(func(c *transport.Config) {
+			c.SilenceLimit = silenceLimit
+			c.Info, _ = msgpack.Marshal(view{Slots: b.slots[c.Rank]}) // of numbers and strings alone
+		}))
+		ctx, cancel := context.WithTimeoutCause(t.Context(), runDeadline, errHung)
+		defer cancel()
+		begun := time.Now()
+		var all sync.WaitGroup
+		for i, w := range worlds {
+			all.Go(func() { o.errs[i] = b.rank(ctx, w, works[i], tools) })
+		}
+		all.Wait()
+		o.took = time.Since(begun)
+	})
+	if o.errs[root] == nil {
+		for i := range len(b.plan.Actions) - 1 {
+			part, err := os.ReadFile(filepath.Join(works[root], "b000", "parts", fmt.Sprint(i)))
+			if err != nil {
+				t.Error(err)
+			}
+			o.program += string(part)
+		}
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		t.Error(err)
+	}
+	return o
+}
+
+// rank is the life of one rank from the moment the world stands, as [run.together] and [run.build] lead it.
+func (b *smallBuild) rank(ctx context.Context, w *transport.World, work, tools string) (err error) {
+	r := &run{world: w, cfg: Config{
+		Place: launch.Place{Rank: int(w.Rank()), Size: w.Size()}, Stderr: io.Discard, Quiet: true, Mode: superstep.Split,
+	}}
+	running, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	done, watching := make(chan struct{}), make(chan struct{})
+	r.inbox = newInbox(done)
+	w.Start(r.inbox)
+	go func() {
+		defer close(watching)
+		r.watch(done, cancel)
+	}()
+	defer func() {
+		err = firstCause(running, err)
+		close(done)
+		<-watching
+		err = r.leave(err)
+	}()
+
+	p := clonePlan(b.plan)
+	if r.isRoot() {
+		_, err = sendPlan(w, p, r.cfg.Mode)
+	} else {
+		select {
+		case frame := <-r.inbox.plans:
+			p, _, err = decodePlan(frame, w.Size())
+		case <-running.Done():
+			err = context.Cause(running)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	l := &loop{
+		self: plan.Rank(w.Rank()), plan: p, world: w, slots: b.slots[w.Rank()], events: make(chan func() error, 64), begun: time.Now(),
+		runner: &execute.Runner{Work: work, Env: append(os.Environ(), "TMPDIR="+work), Tools: execute.Tools{Dir: tools}},
+	}
+	l.runner.Pipelined = &execute.Pipelined{Path: filepath.Join(tools, "compile"), Signal: "EARLY"}
+	l.ctx, l.cancel = context.WithCancelCause(running)
+	defer l.cancel(nil)
+	l.exchange = exchange.New(w, work, func(id int32) (exchange.File, bool) {
+		if id < 0 || int(id) >= len(p.Artifacts) {
+			return exchange.File{}, false
+		}
+		return l.file(plan.ArtifactID(id)), true
+	})
+	if r.isRoot() {
+		if err := r.lead(l); err != nil {
+			return err
+		}
+	}
+	r.inbox.open(l)
+	if err := l.run(r.cfg.Mode); err != nil {
+		return err
+	}
+	if !r.isRoot() {
+		return r.takeLeave(l)
+	}
+	r.farewells(ctx, l)
+	if !l.built {
+		return &Error{Code: ExitNotBuilt, Err: &execute.Failure{Output: l.lead.output(p)}, Silent: true}
+	}
+	return nil
+}
+
+// clonePlan is a plan that ranks may change.
+func clonePlan(p *plan.Plan) *plan.Plan {
+	var b bytes.Buffer
+	q := new(plan.Plan)
+	if err := errors.Join(msgpack.NewEncoder(&b).Encode(p), msgpack.NewDecoder(&b).Decode(q)); err != nil {
+		panic(err) // a plan can be encoded
+	}
+	return q
+}
