@@ -12,9 +12,9 @@ import (
 const tolerated = 0.05
 
 // checkUsage compares what the kernel counted on all nodes with what the ranks say of themselves. The ranks count their
-// own processes and the tools. What is missing there is the go command: its environment is asked for on every rank (tried:
-// 0.17 s of CPU with an empty cache, which it lays out first), the plan at rank 0 (0.2 to 0.6 s). It is no part of the
-// tolerance: small builds on many nodes say so, with the reason.
+// own processes and the tools. What is missing there is the go command, tried: each rank asks it for its environment, 0.1 to
+// 0.2 s of CPU with an empty cache, and rank 0 for the plan besides, 0.5 to 1 s for wego. Small builds on many nodes are
+// above the tolerance for that, and say so with the reason.
 func checkUsage(usage []sample.Node, r *report.Report) (notes []string) {
 	if len(usage) == 0 {
 		return nil
