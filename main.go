@@ -39,6 +39,9 @@ type commandLine struct {
 	Plan  planCommand  `cmd:"" help:"Print what a build would do, without building."`
 	Bench benchCommand `cmd:"" help:"Measure distgo against go build, draw the figures."`
 
+	Cache   cacheCommand   `cmd:"" help:"Look after what is kept between runs."`
+	Explain explainCommand `cmd:"" help:"Say why a package was compiled in the last run: which of its inputs were others than before."`
+
 	Stage  stageCommand  `cmd:"" help:"Put files on nodes through ssh before a run, or bring them back."`
 	Whoami whoamiCommand `cmd:"" help:"Print what this process finds out about its rank, and from where. Start it as a run would be."`
 

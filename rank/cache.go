@@ -34,6 +34,7 @@ type cache struct {
 	compiler string // digest of the pipelined compiler, "" for the stock one
 	fresh    bool   // -a: nothing is answered, all is kept
 	tracer   *tracer
+	notes    *notebook
 	peers    *peers   // nil where nobody can be asked
 	ldflags  []string // of all packages that use cgo, where this rank knows them: root
 	warn     func(format string, args ...any)
@@ -110,6 +111,13 @@ func (c *cache) trace(ctx context.Context, a *plan.Action, h *hit, since time.Ti
 	}
 	h.reads, h.key, h.parts = files, whole.Sum(), whole.Parts()
 	return true
+}
+
+// note remembers what an action's inputs were, for who asks why it was executed.
+func (c *cache) note(a *plan.Action, h hit, executed bool) {
+	if c.notes != nil {
+		c.notes.note(a, h.parts, executed)
+	}
 }
 
 // restore puts an action's outputs in their places. When it cannot, it leaves

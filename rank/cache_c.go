@@ -403,12 +403,16 @@ func (c *cache) manifest(key store.Key) ([]string, bool) {
 	return strings.Split(strings.TrimSuffix(text.String(), "\n"), "\n"), true
 }
 
+// ManifestName begins the name of an entry that lists what an action's C
+// compilers read; the package's follows.
+const ManifestName = "read by "
+
 func (c *cache) keepManifest(key store.Key, name string, files []string) error {
 	f, err := c.store.PutReader(strings.NewReader(strings.Join(files, "\n") + "\n"))
 	if err != nil {
 		return err
 	}
-	return c.store.Commit(key, store.Entry{Name: "what " + name + " reads", Outputs: []store.Output{{Name: "manifest", File: f}}})
+	return c.store.Commit(key, store.Entry{Name: ManifestName + name, Outputs: []store.Output{{Name: "manifest", File: f}}})
 }
 
 // linkFlags are what cgo tells the linker to pass on to the C compiler, of all

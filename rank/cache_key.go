@@ -44,12 +44,18 @@ func (c *cache) key(ctx context.Context, a *plan.Action) (keyed, bool, error) {
 		}
 	}
 	inputs := map[string]string{}
+	named := map[string]store.Digest{}
 	for _, in := range a.Inputs {
 		digest, ok := c.exchange.Digest(c.file(in))
 		if !ok {
 			return keyed{}, false, nil // made by an action that is not kept, and needed nowhere else
 		}
-		inputs[c.plan.Artifacts[in].Path] = digest.String()
+		f := &c.plan.Artifacts[in]
+		inputs[f.Path] = digest.String()
+		named[c.plan.Actions[f.Producer].Package+" "+filepath.Base(f.Path)+" "+digest.String()] = store.Digest(digest)
+	}
+	for _, name := range slices.Sorted(maps.Keys(named)) {
+		k.Digest("import "+name[:strings.LastIndex(name, " ")], named[name]) // which is in the commands, too; here it has a name
 	}
 	roots := trimmed(a)
 	for i := range a.Steps {

@@ -21,6 +21,31 @@ func (r *run) storeDir() (string, error) {
 	return store.DefaultDir(os.Getenv)
 }
 
+// StoreDir is where a run on this node keeps artifacts, with its --store and
+// --scratch.
+func StoreDir(dir, base string) (string, error) {
+	if dir != "" {
+		return filepath.Abs(dir)
+	}
+	dir, err := store.DefaultDir(os.Getenv)
+	if err != nil {
+		return "", Usage(err)
+	}
+	if base == "" {
+		base = os.TempDir()
+	}
+	if err := os.MkdirAll(dir, 0o700); err == nil && sameDevice(dir, base) {
+		return dir, nil
+	}
+	return besideScratch(base), nil
+}
+
+// besideScratch is the store of this user on the file system of scratch
+// directories.
+func besideScratch(base string) string {
+	return filepath.Join(base, fmt.Sprintf("distgo-store-%d", os.Getuid()))
+}
+
 // artifactDir is where artifacts are kept. They are linked from the scratch
 // directory and back; where the user's cache directory is on another file
 // system, such as a home directory on NFS, each would have to be copied, over
@@ -36,7 +61,7 @@ func (r *run) artifactDir() (string, error) {
 	if sameDevice(dir, r.scratch.Dir()) {
 		return dir, nil
 	}
-	return filepath.Join(filepath.Dir(filepath.Dir(r.scratch.Dir())), fmt.Sprintf("distgo-store-%d", os.Getuid())), nil
+	return besideScratch(filepath.Dir(filepath.Dir(r.scratch.Dir()))), nil
 }
 
 func sameDevice(a, b string) bool {
@@ -69,6 +94,7 @@ func (r *run) newCache(l *loop) *cache {
 	}
 	c := &cache{
 		store: r.store, plan: l.plan, exchange: l.exchange, file: l.file, fresh: r.cfg.All,
+		notes:  &r.notes,
 		tracer: &tracer{runner: l.runner, compilers: r.tools.Compilers()},
 		warn:   func(format string, args ...any) { fmt.Fprintf(r.cfg.Stderr, format+"\n", args...) },
 	}
@@ -107,9 +133,9 @@ func (r *run) closeStore(ctx context.Context, tidy bool) {
 	if r.store == nil {
 		return
 	}
-	var err error
+	err := r.notes.keep(notesPath(r.store.Dir(), r.cfg.Place.Rank), r.begun)
 	if tidy {
-		err = r.store.Tidy(ctx)
+		err = errors.Join(err, r.store.Tidy(ctx))
 	}
 	err = errors.Join(err, r.store.Close())
 	if err != nil && ctx.Err() == nil && !r.cfg.Quiet {

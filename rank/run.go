@@ -62,6 +62,7 @@ type run struct {
 	store    *store.Store // nil where there is none
 	recalled *remembered  // nil where this run's plan was not made before
 	planned  planned      // at root
+	notes    notebook
 	report   report.Report
 }
 

@@ -29,18 +29,23 @@ func (t *Toolchain) Learn(ctx context.Context, req Request, q plan.Questions, ke
 			unknown[name] = ext
 		} // else the go command has words for it, and so will the build
 	}
-	if len(unknown) == 0 && len(q.PkgConfig) == 0 {
-		return u, nil
-	}
-	p, err := t.probe(ctx, keep, unknown, q.PkgConfig)
-	if err != nil {
-		return u, err
-	}
-	u.PkgConfig = p.PkgConfig
-	for name, flags := range p.Compilers {
-		u.Compilers[name] = flags
-		if err := t.remember(keep, name, flags); err != nil {
+	if len(q.PkgConfig) > 0 {
+		p, err := t.probe(ctx, keep, nil, q.PkgConfig)
+		if err != nil {
 			return u, err
+		}
+		u.PkgConfig = p.PkgConfig
+	}
+	if len(unknown) > 0 { // by itself: what pkg-config says would be taken for the compiler's
+		p, err := t.probe(ctx, keep, unknown, nil)
+		if err != nil {
+			return u, err
+		}
+		for name, flags := range p.Compilers {
+			u.Compilers[name] = flags
+			if err := t.remember(keep, name, flags); err != nil {
+				return u, err
+			}
 		}
 	}
 	return u, nil

@@ -1,0 +1,226 @@
+package rank
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/badbubble/distgo/plan"
+	"github.com/badbubble/distgo/sync/store"
+)
+
+// Each rank notes which inputs its actions had, and says of those that it
+// executed which of them were others than before. The notes of a rank are one
+// file in its node's store.
+
+// A note is what is remembered of one action.
+type note struct {
+	Kind    string            `msgpack:"k"`
+	Package string            `msgpack:"p"`
+	Inputs  map[string]uint64 `msgpack:"i"`
+	Run     int64             `msgpack:"r"` // when it was executed last, in seconds since 1970; 0 if never
+	Why     []string          `msgpack:"w"` // the inputs that were others then
+}
+
+type notes struct {
+	Last    int64           `msgpack:"l"` // when the last run that executed anything was
+	Actions map[string]note `msgpack:"a"`
+}
+
+// notebook collects the notes of one run. It may be used from any goroutine.
+type notebook struct {
+	mu       sync.Mutex
+	seen     map[string]note // guarded by mu
+	executed map[string]bool // guarded by mu
+}
+
+const maxNotes = 32 << 20 // packed; 20,000 actions take 4 MB
+
+// noteOf names an action across runs: a package may be built in variants, whose
+// node's number need not stay.
+func noteName(a *plan.Action) string {
+	last := ""
+	if a.Kind == plan.Prepare && len(a.Steps) > 0 {
+		if args := a.Steps[len(a.Steps)-1].Args; len(args) > 0 {
+			last = filepath.Base(args[len(args)-1]) // the C file
+		}
+	}
+	return a.Kind.String() + " " + a.Package + " " + last
+}
+
+func (b *notebook) note(a *plan.Action, parts []store.Part, executed bool) {
+	n := note{Kind: a.Kind.String(), Package: a.Package, Inputs: map[string]uint64{}}
+	count := map[string]int{}
+	for _, p := range parts {
+		label := p.Label
+		if count[label]++; count[label] > 1 {
+			label = fmt.Sprintf("%s (%d)", label, count[label])
+		}
+		n.Inputs[label] = digest64(p.Sum[:])
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.seen == nil {
+		b.seen, b.executed = map[string]note{}, map[string]bool{}
+	}
+	name := noteName(a)
+	b.seen[name] = n
+	b.executed[name] = executed
+}
+
+// keep merges what was noted into the file at path.
+func (b *notebook) keep(path string, now time.Time) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !slices.Contains(slices.Collect(maps.Values(b.executed)), true) {
+		return nil
+	}
+	all, err := readNotes(path)
+	if err != nil {
+		all = notes{Actions: map[string]note{}} // what cannot be read explains nothing
+	}
+	all.Last = now.Unix()
+	for name, n := range b.seen {
+		before, known := all.Actions[name]
+		n.Run, n.Why = before.Run, before.Why
+		if b.executed[name] {
+			n.Run, n.Why = all.Last, []string{"nothing like it was compiled here before"}
+			if known {
+				n.Why = differences(before.Inputs, n.Inputs)
+			}
+		}
+		all.Actions[name] = n
+	}
+	z, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest))
+	if err != nil {
+		return err
+	}
+	defer z.Close()
+	packed, err := pack(z, all)
+	if err != nil {
+		return err
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(path), ".notes-*")
+	if err != nil {
+		return err
+	}
+	_, err = tmp.Write(packed)
+	if err = errors.Join(err, tmp.Close()); err == nil {
+		err = os.Rename(tmp.Name(), path)
+	}
+	if err != nil {
+		os.Remove(tmp.Name())
+	}
+	return err
+}
+
+// differences names the inputs that are not the same. A command holds the
+// digests of what it reads; it is named only where nothing else is.
+func differences(before, now map[string]uint64) []string {
+	var why, commands []string
+	note := func(label, what string) {
+		if strings.HasPrefix(label, "command") {
+			commands = append(commands, "the commands are others: flags, or the files of the package")
+		} else {
+			why = append(why, label+" "+what)
+		}
+	}
+	for label, sum := range now {
+		if was, ok := before[label]; !ok {
+			note(label, "is new")
+		} else if was != sum {
+			note(label, "changed")
+		}
+	}
+	for label := range before {
+		if _, ok := now[label]; !ok {
+			note(label, "is gone")
+		}
+	}
+	if len(why) == 0 {
+		why = commands
+	}
+	if len(why) == 0 {
+		why = []string{"nothing: what it made is not in the store (any more), or -a was given"}
+	}
+	slices.Sort(why)
+	return slices.Compact(why)
+}
+
+func readNotes(path string) (notes, error) {
+	all := notes{Actions: map[string]note{}}
+	packed, err := readBounded(path, maxNotes)
+	if errors.Is(err, fs.ErrNotExist) {
+		return all, nil
+	}
+	if err != nil {
+		return all, err
+	}
+	return all, unpack(packed, &all)
+}
+
+// notesPath is where a rank of a node keeps its notes.
+func notesPath(dir string, rank int) string {
+	return filepath.Join(dir, fmt.Sprintf("notes-%d", rank))
+}
+
+// Explain says why the actions of a package were executed in the last run of
+// this node, as the store in dir has it.
+func Explain(_ context.Context, w io.Writer, dir, pkg string) error {
+	paths, err := filepath.Glob(filepath.Join(dir, "notes-*"))
+	if err != nil {
+		return err
+	}
+	var found []note
+	var last int64
+	for _, path := range paths {
+		all, err := readNotes(path)
+		if err != nil {
+			return fmt.Errorf("reading %s: %w", path, err)
+		}
+		last = max(last, all.Last)
+		for _, n := range all.Actions {
+			if n.Package == pkg || strings.HasSuffix(n.Package, "/"+pkg) {
+				found = append(found, n)
+			}
+		}
+	}
+	if len(found) == 0 {
+		return usage("nothing is known of package %s in %s; give its import path, and build it on this node first", pkg, dir)
+	}
+	slices.SortFunc(found, func(a, b note) int {
+		return cmp.Or(cmp.Compare(b.Run, a.Run), strings.Compare(a.Package, b.Package), strings.Compare(a.Kind, b.Kind))
+	})
+	var text bytes.Buffer
+	for _, n := range found {
+		switch {
+		case n.Run == 0:
+			continue // always out of the store
+		case n.Run < last:
+			fmt.Fprintf(&text, "%s %s: not in the last run; last on %s, because\n", n.Kind, n.Package, time.Unix(n.Run, 0).Format(time.DateTime))
+		default:
+			fmt.Fprintf(&text, "%s %s: executed in the last run, because\n", n.Kind, n.Package)
+		}
+		for _, why := range n.Why {
+			fmt.Fprintf(&text, "\t%s\n", why)
+		}
+	}
+	if text.Len() == 0 {
+		fmt.Fprintf(&text, "%s: not executed here; it always came out of the store\n", pkg)
+	}
+	_, err = w.Write(text.Bytes())
+	return err
+}
