@@ -20,6 +20,7 @@ var mayImport = map[string][]string{
 	"transport":     {"transport"},
 	"sync/store":    {"sync/store"},
 	"sync/exchange": {"sync/exchange", "sync/store", "transport"},
+	"sync/ship":     {"sync/ship", "sync/store"},
 	"sync/stage":    {"sync/stage", "sync/store"},
 	"rank":          {"rank", "plan", "sync", "transport"},
 	"bench":         {"bench", "rank", "plan", "sync", "transport"},

@@ -25,7 +25,7 @@ const (
 
 // findCompiler gets this rank the pipelined compiler, making it if need be.
 func (r *run) findCompiler(ctx context.Context) error {
-	if r.cfg.Pipeline == PipelineOff {
+	if r.cfg.Pipeline == PipelineOff || r.tools == nil {
 		return nil
 	}
 	var c pipeline.Compiler
@@ -61,7 +61,7 @@ func (r *run) chooseCompiler(p *plan.Plan) error {
 		if err := (transport.Frame{Body: r.world.Peer(transport.Rank(i)).Info}).Decode(&v); err != nil {
 			return err
 		}
-		if v.Compiler != r.compiler.Digest {
+		if v.Compiler != r.compiler.Digest && !r.away[i] {
 			reason = fmt.Sprintf("rank %d (%s) does not have it", i, r.world.Peer(transport.Rank(i)).Host)
 		}
 	}

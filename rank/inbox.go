@@ -172,6 +172,27 @@ func (b *inbox) dispatch(l *loop, from plan.Rank, f transport.Frame) error {
 		return relay[surveyMessage](l, from, f)
 	case kindCutOff:
 		return relay[cutOffMessage](l, from, f)
+	case kindReads:
+		m, err := decode[readsMessage](f)
+		if err != nil || l.lead == nil || l.lead.give == nil {
+			return errors.Join(err, fmt.Errorf("rank %d asks for files", from))
+		}
+		l.post(func() error { return l.answer(from, m) })
+	case kindFetch:
+		m, err := decode[fetchMessage](f)
+		if err != nil || l.lead == nil || l.lead.give == nil {
+			return errors.Join(err, fmt.Errorf("rank %d asks for files", from))
+		}
+		l.post(func() error { return l.serve(from, m) })
+	case kindFiles, kindParcel:
+		if l.take == nil {
+			return errors.New("root sends files that this rank did not ask for")
+		}
+		if f.Kind == kindFiles {
+			m, err := decode[filesMessage](f)
+			return errors.Join(err, l.take.listed(m))
+		}
+		return l.take.receive(f)
 	case kindDone:
 		return relay[doneMessage](l, from, f)
 	case kindNotify:

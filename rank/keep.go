@@ -95,7 +95,7 @@ func (r *run) newCache(l *loop) *cache {
 	c := &cache{
 		store: r.store, plan: l.plan, exchange: l.exchange, file: l.file, fresh: r.cfg.All,
 		notes:  &r.notes,
-		tracer: &tracer{runner: l.runner, compilers: r.tools.Compilers()},
+		tracer: &tracer{runner: l.runner, compilers: l.runner.Tools.Compilers},
 		warn:   func(format string, args ...any) { fmt.Fprintf(r.cfg.Stderr, format+"\n", args...) },
 	}
 	if r.inbox != nil {

@@ -22,6 +22,7 @@ type leader struct {
 	reads    map[plan.ActionID][]string // what C compilers read, of actions that start some
 	moved    int
 	troubles []int // by rank: actions that it gave back
+	give     *give // nil where no rank is away
 
 	abortOnLoss bool
 	progress    *report.Progress

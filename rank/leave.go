@@ -56,6 +56,9 @@ func (r *run) takeLeave(l *loop) error {
 		OwnCPU: cpu, OwnRSS: rss, Exchange: r.inbox.exchanging().Microseconds(),
 		Notified: l.notified, Committed: l.committed, Sent: r.sent(),
 	}
+	if l.take != nil {
+		m.Shipped = l.take.taker.Counts()
+	}
 	if err := l.send(root, kindFarewell, m); err != nil {
 		return err
 	}
@@ -170,6 +173,7 @@ func (r *run) fill(l *loop, told []farewell) {
 	for _, f := range records {
 		k := &rep.Ranks[f.from]
 		k.OwnCPU, k.OwnRSS, k.Exchange = f.OwnCPU, f.OwnRSS, f.Exchange
+		k.Read, k.Fetched = f.Shipped.Read-f.Shipped.Local, f.Shipped.Asked
 		for _, s := range f.Sent {
 			k.Sent = append(k.Sent, report.Bytes{Kind: s.Kind, Frames: s.Frames, Bytes: s.Bytes})
 		}
@@ -241,6 +245,8 @@ func (r *run) sent() []sent {
 			name = "export"
 		case t.Kind == kindPlan, t.Kind == kindAssign:
 			name = "plan"
+		case t.Kind == kindFiles, t.Kind == kindParcel:
+			name = "files"
 		}
 		if kinds[name] == nil {
 			kinds[name] = &sent{Kind: name}
@@ -249,7 +255,7 @@ func (r *run) sent() []sent {
 		kinds[name].Bytes += int64(t.BytesOut)
 	}
 	var all []sent
-	for _, name := range []string{"export", "object", "plan", "messages"} {
+	for _, name := range []string{"export", "object", "plan", "files", "messages"} {
 		if s := kinds[name]; s != nil {
 			all = append(all, *s)
 		}

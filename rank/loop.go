@@ -25,6 +25,7 @@ type loop struct {
 	exchange *exchange.Exchange
 	runner   *execute.Runner
 	cache    *cache // nil where there is no store
+	take     *take  // nil where this rank sees root's files
 	slots    int
 
 	rank *superstep.Rank
@@ -152,6 +153,11 @@ func (l *loop) start(s superstep.Start) {
 // make executes an action, or takes what it would make out of the store. Keep,
 // if not nil, puts what was made into the store.
 func (l *loop) make(a *plan.Action, again bool, m *doneMessage) (keep func(), err error) {
+	if l.take != nil {
+		if a, err = l.take.prepare(l.ctx, a); err != nil {
+			return nil, err
+		}
+	}
 	if again {
 		return nil, l.makeAgain(a, m)
 	}

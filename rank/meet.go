@@ -22,11 +22,11 @@ const meetTimeout = 60 * time.Second
 // meet connects this rank with the others.
 func (r *run) meet(ctx context.Context) error {
 	place := r.cfg.Place
-	identity, err := r.tools.Identity()
-	if err != nil {
-		return err
+	own := view{Place: r.place, Compiler: r.compilerDigest(), Slots: r.slots()}
+	if r.toolless != nil {
+		own.Toolless = r.toolless.Error()
 	}
-	info, err := msgpack.Marshal(view{Toolchain: identity, Compiler: r.compilerDigest(), Slots: r.slots()})
+	info, err := msgpack.Marshal(own)
 	if err != nil {
 		return err
 	}
@@ -40,7 +40,6 @@ func (r *run) meet(ctx context.Context) error {
 		Facts: []transport.Fact{
 			{Name: "distgo", Value: r.cfg.Version + " " + digest},
 			{Name: "platform", Value: runtime.GOOS + "/" + runtime.GOARCH},
-			{Name: "Go toolchain", Value: identity},
 		},
 		Info: info,
 	}

@@ -3,7 +3,9 @@ package rank
 import (
 	"github.com/badbubble/distgo/plan"
 	"github.com/badbubble/distgo/rank/superstep"
+	"github.com/badbubble/distgo/rank/toolchain"
 	"github.com/badbubble/distgo/sync/exchange"
+	"github.com/badbubble/distgo/sync/ship"
 	"github.com/badbubble/distgo/transport"
 )
 
@@ -33,21 +35,31 @@ const (
 	kindGiven    transport.Kind = 52 // this, or nothing
 )
 
+// Kinds for files that a rank does not see, see ship.go.
+const (
+	kindReads  transport.Kind = 54 // to root: what do these actions read
+	kindFiles  transport.Kind = 55 // root: these files
+	kindFetch  transport.Kind = 56 // to root: send me these
+	kindParcel transport.Kind = 57 // root: some of them
+)
+
 // byRootAlone are the kinds with which root directs the others.
-var byRootAlone = []transport.Kind{kindPlan, kindCommit, kindFail, kindYield, kindAssign, kindOver, kindSurvey, kindRecover}
+var byRootAlone = []transport.Kind{kindPlan, kindCommit, kindFail, kindYield, kindAssign, kindOver, kindSurvey, kindRecover, kindFiles, kindParcel}
 
 // view is what a rank tells about itself when it joins: what must agree for
 // files to be read in place.
 type view struct {
-	Toolchain string `msgpack:"t"`
-	Compiler  string `msgpack:"c"` // digest of the pipelined compiler, "" where there is none
-	Slots     int    `msgpack:"s"`
+	Place    toolchain.Place `msgpack:"p"`
+	Toolless string          `msgpack:"w,omitempty"` // why there is no toolchain
+	Compiler string          `msgpack:"c"`           // digest of the pipelined compiler, "" where there is none
+	Slots    int             `msgpack:"s"`
 }
 
 // order is what comes with the plan: how it is to be executed.
 type order struct {
 	Mode     uint8 `msgpack:"m"`
-	Skeleton int64 `msgpack:"s"` // bytes of the part that all ranks get
+	Skeleton int64 `msgpack:"s"`           // bytes of the part that all ranks get
+	Away     *away `msgpack:"w,omitempty"` // for a rank that does not see root's files
 }
 
 type wantMessage struct {
@@ -108,6 +120,8 @@ type farewellMessage struct {
 	Notified  []int64 `msgpack:"n"` // by superstep, microseconds since the plan was here
 	Committed []int64 `msgpack:"m"`
 	Sent      []sent  `msgpack:"s"`
+
+	Shipped ship.Counts `msgpack:"f"`
 }
 
 type sent struct {

@@ -16,6 +16,7 @@ var kindNames = map[transport.Kind]string{
 	kindOver: "over", kindFarewell: "farewell", kindAbort: "abort",
 	kindSurvey: "survey", kindHeld: "held", kindRecover: "recover", kindCutOff: "cut off",
 	kindHolds: "holds", kindAsk: "ask", kindGiven: "given",
+	kindReads: "reads", kindFiles: "files", kindFetch: "fetch", kindParcel: "parcel",
 }
 
 // The table of upper kinds in PROTOCOL.md is this package's constants, and

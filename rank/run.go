@@ -64,6 +64,12 @@ type run struct {
 	planned  planned      // at root
 	notes    notebook
 	report   report.Report
+
+	place    toolchain.Place // what tools sees
+	toolless error           // why there are no tools
+	away     []bool          // at root, by rank
+	orders   *away           // at a rank that is away
+	view     *execute.View   // there
 }
 
 func (r *run) isRoot() bool { return r.cfg.Place.Rank == root }
@@ -78,8 +84,9 @@ func (r *run) run(ctx context.Context) (err error) {
 		if done, err := r.nothingToDo(); done {
 			return err
 		}
-	} else if r.tools, err = toolchain.Find(ctx, r.cfg.Project); err != nil {
-		return because(ctx, err)
+	}
+	if err := r.findTools(ctx); err != nil {
+		return err
 	}
 	if err := r.findCompiler(ctx); err != nil {
 		return err
@@ -149,6 +156,9 @@ func (r *run) closeScratch(err error) error {
 
 // makePlan captures and places the plan, at root.
 func (r *run) makePlan(ctx context.Context) (*plan.Plan, error) {
+	if r.tools == nil {
+		return nil, r.toolless
+	}
 	if r.recalled != nil {
 		p, err := r.recalled.plan()
 		if err == nil {
@@ -224,7 +234,7 @@ func (r *run) together(ctx context.Context) (err error) {
 	} else {
 		select {
 		case frame := <-r.inbox.plans:
-			if p, mode, err = decodePlan(frame, r.cfg.Place.Size); err != nil {
+			if p, mode, err = r.takePlan(frame); err != nil {
 				return err
 			}
 		case <-running.Done():
@@ -272,6 +282,9 @@ func (r *run) distribute(p *plan.Plan) (*plan.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := r.compareViews(); err != nil {
+		return nil, err
+	}
 	if err := r.chooseCompiler(p); err != nil {
 		return nil, err
 	}
@@ -288,8 +301,14 @@ func (r *run) distribute(p *plan.Plan) (*plan.Plan, error) {
 		}
 		seen.goHome(p, hosts, ranks, r.cfg.Mode == superstep.Blocking)
 	}
+	fetchHome(p, r.away, slots)
 	begun := time.Now()
-	r.report.PlanBytes, err = sendPlan(r.world, p, r.cfg.Mode)
+	r.report.PlanBytes, err = sendPlan(r.world, p, r.cfg.Mode, func(to plan.Rank) *away {
+		if !r.away[to] {
+			return nil
+		}
+		return r.awayOrder(p)
+	})
 	r.report.Send = time.Since(begun).Microseconds()
 	return p, err
 }
@@ -318,6 +337,13 @@ func (r *run) build(ctx, running context.Context, p *plan.Plan, mode superstep.M
 	l.cache = r.newCache(l)
 	if r.isRoot() {
 		if err := r.lead(l); err != nil {
+			return err
+		}
+		if err := r.openGive(l); err != nil {
+			return err
+		}
+	} else if r.orders != nil {
+		if err := r.openTake(l); err != nil {
 			return err
 		}
 	}
@@ -381,9 +407,15 @@ func (r *run) runner(p *plan.Plan) (*execute.Runner, error) {
 		Pipelined: pipelined,
 		Work:      r.scratch.Dir(),
 		Env:       append(append([]string{}, p.Env...), "TMPDIR="+tmp, r.scratch.Env()),
-		Tools:     execute.Tools{Dir: r.tools.ToolDir(), Compilers: r.tools.Compilers()},
 		Wrap:      r.cfg.Wrap,
 		Words:     execute.Words{Cwd: r.cfg.Cwd, Raw: r.cfg.Trace},
+	}
+	if r.view != nil {
+		runner.Env = r.view.Env(runner.Env)
+		runner.Tools = execute.Tools{Dir: r.view.Path(r.orders.ToolDir)}
+		runner.Words.Cwd, runner.Words.View = r.orders.Cwd, r.view.Dir
+	} else {
+		runner.Tools = execute.Tools{Dir: r.tools.ToolDir(), Compilers: r.tools.Compilers()}
 	}
 	if r.cfg.Trace {
 		runner.Trace = func(a *plan.Action, line string) {

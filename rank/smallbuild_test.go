@@ -193,7 +193,7 @@ func (b *smallBuild) rank(ctx context.Context, w *transport.World, work, tools s
 
 	p := clonePlan(b.plan)
 	if r.isRoot() {
-		_, err = sendPlan(w, p, r.cfg.Mode)
+		_, err = sendPlan(w, p, r.cfg.Mode, func(plan.Rank) *away { return nil })
 	} else {
 		select {
 		case frame := <-r.inbox.plans:

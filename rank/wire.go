@@ -73,8 +73,9 @@ func pack(z *zstd.Encoder, v any) ([]byte, error) {
 	return z.EncodeAll(b.Bytes(), nil), nil
 }
 
-// sendPlan broadcasts the plan. It returns the bytes queued.
-func sendPlan(w *transport.World, p *plan.Plan, mode superstep.Mode) (int64, error) {
+// sendPlan broadcasts the plan, and tells those that are away so. It returns
+// the bytes queued.
+func sendPlan(w *transport.World, p *plan.Plan, mode superstep.Mode, away func(plan.Rank) *away) (int64, error) {
 	skeleton, own, err := encodePlan(p, w.Size())
 	if err != nil {
 		return 0, err
@@ -85,7 +86,7 @@ func sendPlan(w *transport.World, p *plan.Plan, mode superstep.Mode) (int64, err
 		total += size
 		err := w.Send(transport.Rank(r), transport.Express, transport.Message{
 			Kind: kindPlan,
-			Body: order{Mode: uint8(mode), Skeleton: int64(len(skeleton))},
+			Body: order{Mode: uint8(mode), Skeleton: int64(len(skeleton)), Away: away(plan.Rank(r))},
 			Blob: &transport.Blob{Size: size, Open: func() (io.ReadCloser, error) {
 				return io.NopCloser(io.MultiReader(bytes.NewReader(skeleton), bytes.NewReader(own[r]))), nil
 			}},

@@ -64,7 +64,7 @@ func TestPlanOnTheWire(t *testing.T) {
 		if size%2 == 1 {
 			mode = superstep.Blocking
 		}
-		if n, err := sendPlan(worlds[0], sent, mode); err != nil || n <= 0 {
+		if n, err := sendPlan(worlds[0], sent, mode, func(plan.Rank) *away { return nil }); err != nil || n <= 0 {
 			t.Fatalf("size %d: %d bytes, %v", size, n, err)
 		}
 		for r := 1; r < size; r++ {

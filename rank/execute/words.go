@@ -12,8 +12,9 @@ import (
 // Words says how diagnostics are shown: as `go build` shows them to a user who
 // stands in Cwd.
 type Words struct {
-	Cwd string // absolute
-	Raw bool   // leave cgo's generated names as they are, as -x does
+	Cwd  string // absolute
+	View string // what stands before root's paths here, see View; "" for nothing
+	Raw  bool   // leave cgo's generated names as they are, as -x does
 }
 
 // Positions in and names of what cgo generated.
@@ -33,8 +34,11 @@ func (w Words) shape(a *plan.Action, work string, c *transcript.Command, out str
 	if !strings.HasSuffix(out, "\n") {
 		out += "\n"
 	}
+	if w.View != "" {
+		out = strings.ReplaceAll(out, w.View+"/", "/")
+	}
 	out = replacePrefix(out, work, "$WORK")
-	for dir := packageDir(a, c); dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
+	for dir := strings.TrimPrefix(packageDir(a, c), w.View); dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
 		if short := w.short(dir); short != dir {
 			out = replacePrefix(out, dir, short)
 		}

@@ -52,11 +52,13 @@ type Rank struct {
 	Waiting  int64   `json:"waiting_us"`  // slot time without an action, until the link started
 	Commands int     `json:"commands"`
 	Sent     []Bytes `json:"sent,omitempty"`
+	Read     int64   `json:"read_bytes,omitempty"`    // files of root that its actions read and that it does not see
+	Fetched  int64   `json:"fetched_bytes,omitempty"` // of those, what was not in its store
 }
 
 // Bytes counts what a rank sent of one kind.
 type Bytes struct {
-	Kind   string `json:"kind"` // export, object, other, plan, messages
+	Kind   string `json:"kind"` // export, object, plan, files, messages
 	Frames int64  `json:"frames"`
 	Bytes  int64  `json:"bytes"`
 }

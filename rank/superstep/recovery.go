@@ -177,7 +177,7 @@ func (r *Root) recover() {
 	for _, a := range orphans {
 		to := r.owner[a]
 		if r.plan.Actions[a].Kind != plan.Link || !r.alive[to] { // a link stays where its program is to be
-			to = r.lightest(work, r.tried[a])
+			to = r.lightest(work, a)
 		}
 		work[to] += r.plan.Actions[a].Cost
 		r.owner[a], r.moving[a], r.homeless[a] = to, -1, false
@@ -230,12 +230,12 @@ func (r *Root) outstanding() []int64 {
 	return work
 }
 
-// lightest finds the rank with the least work a slot, but for those to avoid
-// if there is another.
-func (r *Root) lightest(work []int64, avoid []plan.Rank) plan.Rank {
+// lightest finds the rank with the least work a slot for an action, but for
+// those that gave it back if there is another.
+func (r *Root) lightest(work []int64, a plan.ActionID) plan.Rank {
 	best := plan.Rank(-1)
 	for i := range work {
-		if !r.alive[i] || slices.Contains(avoid, plan.Rank(i)) {
+		if !r.alive[i] || slices.Contains(r.tried[a], plan.Rank(i)) || !r.may(a, plan.Rank(i)) {
 			continue
 		}
 		if best < 0 || work[i]*int64(r.slots[best]) < work[best]*int64(r.slots[i]) {

@@ -42,6 +42,8 @@ type Root struct {
 	failed   []plan.ActionID
 	tried    [][]plan.Rank // by action: ranks that gave it back
 	homeless []bool        // by action: given back, nobody's until root has decided
+	fixed    []bool        // by action: not for ranks that are away; nil if no rank is
+	away     []bool        // by rank
 	missing  []int         // by action: inputs that do not exist anywhere
 	holder   []plan.Rank   // by artifact that exists: who made it, or has it
 	exists   []bool        // by artifact
@@ -93,6 +95,16 @@ func NewRoot(p *plan.Plan, slots []int, mode Mode) *Root {
 		}
 	}
 	return r
+}
+
+// Confine keeps actions from ranks. Root's own, rank 0, takes them all.
+func (r *Root) Confine(actions, from []bool) {
+	r.fixed, r.away = slices.Clone(actions), slices.Clone(from)
+}
+
+// may reports whether a rank can execute an action.
+func (r *Root) may(a plan.ActionID, rank plan.Rank) bool {
+	return r.fixed == nil || !r.fixed[a] || !r.away[rank]
 }
 
 // Begin answers the first orders, which for an empty plan are the last.
@@ -243,9 +255,9 @@ func (r *Root) balance() {
 	}
 	for to := range r.slots {
 		for len(r.load[to]) < r.slots[to] {
-			from, a := r.surplus()
+			from, a := r.surplus(plan.Rank(to))
 			if from < 0 {
-				return
+				break
 			}
 			r.settled[a] = true
 			r.moving[a] = plan.Rank(to)
@@ -256,14 +268,14 @@ func (r *Root) balance() {
 	}
 }
 
-// surplus finds the most urgent ready action that has to queue, on the rank
+// surplus finds the most urgent ready action for a rank that has to queue, on the rank
 // with the longest queue.
-func (r *Root) surplus() (from plan.Rank, a plan.ActionID) {
+func (r *Root) surplus(to plan.Rank) (from plan.Rank, a plan.ActionID) {
 	from = -1
 	longest := 0
 	for rank := range r.slots {
 		if n := len(r.load[rank]) - r.slots[rank]; n > longest {
-			if c, ok := r.movable(plan.Rank(rank)); ok {
+			if c, ok := r.movable(plan.Rank(rank), to); ok {
 				from, a, longest = plan.Rank(rank), c, n
 			}
 		}
@@ -273,9 +285,9 @@ func (r *Root) surplus() (from plan.Rank, a plan.ActionID) {
 
 // movable finds the most urgent action of a rank's queue that it has probably
 // not started: the first so many are taken to be running.
-func (r *Root) movable(rank plan.Rank) (plan.ActionID, bool) {
+func (r *Root) movable(rank, to plan.Rank) (plan.ActionID, bool) {
 	for _, a := range r.load[rank][r.slots[rank]:] {
-		if !r.settled[a] && r.plan.Actions[a].Kind != plan.Link {
+		if !r.settled[a] && r.plan.Actions[a].Kind != plan.Link && r.may(a, to) {
 			return a, true
 		}
 	}
