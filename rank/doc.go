@@ -5,6 +5,13 @@
 // Rank 0, root, has duties beside: it captures and places the plan, hears of
 // every action that ended, closes barriers, moves actions, links, reports.
 //
+// What earlier runs made is not made again. The plan comes out of the store
+// while nothing that the go command looked at has changed (plan_cache.go,
+// plan_seen.go), and if the tools' files and the programs have not either,
+// nothing is done at all. An action comes out of the store of its rank, or of
+// another rank that has it (cache*.go, peers.go). When in doubt, the go command
+// is asked, the tool is run. explain.go remembers why.
+//
 // One goroutine, the loop, owns the state of package rank/superstep. Whatever
 // happens elsewhere (a frame arrives, a tool ends) is posted to it as a
 // function; it never waits for the network or a process.

@@ -10,6 +10,8 @@
 //
 //	files/ab/<hex>   a file, named by its SHA-256; read-only
 //	actions/         journals of the action cache: key → Entry
+//	plans/, cflags/, compilers/, notes-N, history-…
+//	                 are package rank's, which bounds them itself
 //	sources/         journals of the file digest cache: path and stat → digest
 //	tmp/             files that have no name yet
 //	id               what tells this store from others
@@ -38,6 +40,14 @@
 //
 // Nothing is fsynced. What a crash of the machine leaves half-written under its
 // final name is damage like any other, and found on use (Invariant 2).
+//
+// A Witness says whether files and directories are as they were, without
+// reading them: what plans and programs depend on, looked at in milliseconds.
+// A Parcel is an entry with its files on the way from one store to another.
+//
+// Invariant 8: a Witness that holds has seen every file as it was before the
+// run began that used it; what was changed so shortly before that its times
+// may not tell is compared by content.
 //
 // A Store may be used from any goroutine; several, in any number of processes
 // and on any number of nodes, may share a directory.
