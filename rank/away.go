@@ -70,7 +70,7 @@ func (r *run) compareViews() error {
 		reasons[reason][plan.Rank(i)] = true
 	}
 	for _, reason := range order {
-		r.progress.Say("distgo: %s: %s; what it compiles there is sent", named(reasons[reason]), reason)
+		r.progress.Say("distgo: %s: %s; what is compiled there is sent, and cgo and links stay with those that see root's files", named(reasons[reason]), reason)
 	}
 	return nil
 }
@@ -82,6 +82,7 @@ func (r *run) unlike(v view) string {
 		return "--send-files"
 	case v.Toolless != "":
 		first, _, _ := strings.Cut(v.Toolless, "\n")
+		first, _, _ = strings.Cut(first, "; ") // what could be done about it need not be
 		return first
 	case v.Place.Toolchain != r.place.Toolchain:
 		return fmt.Sprintf("its Go is %s, root's is %s", clipIDs(v.Place.Toolchain), clipIDs(r.place.Toolchain))

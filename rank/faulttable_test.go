@@ -17,8 +17,9 @@ import (
 	"github.com/badbubble/distgo/transport/transporttest"
 )
 
-// notInjected are kinds that these builds do not send, or only after a fault: they have no store, and with it nobody to ask.
-var notInjected = []string{"abort", "cut off", "holds", "ask", "given"}
+// notInjected are kinds that these builds do not send, or only after a fault: they have no store, and with it nobody to ask, and all
+// ranks see root's files.
+var notInjected = []string{"abort", "cut off", "holds", "ask", "given", "reads", "files", "fetch", "parcel"}
 
 // injections are all faults that the network of tests can do.
 var injections = []struct {

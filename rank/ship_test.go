@@ -84,7 +84,7 @@ func TestShipping(t *testing.T) {
 			if verdict, err := Compare(reference, output); err != nil || verdict != Same {
 				t.Errorf("%v: the programs are %s (%v)\n%s", flags, verdict, err, w.words.String())
 			}
-			if !strings.Contains(w.words.String(), "ranks 1, 2: --send-files; what it compiles there is sent") {
+			if !strings.Contains(w.words.String(), "ranks 1, 2: --send-files; what is compiled there is sent") {
 				t.Errorf("it is not said that files are sent:\n%s", w.words.String())
 			}
 			f, err := os.Open(reported)
