@@ -73,8 +73,9 @@ func (r *run) look(p *plan.Plan) (*looked, error) {
 	t := r.tools
 	flags := slices.Concat(strings.Fields(t.Env["GOFLAGS"]), r.cfg.Request.Flags)
 	if slices.ContainsFunc(flags, func(f string) bool {
-		name, _, _ := strings.Cut(strings.TrimLeft(strings.Trim(f, `'"`), "-"), "=")
-		return name == "overlay" || name == "modfile" || name == "mod" // files in other places; go.mod itself may be written
+		name, value, _ := strings.Cut(strings.TrimLeft(strings.Trim(f, `'"`), "-"), "=")
+		// Files in other places; go.mod itself may be written.
+		return name == "overlay" || name == "modfile" || name == "mod" && value != "vendor" && value != "readonly"
 	}) || t.Env["GO111MODULE"] == "off" {
 		return nil, nil
 	}
