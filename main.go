@@ -197,6 +197,7 @@ type buildCommand struct {
 	Label    bool   `short:"l" help:"With -n or --hosts: begin each line of output with the rank that printed it."`
 	Report   string `placeholder:"FILE" help:"Write a JSON report of the run."`
 
+	TLS       bool `name:"tls" help:"Encrypt the connections between ranks, with keys bound to the run's secret."`
 	SendFiles bool `help:"Send the other ranks all that they compile, as if they saw none of this one's files."`
 }
 
@@ -233,7 +234,7 @@ func (c *buildCommand) Run(env *environment) error {
 	cfg.Place, cfg.Launch, cfg.Executable = env.place, env.launch.launch(), exe
 	cfg.Slots, cfg.Scratch, cfg.Report = c.Slots, c.Scratch, c.Report
 	cfg.Verify, cfg.KeepWork, cfg.Store, cfg.All = c.Verify, c.KeepWork, c.Store, c.All
-	cfg.NoPlanCache, cfg.SendFiles = c.NoPlanCache, c.SendFiles
+	cfg.NoPlanCache, cfg.SendFiles, cfg.TLS = c.NoPlanCache, c.SendFiles, c.TLS
 	cfg.AbortOnLoss = c.OnLoss == "abort"
 	cfg.Pipeline = map[string]rank.Pipeline{"auto": rank.PipelineAuto, "off": rank.PipelineOff, "require": rank.PipelineRequire}[c.Pipeline]
 	cfg.Quiet, cfg.Verbose, cfg.Trace = c.Quiet, c.Verbose, c.Trace

@@ -25,6 +25,7 @@ type Config struct {
 	Verify       bool // build with go build as well and compare
 	All          bool // -a: execute every action, whatever the store holds
 	AbortOnLoss  bool // a lost rank ends the run
+	TLS          bool // encrypt the connections between ranks
 	SendFiles    bool // send the other ranks all that they read, whatever they see
 	Pipeline     Pipeline
 	Store        string // directory of what is kept between runs; "" for the user's cache directory

@@ -36,7 +36,7 @@ func (r *run) meet(ctx context.Context) error {
 	}
 	t := transport.Config{
 		Rank: transport.Rank(place.Rank), Size: place.Size,
-		RunID: place.RunID(), Secret: r.cfg.Secret, Hosts: place.Hosts, SilenceLimit: silenceLimit, MeetTimeout: cmp.Or(r.cfg.Launch.MeetTimeout, meetTimeout),
+		TLS: r.cfg.TLS, RunID: place.RunID(), Secret: r.cfg.Secret, Hosts: place.Hosts, SilenceLimit: silenceLimit, MeetTimeout: cmp.Or(r.cfg.Launch.MeetTimeout, meetTimeout),
 		Facts: []transport.Fact{
 			{Name: "distgo", Value: r.cfg.Version + " " + digest},
 			{Name: "platform", Value: runtime.GOOS + "/" + runtime.GOARCH},

@@ -60,6 +60,9 @@ type Config struct {
 	// BodyLimits lowers MaxBody for single kinds of the upper layers.
 	BodyLimits map[Kind]int
 
+	// TLS encrypts and authenticates everything. It must be the same on all ranks.
+	TLS bool
+
 	// Network replaces TCP. Optional.
 	Network Network
 

@@ -14,6 +14,7 @@ import (
 type door struct {
 	listener net.Listener
 	id       identity
+	wrap     *wrapper
 	slots    chan struct{} // one per handshake under way: bounds what strangers can hold
 	// serve takes over an admitted connection. An error makes it a stranger's after all.
 	serve func(ctx context.Context, h hello, conn net.Conn) error
@@ -23,8 +24,8 @@ type door struct {
 	last    string
 }
 
-func newDoor(l net.Listener, id identity, size int, serve func(context.Context, hello, net.Conn) error) *door {
-	return &door{listener: l, id: id, serve: serve, slots: make(chan struct{}, pendingStrangers+lanes*size)}
+func newDoor(l net.Listener, id identity, wrap *wrapper, size int, serve func(context.Context, hello, net.Conn) error) *door {
+	return &door{listener: l, id: id, wrap: wrap, serve: serve, slots: make(chan struct{}, pendingStrangers+lanes*size)}
 }
 
 // acceptLoop runs until ctx is done, and then waits for the handshakes under way.
@@ -67,17 +68,21 @@ func (d *door) receive(ctx context.Context, conn net.Conn) {
 	limited, cancel := context.WithTimeoutCause(ctx, handshakeLimit, errHandshakeLimit)
 	defer cancel()
 	var h hello
-	err := within(limited, conn, func() (err error) {
-		h, err = d.id.admit(conn)
-		return err
-	})
+	remote := conn.RemoteAddr()
+	conn, err := d.wrap.accept(limited, conn)
+	if err == nil {
+		err = within(limited, conn, func() (err error) {
+			h, err = d.id.admit(conn)
+			return err
+		})
+	}
 	if err == nil {
 		err = d.serve(ctx, h, conn)
 	}
 	if err != nil {
 		conn.Close()
 		if ctx.Err() == nil {
-			d.drop(conn.RemoteAddr(), err)
+			d.drop(remote, err)
 		}
 	}
 }

@@ -109,7 +109,7 @@ func FuzzAdmit(f *testing.F) {
 	good := hello{version: ProtocolVersion, role: roleJoin, lane: Express, from: 1, run: id.run}
 	f.Add(good.append(nil))
 	f.Add(append(good.append(nil), make([]byte, proofMsgSize)...))
-	f.Add(append(good.append(nil), append([]byte{byte(CodeAccepted)}, id.prove(diallerProves, good.append(nil), nil)...)...))
+	f.Add(append(good.append(nil), append([]byte{byte(CodeAccepted)}, id.prove(diallerProves, nil, good.append(nil), nil)...)...))
 	f.Add([]byte(handshakeMagic))
 	f.Add([]byte("GET / HTTP/1.1\r\n"))
 	f.Fuzz(func(t *testing.T, said []byte) {

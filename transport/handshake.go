@@ -103,9 +103,10 @@ const (
 	diallerProves  = "distgo dialler\x00"
 )
 
-func (id identity) prove(direction string, hello, challenge []byte) []byte {
+func (id identity) prove(direction string, binding, hello, challenge []byte) []byte {
 	mac := hmac.New(sha256.New, id.secret)
 	mac.Write([]byte(direction))
+	mac.Write(binding)
 	mac.Write(hello)
 	mac.Write(challenge)
 	return mac.Sum(nil)
@@ -113,6 +114,10 @@ func (id identity) prove(direction string, hello, challenge []byte) []byte {
 
 // greet is the dialler's side. A RefusedError will be the same next time; other errors may pass.
 func (id identity) greet(conn net.Conn, role role, lane Lane, to Rank) error {
+	bound, err := binding(conn)
+	if err != nil {
+		return err
+	}
 	h := hello{version: ProtocolVersion, role: role, lane: lane, from: id.rank, to: to, run: id.run}
 	rand.Read(h.nonce[:])
 	sent := h.append(nil)
@@ -140,11 +145,11 @@ func (id identity) greet(conn net.Conn, role role, lane Lane, to Rank) error {
 		return &RefusedError{code, fmt.Sprintf("%s refuses the handshake (%s)", there, code)}
 	}
 	head := answer[:challengeHead]
-	if !hmac.Equal(answer[challengeHead:], id.prove(acceptorProves, sent, head)) {
+	if !hmac.Equal(answer[challengeHead:], id.prove(acceptorProves, bound, sent, head)) {
 		conn.Write(append([]byte{byte(CodeSecret)}, make([]byte, proofSize)...)) // so that it can count us; nothing depends on it
 		return &RefusedError{CodeSecret, fmt.Sprintf("%s does not have this rank's secret", there)}
 	}
-	if _, err := conn.Write(append([]byte{byte(CodeAccepted)}, id.prove(diallerProves, sent, head)...)); err != nil {
+	if _, err := conn.Write(append([]byte{byte(CodeAccepted)}, id.prove(diallerProves, bound, sent, head)...)); err != nil {
 		return err
 	}
 	var verdict [verdictSize]byte
@@ -159,6 +164,10 @@ func (id identity) greet(conn net.Conn, role role, lane Lane, to Rank) error {
 
 // admit is the acceptor's side. Its errors describe a stranger. Without a secret it takes only loopback connections.
 func (id identity) admit(conn net.Conn) (hello, error) {
+	bound, err := binding(conn)
+	if err != nil {
+		return hello{}, err
+	}
 	var got [helloSize]byte
 	if _, err := io.ReadFull(conn, got[:]); err != nil {
 		return hello{}, fmt.Errorf("it did not say hello: %w", err)
@@ -185,14 +194,14 @@ func (id identity) admit(conn net.Conn) (hello, error) {
 		return refuse(CodeNotMe, fmt.Sprintf("it looked for rank %d", h.to))
 	}
 	rand.Read(challenge[12:])
-	if _, err := conn.Write(append(challenge, id.prove(acceptorProves, got[:], challenge)...)); err != nil {
+	if _, err := conn.Write(append(challenge, id.prove(acceptorProves, bound, got[:], challenge)...)); err != nil {
 		return h, err
 	}
 	var answer [proofMsgSize]byte
 	if _, err := io.ReadFull(conn, answer[:]); err != nil {
 		return h, fmt.Errorf("it proved nothing: %w", err)
 	}
-	if Code(answer[0]) != CodeAccepted || !hmac.Equal(answer[1:], id.prove(diallerProves, got[:], challenge)) {
+	if Code(answer[0]) != CodeAccepted || !hmac.Equal(answer[1:], id.prove(diallerProves, bound, got[:], challenge)) {
 		conn.Write([]byte{byte(CodeSecret)})
 		return h, fmt.Errorf("it calls itself rank %d and does not know the secret", h.from)
 	}

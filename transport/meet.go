@@ -36,6 +36,14 @@ func Meet(ctx context.Context, cfg Config) (*World, error) {
 		}
 		return newWorld(cfg, m.infos, m.streams, m.epoch, 0), nil
 	}
+	if cfg.TLS {
+		if m.wrap, err = newWrapper(); err != nil {
+			if cfg.Listener != nil {
+				cfg.Listener.Close()
+			}
+			return nil, fmt.Errorf("making a certificate: %w", err)
+		}
+	}
 	if err := m.listen(ctx); err != nil {
 		return nil, err
 	}
@@ -51,6 +59,7 @@ func Meet(ctx context.Context, cfg Config) (*World, error) {
 type meeting struct {
 	cfg    Config
 	id     identity
+	wrap   *wrapper
 	epoch  time.Time
 	limits bodyLimits
 	door   *door
@@ -148,7 +157,7 @@ func (m *meeting) listen(ctx context.Context) error {
 			return fmt.Errorf("listening for peers: %w", err)
 		}
 	}
-	m.door = newDoor(l, m.id, m.cfg.Size, m.admit)
+	m.door = newDoor(l, m.id, m.wrap, m.cfg.Size, m.admit)
 	return nil
 }
 

@@ -169,6 +169,10 @@ func (m *meeting) attempt(ctx context.Context, to Rank, addr string, role role, 
 	if err != nil {
 		return nil, err
 	}
+	if conn, err = m.wrap.dial(ctx, conn); err != nil {
+		conn.Close()
+		return nil, fmt.Errorf("agreeing on keys with %s (has it --tls, too?): %w", addr, err)
+	}
 	if err := within(ctx, conn, func() error { return m.greet(conn, role, lane, to) }); err != nil {
 		conn.Close()
 		return nil, err
