@@ -134,6 +134,9 @@ func (r *run) closeStore(ctx context.Context, tidy bool) {
 		return
 	}
 	err := r.notes.keep(notesPath(r.store.Dir(), r.cfg.Place.Rank), r.begun)
+	if store.Full(err) {
+		err = nil // the actions' files were told of
+	}
 	if tidy {
 		err = errors.Join(err, r.store.Tidy(ctx))
 	}
