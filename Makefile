@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 GO ?= go
 
-.PHONY: all distgo help demo test check check-all identity matrix launchers figures slurm-test speed fuzz clean
+.PHONY: all distgo help demo test check check-all identity matrix launchers figures slurm-test speed chaos fuzz clean
 
 all: distgo
 
@@ -51,6 +51,15 @@ slurm-test: distgo ## the DAS-5 scripts on a Slurm of eight virtual nodes and on
 
 speed: distgo ## distgo against go build in one table (a quiet machine, root, a night; ONLY="bare table")
 	bench/speed.sh $(ONLY)
+
+chaos: ## kill, stop, damage: TRIALS=200 on real processes, SEED= repeats one
+	DISTGO_CHAOS=$(or $(TRIALS),200) SEED=$(SEED) $(GO) test -timeout 0 -count 1 -run TestChaos -v .
+
+fuzz: ## every decoder, FUZZTIME=3m each
+	@for file in $$(git grep -l '^func Fuzz' -- '*_test.go'); do \
+		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z]*\)(.*/\1/p' $$file); do \
+			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(or $(FUZZTIME),3m) ./$$(dirname $$file); \
+		done; done
 
 clean: ## remove what make made
 	rm -rf distgo out

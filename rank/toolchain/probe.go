@@ -134,7 +134,7 @@ func readCFlags(args []string, dir string) (f plan.CFlags, ok bool) {
 	objdir := slices.IndexFunc(args, func(arg string) bool { return strings.HasPrefix(arg, transcript.Work) && strings.HasSuffix(arg, "/") })
 	own := slices.Index(args, probeFlag)
 	n := len(args)
-	if anchor < 0 || objdir < anchor+2 || own < objdir || args[n-2] != "-c" || args[n-4] != "-o" {
+	if anchor < 0 || objdir < anchor+2 || own < objdir || own+1 > n-4 || args[n-2] != "-c" || args[n-4] != "-o" {
 		return f, false
 	}
 	learn := func(flags []string) (out []string) {

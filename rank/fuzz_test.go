@@ -1,0 +1,70 @@
+package rank
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/vmihailenco/msgpack/v5"
+
+	"github.com/badbubble/distgo/plan"
+	"github.com/badbubble/distgo/rank/superstep"
+	"github.com/badbubble/distgo/transport"
+	"github.com/badbubble/distgo/transport/transporttest"
+)
+
+// FuzzMessages hands any body of any kind to root and to another rank, and lets the loop act on what they make of it:
+// an error at worst.
+func FuzzMessages(f *testing.F) {
+	for kind, body := range map[transport.Kind]any{
+		kindWant: wantMessage{0}, kindExists: existsMessage{0}, kindDone: doneMessage{Action: 1, OK: true}, kindNotify: stepMessage{0},
+		kindCommit: stepMessage{0}, kindFail: actionMessage{0}, kindYield: actionMessage{1}, kindYielded: yieldedMessage{1, true},
+		kindAssign: assignMessage{plan.Action{ID: 0}, []plan.Rank{0}}, kindOver: overMessage{true}, kindFarewell: farewellMessage{},
+		kindAbort: abortMessage{3, "gone"}, kindSurvey: surveyMessage{1, []plan.ArtifactID{0}}, kindHeld: surveyMessage{1, nil},
+		kindCutOff:  cutOffMessage{1, "gone"},
+		kindRecover: recoverMessage{Recovery: superstep.Recovery{Owners: []superstep.Owner{{Action: 1, Rank: 1}}, Holders: []superstep.Holder{{Artifact: 0, Rank: 0}}}},
+	} {
+		text, err := msgpack.Marshal(body)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(uint8(kind), true, text)
+		f.Add(uint8(kind), false, text)
+	}
+	worlds := transporttest.NewWorld(f, 2)
+	f.Fuzz(func(t *testing.T, kind uint8, toRoot bool, body []byte) {
+		w, from := worlds[1], transport.Rank(0)
+		if toRoot {
+			w, from = worlds[0], 1
+		}
+		l, b := member(t, w, onePut(2))
+		l.events = make(chan func() error, 8)
+		l.rank, _ = superstep.NewRank(l.plan, l.self, 1, superstep.Split)
+		l.free = []int{0}
+		l.notified, l.committed = make([]int64, 2), make([]int64, 2)
+		defer l.tools.Wait()
+		defer l.cancel(errors.New("enough"))
+		if l.lead != nil {
+			l.lead.state = superstep.NewRoot(l.plan, []int{1, 1}, superstep.Split)
+			l.lead.troubles = make([]int, 2)
+			l.lead.farewells = make(chan farewell, 4)
+		}
+		if err := b.Receive(from, transport.Frame{Kind: transport.Kind(kind), Body: body, Blob: strings.NewReader("")}); err != nil {
+			return
+		}
+		for range 8 {
+			select {
+			case f := <-l.events:
+				l.backlog = append(l.backlog, f)
+			default:
+			}
+			for len(l.backlog) > 0 {
+				f := l.backlog[0]
+				l.backlog = l.backlog[1:]
+				if f() != nil {
+					return
+				}
+			}
+		}
+	})
+}
