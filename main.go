@@ -100,12 +100,17 @@ func run(args []string) int {
 	return rank.ExitBuilt
 }
 
-// help prints what --help asks for. A build being the default, its flags are distgo's own.
+// help prints what --help asks for. A build being the default, its flags are
+// distgo's own; how ranks find each other concerns those that meet.
 func help(options kong.HelpOptions, ctx *kong.Context) error {
-	if app := ctx.Model; ctx.Selected() == nil {
+	app := ctx.Model
+	switch command := ctx.Selected(); {
+	case command == nil:
 		options.Compact, options.NoExpandSubcommands = true, true
 		i := slices.IndexFunc(app.Children, func(n *kong.Node) bool { return n.Name == "build" })
 		app.Flags = slices.Concat(app.Flags[:1], app.Children[i].Flags, app.Flags[1:])
+	case command.Name != "build" && command.Name != "whoami":
+		app.Flags = slices.DeleteFunc(app.Flags, func(f *kong.Flag) bool { return f.Group != nil })
 	}
 	return kong.DefaultHelpPrinter(options, ctx)
 }
