@@ -162,7 +162,8 @@ type givenMessage struct {
 	Entry []byte `msgpack:"e"` // empty: it is not here
 }
 
-// abortMessage ends the run. Code is one of the abort codes; text is for the user.
+// abortMessage ends the run. Code is the exit code, ExitBuilt for a rank that is
+// left out of a run that goes on; text is for the user.
 type abortMessage struct {
 	Code uint8  `msgpack:"c"`
 	Text string `msgpack:"t"`

@@ -42,11 +42,12 @@ func (l *loop) lost(by plan.Rank, m cutOffMessage) error {
 	return l.leaveOut(m.Rank, m.Cause, farewell)
 }
 
-// leaveOut goes on without a rank. It is told so, in case it lives.
+// leaveOut goes on without a rank. It is told so, in case it lives, and then
+// ends as if all were well: launchers end a run of which a rank fails.
 func (l *loop) leaveOut(r plan.Rank, cause, farewell string) error {
 	l.lead.progress.Say("distgo: going on without rank %d (%s): %s", r, l.world.Peer(transport.Rank(r)).Host, cause)
 	if farewell != "" {
-		if err := l.send(r, kindAbort, abortMessage{ExitWorld, farewell}); err != nil {
+		if err := l.send(r, kindAbort, abortMessage{ExitBuilt, farewell}); err != nil {
 			return err
 		}
 	}

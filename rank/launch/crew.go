@@ -25,8 +25,10 @@ type member interface {
 	await() int
 }
 
-// signalled is what exit codes of processes that a signal ended exceed, as in a shell.
-const signalled = 128
+const (
+	signalled    = 128 // what exit codes of processes that a signal ended exceed, as in a shell
+	lostTheWorld = 3   // rank.ExitWorld
+)
 
 // crew is the ranks that were started together. One goroutine each waits for its end; all else happens in watch.
 type crew struct {
@@ -71,9 +73,10 @@ func (c *crew) watch(ctx context.Context, signals <-chan os.Signal) {
 		case e := <-c.ended:
 			c.running--
 			c.members[e.rank] = nil
-			// A rank other than root that a signal ended is a loss, which root may recover from; root's own end is the
-			// end of the run. Whatever else a rank ends with, it was not in the world, or the run is over.
-			if e.rank != 0 && e.code > signalled {
+			// A rank other than root that a signal ended, or that lost the others, is a loss to them, which root may
+			// recover from; root's own end is the end of the run. Whatever else a rank ends with, it was not in the world,
+			// or the run is over.
+			if e.rank != 0 && (e.code > signalled || e.code == lostTheWorld) {
 				continue
 			}
 			if e.code != 0 && c.exitCode == 0 {
