@@ -76,49 +76,63 @@ func TestWords(t *testing.T) {
 	if err != nil || len(paths) < 25 {
 		t.Fatalf("%d programs (%v)", len(paths), err)
 	}
-	var table strings.Builder
-	for _, path := range paths {
-		c := readWordsCase(t, path)
-		t.Run(c.name, func(t *testing.T) {
-			if c.cgo && testing.Short() {
-				t.Skip("compiles C")
-			}
-			dir := t.TempDir()
-			if err := txtar.Write(c.files, dir); err != nil {
-				t.Fatal(err)
-			}
-			env := append(os.Environ(), "DISTGO_PIPELINE=off", "XDG_CACHE_HOME="+cache, "TMPDIR="+tmp, "CGO_ENABLED=0", "LC_ALL=C")
-			env = append(append(env, "GOCACHE="+goEnv(t, "GOCACHE")), c.env...)
-			if c.cgo {
-				env = append(env, "CGO_ENABLED=1")
-			}
-			stand := filepath.Join(dir, c.stand)
-			want, code := wordsOf(t, stand, env, "go", slices.Concat([]string{"build"}, c.flags, c.packages)...)
-			if want == "" {
-				t.Error("go build has nothing to say")
-			}
-			fmt.Fprintf(&table, "| %s | `go build %s` | %d |", c.title, strings.Join(slices.Concat(c.flags, c.packages), " "), code)
-			for _, size := range []string{"1", "3"} {
-				args := []string{"-q", "-n", size, "-p", dir}
-				for _, p := range c.packages {
-					args = append(args, "-m", "./"+filepath.Join(c.stand, p))
-				}
-				got, gotCode := wordsOf(t, stand, append(env, asDistgo+"=1"), exe, slices.Concat(args, []string{"--"}, c.flags)...)
-				same := slices.Equal(blocks(got), blocks(want)) && gotCode == code
-				if !same {
-					t.Errorf("size %s: exit code %d:\n%s\ngo build: exit code %d:\n%s", size, gotCode, got, code, want)
-				}
-				fmt.Fprintf(&table, " %s |", map[bool]string{true: "the same", false: "**differs**"}[same])
-			}
-			table.WriteString("\n")
-		})
-	}
+	rows := make([]string, len(paths))
+	t.Run("all", func(t *testing.T) {
+		for i, path := range paths {
+			t.Run(strings.TrimSuffix(filepath.Base(path), ".txtar"), func(t *testing.T) {
+				t.Parallel()
+				rows[i] = compareWords(t, readWordsCase(t, path), exe, cache, tmp)
+			})
+		}
+	})
 	if left := leftovers(tmp); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
 	}
 	if *updateWords {
-		writeFile(t, "testdata/WORDS.md", wordsHeader+table.String())
+		writeFile(t, "testdata/WORDS.md", wordsHeader+strings.Join(rows, ""))
 	}
+}
+
+// compareWords builds a broken program both ways and returns its row of the table.
+func compareWords(t *testing.T, c wordsCase, exe, cache, tmp string) string {
+	t.Helper()
+	if c.cgo && testing.Short() {
+		t.Skip("compiles C")
+	}
+	dir := t.TempDir()
+	if err := txtar.Write(c.files, dir); err != nil {
+		t.Fatal(err)
+	}
+	env := append(os.Environ(), "DISTGO_PIPELINE=off", "XDG_CACHE_HOME="+cache, "TMPDIR="+tmp, "CGO_ENABLED=0", "LC_ALL=C")
+	env = append(append(env, "GOCACHE="+goEnv(t, "GOCACHE")), c.env...)
+	if c.cgo {
+		env = append(env, "CGO_ENABLED=1")
+	}
+	stand := filepath.Join(dir, c.stand)
+	want, code := wordsOf(t, stand, env, "go", slices.Concat([]string{"build"}, c.flags, c.packages)...)
+	if want == "" {
+		t.Error("go build has nothing to say")
+	}
+	var row strings.Builder
+	fmt.Fprintf(&row, "| %s | `go build %s` | %d |", c.title, strings.Join(slices.Concat(c.flags, c.packages), " "), code)
+	sizes := []string{"1", "3"}
+	if testing.Short() {
+		sizes = sizes[1:]
+	}
+	for _, size := range sizes {
+		args := []string{"-q", "-n", size, "-p", dir}
+		for _, p := range c.packages {
+			args = append(args, "-m", "./"+filepath.Join(c.stand, p))
+		}
+		got, gotCode := wordsOf(t, stand, append(env, asDistgo+"=1"), exe, slices.Concat(args, []string{"--"}, c.flags)...)
+		same := slices.Equal(blocks(got), blocks(want)) && gotCode == code
+		if !same {
+			t.Errorf("size %s: exit code %d:\n%s\ngo build: exit code %d:\n%s", size, gotCode, got, code, want)
+		}
+		fmt.Fprintf(&row, " %s |", map[bool]string{true: "the same", false: "**differs**"}[same])
+	}
+	row.WriteString("\n")
+	return row.String()
 }
 
 const wordsHeader = `# What distgo says when a program does not build
