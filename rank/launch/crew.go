@@ -26,8 +26,8 @@ type member interface {
 }
 
 const (
-	signalled    = 128 // what exit codes of processes that a signal ended exceed, as in a shell
-	lostTheWorld = 3   // rank.ExitWorld
+	signalled = 128 // what exit codes of processes that a signal ended exceed, as in a shell
+	lostCode  = 3   // of a rank that lost the others (rank.ExitWorld), and of one to which the connection is lost
 )
 
 // crew is the ranks that were started together. One goroutine each waits for its end; all else happens in watch.
@@ -76,7 +76,7 @@ func (c *crew) watch(ctx context.Context, signals <-chan os.Signal) {
 			// A rank other than root that a signal ended, or that lost the others, is a loss to them, which root may
 			// recover from; root's own end is the end of the run. Whatever else a rank ends with, it was not in the world,
 			// or the run is over.
-			if e.rank != 0 && (e.code > signalled || e.code == lostTheWorld) {
+			if e.rank != 0 && (e.code > signalled || e.code == lostCode) {
 				continue
 			}
 			if e.code != 0 && c.exitCode == 0 {

@@ -231,9 +231,6 @@ func (s *session) await() int {
 	return lostCode
 }
 
-// lostCode is the exit code of a rank of which nobody knows how it ended: the world failed.
-const lostCode = 3
-
 func lossReason(err error) error {
 	var missing *ssh.ExitMissingError
 	if errors.As(err, &missing) || errors.Is(err, net.ErrClosed) {

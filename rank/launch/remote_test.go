@@ -135,17 +135,28 @@ func TestStartRemoteKills(t *testing.T) {
 	}
 }
 
-// When the connection breaks, both ends notice: a rank does not go on without its starter.
-func TestStartRemoteLosesAConnection(t *testing.T) {
+// When the connection to root breaks, both ends notice: no rank goes on without its starter, or without root.
+func TestStartRemoteLosesRoot(t *testing.T) {
 	c := newCluster(t, 2)
 	var words strings.Builder
-	ready := &waitFor{text: "ready", times: 2, then: func() { c.servers[1].Break() }}
+	ready := &waitFor{text: "ready", times: 2, then: func() { c.servers[0].Break() }}
 	code, err := c.start(t, t.Context(), "signal", Output{Stdout: ready, Stderr: &words})
 	if code != lostCode || err != nil {
 		t.Errorf("exit code %d, %v; want %d", code, err, lostCode)
 	}
 	if !strings.Contains(words.String(), "the connection to 127.0.0.1 was lost") {
 		t.Errorf("it says %q", words.String())
+	}
+}
+
+// The loss of another rank is for root to recover from.
+func TestStartRemoteLosesARank(t *testing.T) {
+	c := newCluster(t, 2)
+	ready := &waitFor{text: "ready", times: 2, then: func() { c.servers[1].Break() }}
+	lost := &waitFor{text: "was lost", times: 1, then: func() { syscall.Kill(os.Getpid(), syscall.SIGINT) }}
+	code, err := c.start(t, t.Context(), "signal", Output{Stdout: ready, Stderr: lost})
+	if code != 130 || err != nil || strings.Count(ready.all, "interrupted") != 1 {
+		t.Errorf("exit code %d, %v, %q; want 130, and root interrupted", code, err, ready.all)
 	}
 }
 
