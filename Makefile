@@ -52,8 +52,8 @@ slurm-test: distgo ## the DAS-5 scripts on a Slurm of eight virtual nodes and on
 speed: distgo ## distgo against go build in one table (a quiet machine, root, a night; ONLY="bare table")
 	bench/speed.sh $(ONLY)
 
-chaos: ## kill, stop, damage: TRIALS=200 on real processes, SEED= repeats one
-	DISTGO_CHAOS=$(or $(TRIALS),200) SEED=$(SEED) $(GO) test -timeout 0 -count 1 -run TestChaos -v .
+chaos: ## kill, stop, damage: TRIALS=200 on real processes, SEED="5 47" repeats those
+	DISTGO_CHAOS=$(or $(TRIALS),200) SEED='$(SEED)' $(GO) test -timeout 0 -count 1 -run TestChaos -v .
 
 fuzz: ## every decoder, FUZZTIME=3m each
 	@for file in $$(git grep -l '^func Fuzz' -- '*_test.go'); do \

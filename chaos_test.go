@@ -39,6 +39,17 @@ const (
 
 var troubles = []trouble{killed, frozen, paused, fullDisk, crash, bitRot, rootDies}
 
+// endings are the troubles that may end a run, and with what words: a rank that goes before it has joined is one that never
+// comes, and of files that somebody writes to while a tool reads them no sound copy need be left.
+var endings = map[trouble][]string{
+	killed: beforeJoining,
+	frozen: beforeJoining,
+	paused: beforeJoining,
+	bitRot: {"was changed while"},
+}
+
+var beforeJoining = []string{"never connected", "cannot connect to"}
+
 // chaos is a program, a store that holds what it takes from the standard library, and how long an undisturbed run takes.
 type chaos struct {
 	t      *testing.T
@@ -58,7 +69,7 @@ type trial struct {
 	length time.Duration
 
 	struck  bool
-	early   bool // the rank had not joined: the run ended, and said so
+	ended   bool // the run ended without a program, as it must, and said why
 	took    time.Duration
 	redone  int
 	verdict string // "" for right
@@ -76,7 +87,7 @@ func newTrial(seed uint64) *trial {
 	return tr
 }
 
-// TestChaos is make chaos: seeded trials on real processes. DISTGO_CHAOS says how many, SEED repeats one.
+// TestChaos is make chaos: seeded trials on real processes. DISTGO_CHAOS says how many, SEED="5 47" repeats those.
 func TestChaos(t *testing.T) {
 	trials := chaosFew
 	if n, err := strconv.Atoi(os.Getenv(trialsVar)); err == nil {
@@ -84,22 +95,25 @@ func TestChaos(t *testing.T) {
 	} else if testing.Short() {
 		t.Skip("starts dozens of processes; DISTGO_CHAOS=8 makes it run")
 	}
-	first := uint64(0)
-	if s := os.Getenv(seedOfOld); s != "" {
+	var seeds []uint64
+	for s := range strings.FieldsSeq(os.Getenv(seedOfOld)) {
 		n, err := strconv.ParseUint(s, 10, 64)
 		if err != nil {
 			t.Fatal(err)
 		}
-		first, trials = n, 1
+		seeds = append(seeds, n)
+	}
+	for i := 0; len(seeds) < trials && os.Getenv(seedOfOld) == ""; i++ {
+		seeds = append(seeds, uint64(i))
 	}
 	c := newChaos(t)
 	var done []*trial
-	for i := range trials {
-		tr := newTrial(first + uint64(i))
+	for _, seed := range seeds {
+		tr := newTrial(seed)
 		c.run(tr)
 		done = append(done, tr)
-		t.Logf("SEED=%d: %s of rank %d of %d at %.0f %%: struck %v, before it had joined %v, %.1f s, undisturbed %.1f s, %d redone",
-			tr.seed, tr.what, tr.victim, tr.size, 100*tr.at, tr.struck, tr.early, tr.took.Seconds(), c.normal[tr.size].Seconds(), tr.redone)
+		t.Logf("SEED=%d: %s of rank %d of %d at %.0f %%: struck %v, it ended the run %v, %.1f s, undisturbed %.1f s, %d redone",
+			tr.seed, tr.what, tr.victim, tr.size, 100*tr.at, tr.struck, tr.ended, tr.took.Seconds(), c.normal[tr.size].Seconds(), tr.redone)
 		if tr.verdict != "" {
 			t.Errorf("SEED=%d: %s of rank %d of %d: %s\n%s", tr.seed, tr.what, tr.victim, tr.size, tr.verdict, tail(tr.said))
 		}
@@ -226,8 +240,8 @@ func (c *chaos) build(tr *trial, store string, strike func(pid func(int) int, wr
 	if tr.what == rootDies && tr.struck {
 		return nil // there is no program
 	}
-	if code := cmd.ProcessState.ExitCode(); code == rank.ExitWorld && strings.Contains(tr.said, "never connected") {
-		tr.early = true // without its plan nobody can do a rank's part: a clean end
+	if code := cmd.ProcessState.ExitCode(); code == rank.ExitWorld && slices.ContainsFunc(endings[tr.what], func(why string) bool { return strings.Contains(tr.said, why) }) {
+		tr.ended = true
 		return nil
 	}
 	if err != nil {
@@ -348,7 +362,7 @@ func processOf(tmp, number string) int {
 // histogram says what was hit, when, and what it cost.
 func histogram(trials []*trial, normal map[int]time.Duration) string {
 	type row struct {
-		trials, struck, early, right, redone int
+		trials, struck, ended, right, redone int
 		lost                                 []time.Duration
 		when                                 [4]int // quarters of the undisturbed run
 	}
@@ -366,8 +380,8 @@ func histogram(trials []*trial, normal map[int]time.Duration) string {
 		if tr.verdict == "" {
 			r.right++
 		}
-		if tr.early {
-			r.early++
+		if tr.ended {
+			r.ended++
 		} else if tr.struck {
 			r.struck++
 			r.when[int(tr.at*4)]++
@@ -375,7 +389,7 @@ func histogram(trials []*trial, normal map[int]time.Duration) string {
 		}
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%-20s %6s %6s %6s %6s  %-15s %7s %8s %8s\n", "what", "trials", "early", "struck", "right", "by quarter", "redone", "median", "most")
+	fmt.Fprintf(&b, "%-20s %6s %6s %6s %6s  %-15s %7s %8s %8s\n", "what", "trials", "ended", "struck", "right", "by quarter", "redone", "median", "most")
 	for _, what := range slices.Sorted(maps.Keys(rows)) {
 		r := rows[what]
 		slices.Sort(r.lost)
@@ -383,7 +397,7 @@ func histogram(trials []*trial, normal map[int]time.Duration) string {
 		if n := len(r.lost); n > 0 {
 			median, most = r.lost[n/2], r.lost[n-1]
 		}
-		fmt.Fprintf(&b, "%-20s %6d %6d %6d %6d  %-15s %7d %7.1fs %7.1fs\n", what, r.trials, r.early, r.struck, r.right, fmt.Sprint(r.when), r.redone, median.Seconds(), most.Seconds())
+		fmt.Fprintf(&b, "%-20s %6d %6d %6d %6d  %-15s %7d %7.1fs %7.1fs\n", what, r.trials, r.ended, r.struck, r.right, fmt.Sprint(r.when), r.redone, median.Seconds(), most.Seconds())
 	}
 	fmt.Fprintf(&b, "trials by number of ranks: %v; undisturbed: %v", sizes, normal)
 	return b.String()

@@ -191,6 +191,9 @@ func (l *loop) make(a *plan.Action, again bool, m *doneMessage) (keep func(), er
 	})
 	m.End = l.now()
 	m.CPU, m.RSS, m.Commands, m.Output = result.CPU.Microseconds(), result.MaxRSS, result.Commands, result.Output
+	if err := l.unaltered(a, m); err != nil {
+		return nil, err // whatever the tools made or said of it
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -42,6 +42,9 @@ func (r *run) explain(err error) error {
 			return &Error{Code: code, Err: errors.New(hints[0])} // root says the rest
 		}
 	default:
+		if failure(err).Code == ExitInternal { // of no family: a connection that did not come about, or did not last
+			return &Error{Code: ExitWorld, Err: err}
+		}
 		return err
 	}
 	for _, hint := range hints {

@@ -17,6 +17,30 @@ import (
 // have in common.
 const maxTroubles = 2
 
+// alteredError says that a file changed while an action read it.
+type alteredError struct{ text string }
+
+func (e *alteredError) Error() string { return e.text }
+
+// unaltered makes sure that what an action read is what was verified before: artifacts are links of files in the store,
+// and those can be damaged meanwhile. Another rank may make the action from sound files, unless its export data was
+// given out already.
+func (l *loop) unaltered(a *plan.Action, m *doneMessage) error {
+	for _, in := range a.Inputs {
+		if !l.exchange.Altered(l.file(in)) {
+			continue
+		}
+		f := &l.plan.Artifacts[in]
+		e := &alteredError{fmt.Sprintf("%s of %s was changed while %s was made from it; somebody, or the disk, damages files of the store (the next run makes them anew)",
+			f.Path, l.plan.Actions[f.Producer].Package, a.Package)}
+		if m.Exported != 0 {
+			return &nodeError{e.text}
+		}
+		return e
+	}
+	return nil
+}
+
 // A shortage is what the system refuses for want of something that another node,
 // or another moment, may have.
 var shortages = [...]syscall.Errno{
@@ -28,9 +52,12 @@ var shortages = [...]syscall.Errno{
 // Lasting trouble does not depend on what is executed.
 func (l *loop) nodeTrouble(a *plan.Action, err error) (trouble string, lasting bool) {
 	failed, ok := errors.AsType[*execute.Failure](err)
+	altered, changed := errors.AsType[*alteredError](err)
 	switch {
 	case err == nil:
 		return "", false
+	case changed:
+		return altered.text, false
 	case ok && failed.Signal != "":
 		return fmt.Sprintf("a tool compiling %s was ended by a signal (%s) that distgo did not send (is the node out of memory?)", a.Package, failed.Signal), false
 	case ok:

@@ -5,12 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/badbubble/distgo/plan"
 	"github.com/badbubble/distgo/rank/execute"
+	"github.com/badbubble/distgo/sync/exchange"
+	"github.com/badbubble/distgo/transport"
 )
 
 // A node whose disk or memory is full makes no statement about the code, and neither does a tool that was killed.
@@ -45,5 +49,44 @@ func TestNodeTrouble(t *testing.T) {
 		if (trouble == "") != (c.says == "") || !strings.Contains(trouble, c.says) || lasting != c.lasting {
 			t.Errorf("%v: %q, lasting %v", c.err, trouble, lasting)
 		}
+	}
+}
+
+// An action that read a file that changed meanwhile is given back; where its export data is out already, the run ends.
+func TestUnaltered(t *testing.T) {
+	p := newPlan(t, "", func(int) bool { return false }, []plan.Rank{0, 0}, nil, []int{0})
+	l, dir := &loop{plan: p}, t.TempDir()
+	l.exchange = exchange.New(nil, dir, func(id int32) (exchange.File, bool) { return l.file(plan.ArtifactID(id)), true })
+	a := &p.Actions[1]
+	f := l.file(a.Inputs[0])
+	path := filepath.Join(dir, f.Path)
+	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte("export"), 0o600), l.exchange.Offer(f)); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.unaltered(a, &doneMessage{}); err != nil {
+		t.Errorf("nothing changed: %v", err)
+	}
+	if err := os.WriteFile(path, []byte("damage!"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	trouble, lasting := l.nodeTrouble(a, l.unaltered(a, &doneMessage{}))
+	if !strings.Contains(trouble, "b001/_pkg_.x of p0 was changed while p1 was made from it") || lasting {
+		t.Errorf("a changed input is %q, lasting %v", trouble, lasting)
+	}
+	if err := l.unaltered(a, &doneMessage{Exported: 1}); failure(err).Code != ExitWorld {
+		t.Errorf("with export data given out: %v", err)
+	}
+}
+
+// Whatever keeps ranks from meeting is the world's failure, not distgo's.
+func TestExplainMeeting(t *testing.T) {
+	r := &run{}
+	for _, err := range []error{errors.New("rank 5 cannot connect to rank 4: no success within 10s"), &transport.LostError{Err: errors.New("silent")}} {
+		if code := failure(r.explain(err)).Code; code != ExitWorld {
+			t.Errorf("%v: exit code %d", err, code)
+		}
+	}
+	if code := failure(r.explain(&Interrupted{syscall.SIGTERM})).Code; code != ExitTerminated {
+		t.Errorf("interrupted: exit code %d", code)
 	}
 }

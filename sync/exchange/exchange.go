@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/badbubble/distgo/transport"
 )
@@ -47,8 +48,9 @@ type Exchange struct {
 }
 
 type offer struct {
-	digest Digest
-	size   int64
+	digest  Digest
+	size    int64
+	written time.Time // last, when the digest was taken
 }
 
 // New returns the exchange of a rank whose artifacts lie below dir. File looks
@@ -64,17 +66,46 @@ func (x *Exchange) Offer(f File) error {
 		return err
 	}
 	defer file.Close()
-	h := sha256.New()
-	size, err := io.Copy(h, file)
+	o, err := digest(file)
 	if err != nil {
 		return fmt.Errorf("digesting %s: %w", f.Path, err)
 	}
-	o := offer{size: size}
-	h.Sum(o.digest[:0])
 	x.mu.Lock()
 	x.offered[f.ID] = o
 	x.mu.Unlock()
 	return nil
+}
+
+func digest(file *os.File) (o offer, err error) {
+	info, err := file.Stat()
+	if err != nil {
+		return o, err
+	}
+	o.written = info.ModTime()
+	h := sha256.New()
+	o.size, err = io.Copy(h, file)
+	h.Sum(o.digest[:0])
+	return o, err
+}
+
+// Altered reports whether a file that is here is no longer what its digest says: it is a link of a file in a store, and
+// somebody wrote to that. It reads the file only where its times or size differ from those that it had.
+func (x *Exchange) Altered(f File) bool {
+	o, ok := x.offer(f.ID)
+	if !ok {
+		return false
+	}
+	info, err := os.Stat(x.path(f))
+	if err != nil || info.Size() == o.size && info.ModTime().Equal(o.written) {
+		return false // who reads a file that is gone notices
+	}
+	file, err := os.Open(x.path(f))
+	if err != nil {
+		return false
+	}
+	defer file.Close()
+	now, err := digest(file)
+	return err != nil || now.digest != o.digest
 }
 
 // Digest returns a file's digest if it is known: the file was offered,
@@ -87,9 +118,13 @@ func (x *Exchange) Digest(f File) (Digest, bool) {
 // Known tells the digest of a file that is in its place, so that it need not
 // be read to be put to peers.
 func (x *Exchange) Known(f File, d Digest, size int64) {
+	o := offer{digest: d, size: size}
+	if info, err := os.Stat(x.path(f)); err == nil {
+		o.written = info.ModTime()
+	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.offered[f.ID] = offer{d, size}
+	x.offered[f.ID] = o
 }
 
 // Put queues a file for a peer. It returns at once when the file was offered
@@ -169,7 +204,9 @@ func (x *Exchange) Receive(frame transport.Frame) (int32, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return 0, err
 	}
-	err := store(path, frame, Digest(m.Digest), func() error { return x.arrived(f, offer{Digest(m.Digest), frame.BlobSize}) })
+	err := store(path, frame, Digest(m.Digest), func(written time.Time) error {
+		return x.arrived(f, offer{Digest(m.Digest), frame.BlobSize, written})
+	})
 	if err != nil {
 		return 0, fmt.Errorf("receiving %s: %w", f.Path, err)
 	}
@@ -185,7 +222,7 @@ func (e *DamagedError) Error() string {
 
 // store writes the frame's bytes to a temporary name and renames it when they
 // are what the digest says and whole agrees.
-func store(path string, frame transport.Frame, want Digest, whole func() error) error {
+func store(path string, frame transport.Frame, want Digest, whole func(written time.Time) error) error {
 	tmp, err := os.CreateTemp(filepath.Dir(path), ".part-*")
 	if err != nil {
 		return err
@@ -197,6 +234,10 @@ func store(path string, frame transport.Frame, want Digest, whole func() error) 
 		blob = frame.Blob
 	}
 	n, err := io.Copy(io.MultiWriter(tmp, h), blob)
+	info, serr := tmp.Stat()
+	if err == nil {
+		err = serr
+	}
 	if cerr := tmp.Close(); err == nil {
 		err = cerr
 	}
@@ -209,7 +250,7 @@ func store(path string, frame transport.Frame, want Digest, whole func() error) 
 	if Digest(h.Sum(nil)) != want {
 		return &DamagedError{n}
 	}
-	if err := whole(); err != nil {
+	if err := whole(info.ModTime()); err != nil {
 		return err
 	}
 	return os.Rename(tmp.Name(), path)

@@ -356,3 +356,43 @@ func TestClaim(t *testing.T) {
 		t.Fatal("a file that is here was claimed")
 	}
 }
+
+// What is written to a file after its digest was taken shows, also where the size stays; a new time alone is nothing.
+func TestAltered(t *testing.T) {
+	x := New(nil, t.TempDir(), func(id int32) (File, bool) { return File{ID: id, Path: "b001/x"}, true })
+	f := File{ID: 1, Path: "b001/x"}
+	if x.Altered(f) {
+		t.Error("a file that is not here was altered")
+	}
+	long := time.Now().Add(-time.Hour)
+	make := func(text string, at time.Time) {
+		t.Helper()
+		if err := errors.Join(os.MkdirAll(filepath.Dir(x.path(f)), 0o700), os.WriteFile(x.path(f), []byte(text), 0o600), os.Chtimes(x.path(f), at, at)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	make("whole", long)
+	digest := Digest(sha256.Sum256([]byte("whole")))
+	for name, enter := range map[string]func() error{
+		"offered": func() error { return x.Offer(f) },
+		"known":   func() error { x.Known(f, digest, 5); return nil },
+	} {
+		make("whole", long)
+		if err := enter(); err != nil {
+			t.Fatal(err)
+		}
+		if x.Altered(f) {
+			t.Errorf("%s: as it was, it was altered", name)
+		}
+		make("whole", long.Add(time.Second))
+		if x.Altered(f) {
+			t.Errorf("%s: touched, it was altered", name)
+		}
+		for _, text := range []string{"whale", "wholes"} {
+			make(text, long.Add(2*time.Second))
+			if !x.Altered(f) {
+				t.Errorf("%s: %q is not altered", name, text)
+			}
+		}
+	}
+}
