@@ -31,7 +31,6 @@ type benchCommand struct {
 	Baseline benchBaseline `cmd:"" help:"Measure go build alone, cold and warm, and count its actions."`
 	Cluster  benchCluster  `cmd:"" help:"An emulated cluster on this machine."`
 	Enter    benchWords    `cmd:"" hidden:"" help:"Become a program on an emulated node."`
-	Cage     benchWords    `cmd:"" hidden:"" help:"Become a tool in a cage of its own."`
 	Pin      benchPin      `cmd:"" hidden:"" help:"Run a command on so many cores."`
 }
 
@@ -275,17 +274,13 @@ func (c *benchClusterRun) Run(env *environment) error {
 	return benchError(r.Run(env.ctx))
 }
 
-// benchWords are the commands through which emulate enters its nodes: all words are theirs.
+// benchWords is the command through which emulate enters its nodes: all words are its own.
 type benchWords struct {
 	Words []string `arg:"" optional:"" passthrough:""`
 }
 
 func (c *benchWords) Run(env *environment) error {
-	become := emulate.Enter
-	if env.args[1] == "cage" {
-		become = emulate.Cage
-	}
-	return benchError(become(env.args[2:]))
+	return benchError(emulate.Enter(env.args[2:]))
 }
 
 type benchPin struct {

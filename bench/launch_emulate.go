@@ -89,9 +89,6 @@ func (l *Emulated) Launch(ctx context.Context, t *Task) (r *Result, err error) {
 		}
 	}
 	r = &Result{Elapsed: time.Since(start), Clock: sample.ClockCommand}
-	if t.Program.CGO && t.Cell.Cores > 1 && t.Cell.Builder == sample.GoBuild {
-		r.Notes = append(r.Notes, "C compilers that the go command starts run outside the cage, up to as many times too fast as the node has cores")
-	}
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}

@@ -18,15 +18,15 @@ import (
 // A cluster has this tree, in each hierarchy that takes part:
 //
 //	distgo-ab12c/                the cluster
-//	  node001-2c-4x/             a node: its quota, and in its name its cores and dilation, for Cage to read
+//	  node001-2c-4x/             a node: its quota, and in its name its cores and dilation, for people to read
 //	    main/                    what Start runs
-//	    cmd-4711/                one command of fewer threads than the node has cores, by process ID
+//	    thread-7/                one thread, where the node has several cores
 type group string
 
 const (
-	groupPrefix   = "distgo-"
-	mainGroup     = "main"
-	commandPrefix = "cmd-"
+	groupPrefix  = "distgo-"
+	mainGroup    = "main"
+	threadPrefix = "thread-"
 )
 
 // groups is what differs between the two versions of control groups.
@@ -34,10 +34,12 @@ type groups interface {
 	// addNode makes a node's group and its main group. The cluster outweighs everything else on the machine: its
 	// quotas bound it from above, and nothing but them should.
 	addNode(node group, s share) error
-	// addCommand makes one command's group. It exists already if a process of the same ID left it: then it is reused.
-	addCommand(command group, s share) error
+	// addThread makes a group for single threads of a node.
+	addThread(thread group, s share) error
 	// join moves the calling thread, which is about to become the process by exec, to a group.
 	join(g group) error
+	// move moves one thread of a process that is in the same node.
+	move(thread int, g group) error
 	// usage is the CPU time used in a node since it was made, by processes that ended too.
 	usage(node group) (time.Duration, error)
 	// roots are the directories under which a cluster has its tree; the first is the CPU controller's.
@@ -52,22 +54,28 @@ func nodeGroup(id, hostname string, s share) group {
 		strconv.FormatFloat(s.dilation, 'f', -1, 64)))
 }
 
-// nodeOf finds the node in the path of any group in it, and the share that its name tells.
-func nodeOf(path string) (node group, s share, ok bool) {
+// nodeOf finds the node in the path of any group in it.
+func nodeOf(path string) (group, bool) {
 	parts := strings.Split(strings.TrimPrefix(path, "/"), "/")
-	if len(parts) < 2 || !strings.HasPrefix(parts[0], groupPrefix) {
-		return "", share{}, false
+	if len(parts) < 2 || !strings.HasPrefix(parts[0], groupPrefix) || parts[1] == "" {
+		return "", false
 	}
-	words := strings.Split(parts[1], "-")
-	if len(words) != 3 || !strings.HasSuffix(words[1], "c") || !strings.HasSuffix(words[2], "x") {
-		return "", share{}, false
+	return group(parts[0] + "/" + parts[1]), true
+}
+
+// ownNode finds the node in a process's group membership (/proc/self/cgroup).
+func ownNode(membership string) (group, bool) {
+	for line := range strings.Lines(membership) {
+		// "1:cpu,cpuacct:/path" in version 1, "0::/path" in version 2
+		fields := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		if len(fields) != 3 {
+			continue
+		}
+		if node, ok := nodeOf(fields[2]); ok {
+			return node, true
+		}
 	}
-	cores, err1 := strconv.Atoi(strings.TrimSuffix(words[1], "c"))
-	dilation, err2 := strconv.ParseFloat(strings.TrimSuffix(words[2], "x"), 64)
-	if err1 != nil || err2 != nil || cores < 1 || !(dilation >= 1) {
-		return "", share{}, false
-	}
-	return group(parts[0] + "/" + parts[1]), share{cores, dilation}, true
+	return "", false
 }
 
 // findGroups finds the hierarchies with the CPU controller in a process's mountinfo. Version 1 wins where both are
@@ -156,9 +164,10 @@ func processesOf(gs groups, g group) ([]int, error) {
 	return pids, err
 }
 
-// ignoreGone forgives that a group went away while it was used: reading its files says one or the other.
+// ignoreGone forgives that a group went away while it was used, which reading its files says in one of two ways; and that
+// version 2 lists the processes of groups of threads only in the node's.
 func ignoreGone(err error) error {
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENODEV) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENODEV) || errors.Is(err, syscall.EOPNOTSUPP) {
 		return nil
 	}
 	return err

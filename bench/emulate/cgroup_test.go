@@ -3,25 +3,23 @@ package emulate
 import (
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 )
 
-func TestNodeNamesTellTheShare(t *testing.T) {
+func TestNodeOfAnyGroupInIt(t *testing.T) {
 	for _, s := range []share{{1, 1}, {2, 4}, {16, 8.0 / 3}, {3, 100}} {
 		g := nodeGroup("ab12c", "node007", s)
-		for _, path := range []string{string(g), "/" + string(g), "/" + string(g) + "/main", "/" + string(g) + "/cmd-12"} {
-			node, got, ok := nodeOf(path)
-			if !ok || node != g || got != s {
-				t.Errorf("nodeOf(%q) = %q, %v, %v; want %q, %v", path, node, got, ok, g, s)
+		for _, path := range []string{string(g), "/" + string(g), "/" + string(g) + "/main", "/" + string(g) + "/thread-12"} {
+			if node, ok := nodeOf(path); !ok || node != g {
+				t.Errorf("nodeOf(%q) = %q, %v; want %q", path, node, ok, g)
 			}
 		}
 	}
-	for _, path := range []string{"", "/", "/distgo-x", "/user.slice/a/b", "/distgo-x/node001", "/distgo-x/node001-0c-4x", "/distgo-x/node001-2c-NaNx"} {
-		if node, s, ok := nodeOf(path); ok {
-			t.Errorf("nodeOf(%q) = %q, %v; want none", path, node, s)
+	for _, path := range []string{"", "/", "/distgo-x", "/distgo-x/", "/user.slice/a/b"} {
+		if node, ok := nodeOf(path); ok {
+			t.Errorf("nodeOf(%q) = %q; want none", path, node)
 		}
 	}
 }
@@ -29,14 +27,14 @@ func TestNodeNamesTellTheShare(t *testing.T) {
 func TestOwnNodeOfBothVersions(t *testing.T) {
 	for _, membership := range []string{
 		"4:memory:/other\n1:cpu,cpuacct:/distgo-a/node002-2c-4x/main\n0::/\n",
-		"0::/distgo-a/node002-2c-4x/cmd-7\n",
+		"0::/distgo-a/node002-2c-4x/thread-7\n",
 	} {
-		node, s, ok := ownNode(membership)
-		if !ok || node != "distgo-a/node002-2c-4x" || s != (share{2, 4}) {
-			t.Errorf("ownNode(%q) = %q, %v, %v", membership, node, s, ok)
+		node, ok := ownNode(membership)
+		if !ok || node != "distgo-a/node002-2c-4x" {
+			t.Errorf("ownNode(%q) = %q, %v", membership, node, ok)
 		}
 	}
-	if node, _, ok := ownNode("1:cpu:/\n0::/init.scope\n"); ok {
+	if node, ok := ownNode("1:cpu:/\n0::/init.scope\n"); ok {
 		t.Errorf("ownNode found %q outside every node", node)
 	}
 }
@@ -81,19 +79,24 @@ func TestVersion2OnAFakeTree(t *testing.T) {
 	if err := v.join(node + "/main"); err != nil {
 		t.Fatal(err)
 	}
-	if err := joinCommand(v, node, share{1, 4}); err != nil {
+	thread := string(node) + "/thread-1"
+	if err := v.addThread(group(thread), share{1, 4}); err != nil {
 		t.Fatal(err)
 	}
-	command := string(node) + "/cmd-" + strconv.Itoa(os.Getpid())
+	if err := v.move(17, group(thread)); err != nil {
+		t.Fatal(err)
+	}
 	for file, want := range map[string]string{
 		"cgroup.subtree_control":                 "+cpu",
 		"distgo-a/cgroup.subtree_control":        "+cpu",
 		string(node) + "/cgroup.subtree_control": "+cpu",
 		string(node) + "/cpu.max":                "5000 10000",
 		string(node) + "/main/cgroup.procs":      "0",
-		command + "/cpu.max.burst":               "2500",
-		command + "/cpu.max":                     "2500 10000",
-		command + "/cgroup.procs":                "0",
+		string(node) + "/main/cgroup.type":       "threaded",
+		thread + "/cgroup.type":                  "threaded",
+		thread + "/cpu.max.burst":                "2500",
+		thread + "/cpu.max":                      "2500 10000",
+		thread + "/cgroup.threads":               "17",
 	} {
 		if got, err := os.ReadFile(filepath.Join(v.root, file)); err != nil || string(got) != want {
 			t.Errorf("%s is %q, %v; want %q", file, got, err, want)
@@ -103,7 +106,7 @@ func TestVersion2OnAFakeTree(t *testing.T) {
 	if got, err := v.usage(node); err != nil || got != 1500*time.Microsecond {
 		t.Errorf("usage = %s, %v", got, err)
 	}
-	write(t, filepath.Join(v.root, command, "cgroup.procs"), "17\n18\n")
+	write(t, filepath.Join(v.root, string(node), "cgroup.procs"), "17\n18\n")
 	write(t, filepath.Join(v.root, string(node), "main", "cgroup.procs"), "")
 	if got, err := processesOf(v, clusterGroup("a")); err != nil || len(got) != 2 || got[0] != 17 {
 		t.Errorf("processes = %v, %v", got, err)
@@ -120,15 +123,19 @@ func TestVersion1OnAFakeTree(t *testing.T) {
 	if err := v.join(node + "/main"); err != nil {
 		t.Fatal(err)
 	}
-	if err := v.addCommand(node+"/cmd-9", share{1, 4}); err != nil {
+	if err := v.addThread(node+"/thread-9", share{1, 4}); err != nil {
+		t.Fatal(err)
+	}
+	if err := v.move(17, node+"/thread-9"); err != nil {
 		t.Fatal(err)
 	}
 	for file, want := range map[string]string{
-		filepath.Join(v.cpu, string(node), "cpu.cfs_quota_us"):          "5000",
-		filepath.Join(v.cpu, string(node), "cpu.cfs_period_us"):         "10000",
-		filepath.Join(v.cpu, string(node), "main", "tasks"):             "0",
-		filepath.Join(v.cpuacct, string(node), "tasks"):                 "0",
-		filepath.Join(v.cpu, string(node), "cmd-9", "cpu.cfs_quota_us"): "2500",
+		filepath.Join(v.cpu, string(node), "cpu.cfs_quota_us"):             "5000",
+		filepath.Join(v.cpu, string(node), "cpu.cfs_period_us"):            "10000",
+		filepath.Join(v.cpu, string(node), "main", "tasks"):                "0",
+		filepath.Join(v.cpuacct, string(node), "tasks"):                    "0",
+		filepath.Join(v.cpu, string(node), "thread-9", "cpu.cfs_quota_us"): "2500",
+		filepath.Join(v.cpu, string(node), "thread-9", "tasks"):            "17",
 	} {
 		if got, err := os.ReadFile(file); err != nil || string(got) != want {
 			t.Errorf("%s is %q, %v; want %q", file, got, err, want)
@@ -137,32 +144,6 @@ func TestVersion1OnAFakeTree(t *testing.T) {
 	write(t, filepath.Join(v.cpuacct, string(node), "cpuacct.usage"), "1500000\n")
 	if got, err := v.usage(node); err != nil || got != 1500*time.Microsecond {
 		t.Errorf("usage = %s, %v", got, err)
-	}
-}
-
-func TestThreadsOf(t *testing.T) {
-	for _, c := range []struct {
-		argv       string
-		gomaxprocs string
-		want       int
-	}{
-		{"/go/compile -o a -c=4 x.go", "", 4},
-		{"/go/compile -c=4 x.go", "2", 2},
-		{"/go/compile -c=99 x.go", "", 8},
-		{"/go/compile -c 3 x.go", "", 3},
-		{"/go/compile --c=3 -c=2 x.go", "", 2},
-		{"/go/compile x.go", "", 8},
-		{"/go/compile x.go", "4", 4},
-		{"/go/compile -c=0 x.go", "4", 1},
-		{"/go/link -o a b.a", "", 8},
-		{"/go/link -o a b.a", "2", 2},
-		{"/go/link -o a b.a", "64", 8},
-		{"/go/asm -o a x.s", "8", 1},
-		{"gcc -c x.c", "8", 1},
-	} {
-		if got := threadsOf(strings.Fields(c.argv), c.gomaxprocs, 8); got != c.want {
-			t.Errorf("threadsOf(%q, GOMAXPROCS=%q) = %d; want %d", c.argv, c.gomaxprocs, got, c.want)
-		}
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// groupsV1 are the mount points of two controllers, which may be the same. Only nodes are accounted for, so commands
+// groupsV1 are the mount points of two controllers, which may be the same. Only nodes are accounted for, so threads
 // have groups in the CPU controller alone.
 type groupsV1 struct{ cpu, cpuacct string }
 
@@ -36,8 +36,8 @@ func (v groupsV1) addNode(node group, s share) error {
 	return makeGroup(filepath.Join(v.cpu, string(node), mainGroup))
 }
 
-func (v groupsV1) addCommand(command group, s share) error {
-	dir := filepath.Join(v.cpu, string(command))
+func (v groupsV1) addThread(thread group, s share) error {
+	dir := filepath.Join(v.cpu, string(thread))
 	if err := makeGroup(dir); err != nil {
 		return err
 	}
@@ -60,10 +60,14 @@ func (v groupsV1) join(g group) error {
 	if err := writeFile(filepath.Join(v.cpu, string(g)), "tasks", "0"); err != nil {
 		return err
 	}
-	if node, _, ok := nodeOf(string(g)); ok && v.cpu != v.cpuacct && filepath.Base(string(g)) == mainGroup {
+	if node, ok := nodeOf(string(g)); ok && v.cpu != v.cpuacct && filepath.Base(string(g)) == mainGroup {
 		return writeFile(filepath.Join(v.cpuacct, string(node)), "tasks", "0")
 	}
 	return nil
+}
+
+func (v groupsV1) move(thread int, g group) error {
+	return writeFile(filepath.Join(v.cpu, string(g)), "tasks", strconv.Itoa(thread))
 }
 
 func (v groupsV1) usage(node group) (time.Duration, error) {

@@ -10,7 +10,7 @@ import (
 )
 
 // groupsV2 is the one tree of version 2. There processes live in leaves only, and a controller is switched on from
-// above, level by level.
+// above, level by level. A node's groups below it are threaded: its processes may have threads in several of them.
 type groupsV2 struct{ root string }
 
 func (v groupsV2) roots() []string { return []string{v.root} }
@@ -36,15 +36,22 @@ func (v groupsV2) addNode(node group, s share) error {
 	if err := v.limit(dir, s); err != nil {
 		return err
 	}
-	return makeGroup(filepath.Join(dir, mainGroup))
+	return v.makeThreaded(filepath.Join(dir, mainGroup))
 }
 
-func (v groupsV2) addCommand(command group, s share) error {
-	dir := filepath.Join(v.root, string(command))
-	if err := makeGroup(dir); err != nil {
+func (v groupsV2) addThread(thread group, s share) error {
+	dir := filepath.Join(v.root, string(thread))
+	if err := v.makeThreaded(dir); err != nil {
 		return err
 	}
 	return v.limit(dir, s)
+}
+
+func (v groupsV2) makeThreaded(dir string) error {
+	if err := makeGroup(dir); err != nil {
+		return err
+	}
+	return writeFile(dir, "cgroup.type", "threaded")
 }
 
 // handDown gives the groups below dir the CPU controller; where they have it the kernel changes nothing.
@@ -61,6 +68,10 @@ func (v groupsV2) limit(dir string, s share) error {
 
 func (v groupsV2) join(g group) error {
 	return writeFile(filepath.Join(v.root, string(g)), "cgroup.procs", "0")
+}
+
+func (v groupsV2) move(thread int, g group) error {
+	return writeFile(filepath.Join(v.root, string(g)), "cgroup.threads", strconv.Itoa(thread))
 }
 
 func (v groupsV2) usage(node group) (time.Duration, error) {

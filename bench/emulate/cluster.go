@@ -35,6 +35,7 @@ type Cluster struct {
 	id     string
 	groups groups
 	lock   *os.File // held as long as the cluster is: how others tell that its owner lives
+	keeper *keeper  // nil where nodes have one core, or run undilated
 
 	down    sync.Once
 	downErr error
@@ -113,13 +114,15 @@ func (c *Cluster) make(ctx context.Context) error {
 	var hosts strings.Builder
 	hosts.WriteString("127.0.0.1 localhost\n")
 	s := share{c.spec.Cores, c.spec.Dilation}
+	var nodes []group
 	for node := range c.spec.Nodes {
 		name := c.spec.Hostname(node)
 		fmt.Fprintf(&hosts, "%s %s\n", c.spec.Address(node), name)
 		if err := os.Mkdir(c.Scratch(node), 0o755); err != nil {
 			return err
 		}
-		if err := c.groups.addNode(nodeGroup(c.id, name, s), s); err != nil {
+		nodes = append(nodes, c.group(node))
+		if err := c.groups.addNode(c.group(node), s); err != nil {
 			return err
 		}
 	}
@@ -133,7 +136,11 @@ func (c *Cluster) make(ctx context.Context) error {
 	if err := os.WriteFile(filepath.Join(c.dir(), "cluster.json"), text, 0o644); err != nil {
 		return err
 	}
-	return makeNetwork(ctx, c.id, c.spec)
+	if err := makeNetwork(ctx, c.id, c.spec); err != nil || c.spec.Cores == 1 || c.spec.Dilation == 1 {
+		return err
+	}
+	c.keeper, err = newKeeper(c.groups, nodes, c.spec.Dilation)
+	return err
 }
 
 // Spec is what the cluster was made from.
@@ -154,6 +161,11 @@ type Usage struct {
 func (c *Cluster) Usage(node int) (Usage, error) {
 	if err := c.checkNode(node); err != nil {
 		return Usage{}, err
+	}
+	if c.keeper != nil {
+		if err := c.keeper.failed(); err != nil {
+			return Usage{}, err
+		}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), teardownTime)
 	defer cancel()
@@ -179,7 +191,10 @@ func (c *Cluster) checkNode(node int) error {
 // Down kills everything that runs in the cluster and removes it. It may be called again, and then says the same.
 func (c *Cluster) Down() error {
 	c.down.Do(func() {
-		c.downErr = tearDown(c.groups, c.id)
+		if c.keeper != nil {
+			c.downErr = c.keeper.stop()
+		}
+		c.downErr = errors.Join(c.downErr, tearDown(c.groups, c.id))
 		if c.lock != nil {
 			c.downErr = errors.Join(c.downErr, c.lock.Close())
 		}

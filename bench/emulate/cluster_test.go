@@ -99,9 +99,6 @@ func TestANodeIsAMachine(t *testing.T) {
 			t.Errorf("the environment lacks %q: %s", want, env)
 		}
 	}
-	if strings.Contains(env, "DISTGO_TOOLEXEC") {
-		t.Error("a node of one core is a cage itself, and yet its tools are given one")
-	}
 
 	// Its disk is its own: seen by the machine, not by the other node, which does not even see that there are others.
 	output(t, c, 0, "sh", "-c", "pwd > where; echo secret > /local/file")
@@ -183,29 +180,29 @@ func TestCountersOfANode(t *testing.T) {
 	}
 }
 
-func TestCageGivesACommandItsThreadsShare(t *testing.T) {
-	c := up(t, Spec{Nodes: 1, Cores: 2, Dilation: 4})
-	// The shell shows where it runs, with its inherited descriptor 3 passed through.
-	caged := func(tool, flags string) string {
-		return output(t, c, 0, "sh", "-c",
-			"cp /bin/cat /local/"+tool+" && exec 3</proc/self/cgroup && "+self()+" cage /local/"+tool+" "+flags+" /dev/fd/3")
-	}
-	const node = "node001-2c-4x/"
-	// cat reads the membership of the shell that opened it: what it proves is the descriptor.
-	if got := caged("cat", "-u"); !strings.Contains(got, node+"main") {
-		t.Errorf("descriptor 3 gave %q", got)
-	}
-	for tool, want := range map[string]string{"asm": node + "cmd-", "link": node + "main"} {
-		got := output(t, c, 0, "sh", "-c", "cp /bin/cat /local/"+tool+" && "+self()+" cage /local/"+tool+" /proc/self/cgroup")
-		if !strings.Contains(got, want) {
-			t.Errorf("%s runs in %q; want %s", tool, got, want)
+func TestEveryThreadHasItsOwnCore(t *testing.T) {
+	c := up(t, Spec{Nodes: 2, Cores: 2, Dilation: 4})
+	// A program of several threads, started by a shell that a program started: each is where the keeper puts it.
+	script := self() + " threads 5; cat /proc/self/cgroup"
+	seen := map[string]bool{}
+	for line := range strings.Lines(output(t, c, 1, "sh", "-c", script)) {
+		_, path, ok := strings.Cut(line, string(c.group(1))+"/"+threadPrefix)
+		if !ok {
+			continue // another controller's
 		}
+		seen[strings.TrimSpace(path)] = true
 	}
-	// The groups of commands that ended do not pile up.
-	output(t, c, 0, "sh", "-c", "for i in 1 2 3 4 5 6 7 8; do "+self()+" cage /bin/true; done")
-	left, err := filepath.Glob(filepath.Join(c.groups.roots()[0], string(c.group(0)), commandPrefix+"*"))
-	if err != nil || len(left) != 1 {
-		t.Errorf("after many commands there are %q, %v; want the last one's group", left, err)
+	if len(seen) < 5 {
+		t.Errorf("five busy threads and a cat ran in groups %v", seen)
+	}
+	// The groups of threads that ended serve the next ones.
+	output(t, c, 1, "sh", "-c", "for i in 1 2 3 4 5 6 7 8; do "+self()+" threads 1; done")
+	made, err := filepath.Glob(filepath.Join(c.groups.roots()[0], string(c.group(1)), threadPrefix+"*"))
+	if err != nil || len(made) > 40 {
+		t.Errorf("after many commands there are %d groups, %v", len(made), err)
+	}
+	if _, err := c.Usage(1); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -9,9 +9,9 @@
 // divides by F. That is how eight nodes fit on two cores.
 //
 //   - Invariant 1: a node of C cores uses at most C/F of the machine's, whatever runs in it.
-//   - Invariant 2: a command of n threads, n < C, uses at most n/F: it runs in a group of its own below the node's
-//     ([Cage]). The node's quota alone would let a lone thread use the share of all C cores and run C times too fast.
-//     With C = 1 the node's own group is the command's, and Cage only executes.
+//   - Invariant 2: a thread uses at most 1/F of one: where nodes have several cores, every thread runs in a group of its
+//     own below the node's (keeper). The node's quota alone would let a lone thread use the share of all C cores and run
+//     C times too fast; a quota for each command would let the serial part of a compile at -c=4 run four times too fast.
 //   - Invariant 3: a node sends and receives at most Net/F bits a second, both ways measured at its own port.
 //   - Invariant 4: the nodes of a cluster never ask for more cores than the machine has ([Spec.Validate]).
 //   - Invariant 5: nothing outlives a cluster but by a killed owner, and what that leaves the next [Up] removes.
@@ -21,12 +21,11 @@
 // its scheduler, and takes the rest back from what follows. A cluster that leaves a core's tenth to the machine is steadier
 // than one that asks for all of it.
 //
-// For C > 1 two more errors remain. Phases with fewer busy threads than a command was given run too fast: the serial
-// part of a compile at -c=4, up to four times. So do single threads of programs that nobody runs through Cage: the
-// rank's or the go command's own process, and the C compilers that the go command starts.
+// For C > 1 a thread that just started shares the core of the thread that made it, for the moment until the keeper has
+// heard of it: a tenth of a millisecond, a few when the machine is busy.
 //
-// A Cluster's methods may be called from any goroutine; Down waits for nobody but the processes it kills. Enter and
-// Cage replace the calling process and are for a process that was started for nothing else.
+// A Cluster's methods may be called from any goroutine; Down waits for nobody but the processes it kills and the keeper's
+// goroutine. Enter replaces the calling process and is for a process that was started for nothing else.
 //
 // Errors: a machine that cannot emulate (Check) and a Spec that is not for this machine (Validate) are the caller's
 // configuration; everything else is the machine's refusal, named with the command or file that failed.

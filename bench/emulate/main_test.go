@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// TestMain lets the test binary stand in for distgo ("enter", "cage") and for the programs that nodes run.
+// TestMain lets the test binary stand in for distgo ("enter") and for the programs that nodes run.
 func TestMain(m *testing.M) {
 	words := os.Args[1:]
 	if len(words) == 0 {
@@ -27,14 +27,14 @@ func TestMain(m *testing.M) {
 	switch words[0] {
 	case "enter":
 		err = Enter(words[1:])
-	case "cage":
-		err = Cage(words[1:])
 	case "bare":
 		err = bareMain(group(words[1]), words[2:])
 	case "timed":
 		err = timedMain(words[1:])
 	case "spin":
 		err = spinMain(words[1], words[2])
+	case "threads":
+		err = threadsMain(words[1])
 	case "receive":
 		err = receiveMain(words[1])
 	case "send":
@@ -97,6 +97,29 @@ func spinMain(threads, duration string) error {
 	}
 	all.Wait()
 	fmt.Println(float64(done.Load()) / float64(n) / time.Since(start).Seconds())
+	return nil
+}
+
+// threadsMain prints in which control groups so many busy threads end up.
+func threadsMain(threads string) error {
+	n, err := strconv.Atoi(threads)
+	if err != nil {
+		return err
+	}
+	var all sync.WaitGroup
+	lines := make([]string, n)
+	for i := range n {
+		all.Go(func() {
+			runtime.LockOSThread() // a thread for each, which ends with it
+			spin(time.Now().Add(20 * time.Millisecond))
+			text, err := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/cgroup", syscall.Gettid()))
+			lines[i] = fmt.Sprint(string(text), err, "\n")
+		})
+	}
+	all.Wait()
+	for _, line := range lines {
+		fmt.Print(line)
+	}
 	return nil
 }
 

@@ -62,17 +62,13 @@ func (c *Cluster) Start(ctx context.Context, node int, p Process) (*Running, err
 // ones would carry artifacts between nodes for nothing.
 func (c *Cluster) Env(node int) []string {
 	cores := strconv.Itoa(c.spec.Cores)
-	env := []string{
+	return []string{
 		"GOMAXPROCS=" + cores,
 		"DISTGO_SLOTS=" + cores,
 		"HOSTNAME=" + c.spec.Hostname(node),
 		"TMPDIR=" + ScratchDir,
 		"XDG_CACHE_HOME=" + filepath.Join(ScratchDir, "cache"),
 	}
-	if toolexec := c.ToolExec(); toolexec != "" {
-		env = append(env, "DISTGO_TOOLEXEC="+toolexec)
-	}
-	return env
 }
 
 // Wait waits for the end of the process and of its output. The error is exec.Cmd's: an *exec.ExitError tells the

@@ -78,10 +78,3 @@ func TestBaselines(t *testing.T) {
 		t.Errorf("the big node of %+v is %+v", s, big)
 	}
 }
-
-func TestQuoteWords(t *testing.T) {
-	got := quoteWords([]string{"/opt/my tools/distgo", "it's", "bench", "cage", ""})
-	if want := `'/opt/my tools/distgo' "it's" bench cage ''`; got != want {
-		t.Errorf("quoteWords = %s; want %s", got, want)
-	}
-}
