@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 GO ?= go
 
-.PHONY: all distgo help demo test check check-all identity matrix launchers figures slurm-test speed chaos fuzz clean
+.PHONY: all distgo help demo test check check-all identity matrix launchers figures slurm-test speed chaos load loss fuzz clean
 
 all: distgo
 
@@ -54,6 +54,13 @@ speed: distgo ## distgo against go build in one table (a quiet machine, root, a 
 
 chaos: ## kill, stop, damage: TRIALS=200 on real processes, SEED="5 47" repeats those
 	DISTGO_CHAOS=$(or $(TRIALS),200) SEED='$(SEED)' $(GO) test -timeout 0 -count 1 -run TestChaos -v .
+
+load: distgo ## 64 ranks, RUNS=1000 in a row, ten runs at once by two users (root); what they leave behind
+	testdata/load.sh $(if $(RUNS),-r $(RUNS))
+	DISTGO_RUNS=$(or $(RUNS),1000) $(GO) test -timeout 0 -count 1 -run TestManyRuns -v ./rank
+
+loss: distgo ## PROGRAM="DIR MAIN": what losing one of four ranks costs, and what root's death leaves (a quiet machine)
+	testdata/loss.sh $(PROGRAM)
 
 fuzz: ## every decoder, FUZZTIME=3m each
 	@for file in $$(git grep -l '^func Fuzz' -- '*_test.go'); do \
