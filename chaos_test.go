@@ -48,7 +48,7 @@ var endings = map[trouble][]string{
 	bitRot: {"was changed while"},
 }
 
-var beforeJoining = []string{"never connected", "cannot connect to"}
+var beforeJoining = []string{"never connected", "cannot connect to", "did not get through"}
 
 // chaos is a program, a store that holds what it takes from the standard library, and how long an undisturbed run takes.
 type chaos struct {
