@@ -1,6 +1,7 @@
 package rank
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -159,7 +160,8 @@ func (l *loop) make(a *plan.Action, again bool, m *doneMessage) (keep func(), er
 		}
 	}
 	if again {
-		return nil, l.makeAgain(a, m)
+		err := l.makeAgain(a, m)
+		return nil, cmp.Or(l.unaltered(a, m), err)
 	}
 	if err := l.runner.Prepare(a); err != nil {
 		return nil, err

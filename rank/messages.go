@@ -89,6 +89,7 @@ type doneMessage struct {
 	Reads    []string      `msgpack:"d,omitempty"` // files outside the plan
 	Trouble  string        `msgpack:"y,omitempty"` // the node's: the action is given back, neither made nor refused
 	Lasting  bool          `msgpack:"l,omitempty"` // the trouble is the node's whatever it executes
+	Tainted  bool          `msgpack:"n,omitempty"` // it gave out export data that may be wrong
 }
 
 type stepMessage struct {

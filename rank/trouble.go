@@ -23,20 +23,16 @@ type alteredError struct{ text string }
 func (e *alteredError) Error() string { return e.text }
 
 // unaltered makes sure that what an action read is what was verified before: artifacts are links of files in the store,
-// and those can be damaged meanwhile. Another rank may make the action from sound files, unless its export data was
-// given out already.
+// and those can be damaged meanwhile. Another rank may make the action from sound files; if its export data was given
+// out already, the run ends.
 func (l *loop) unaltered(a *plan.Action, m *doneMessage) error {
 	for _, in := range a.Inputs {
-		if !l.exchange.Altered(l.file(in)) {
-			continue
+		if l.exchange.Altered(l.file(in)) {
+			f := &l.plan.Artifacts[in]
+			m.Tainted = m.Exported != 0
+			return &alteredError{fmt.Sprintf("%s of %s was changed while %s was made from it; somebody, or the disk, damages files of the store (the next run makes them anew)",
+				f.Path, l.plan.Actions[f.Producer].Package, a.Package)}
 		}
-		f := &l.plan.Artifacts[in]
-		e := &alteredError{fmt.Sprintf("%s of %s was changed while %s was made from it; somebody, or the disk, damages files of the store (the next run makes them anew)",
-			f.Path, l.plan.Actions[f.Producer].Package, a.Package)}
-		if m.Exported != 0 {
-			return &nodeError{e.text}
-		}
-		return e
 	}
 	return nil
 }
@@ -104,6 +100,9 @@ func (l *loop) givenBack(on plan.Rank, m doneMessage) error {
 	who := fmt.Sprintf("rank %d", on)
 	if l.world != nil {
 		who += fmt.Sprintf(" (%s)", l.world.Peer(transport.Rank(on)).Host)
+	}
+	if m.Tainted {
+		return &nodeError{who + ": " + m.Trouble}
 	}
 	again := slices.Contains(before, on)
 	if again || len(before) > 0 && !m.Lasting {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/badbubble/distgo/plan"
 	"github.com/badbubble/distgo/rank/execute"
+	"github.com/badbubble/distgo/rank/superstep"
 	"github.com/badbubble/distgo/sync/exchange"
 	"github.com/badbubble/distgo/transport"
 )
@@ -73,7 +74,12 @@ func TestUnaltered(t *testing.T) {
 	if !strings.Contains(trouble, "b001/_pkg_.x of p0 was changed while p1 was made from it") || lasting {
 		t.Errorf("a changed input is %q, lasting %v", trouble, lasting)
 	}
-	if err := l.unaltered(a, &doneMessage{Exported: 1}); failure(err).Code != ExitWorld {
+	m := doneMessage{Action: a.ID, Exported: 1}
+	if m.Trouble, _ = l.nodeTrouble(a, l.unaltered(a, &m)); !m.Tainted {
+		t.Error("export data that is out is taken for right")
+	}
+	l.lead = &leader{state: superstep.NewRoot(p, []int{1}, superstep.Split)}
+	if err := l.givenBack(root, m); failure(err).Code != ExitWorld {
 		t.Errorf("with export data given out: %v", err)
 	}
 }
