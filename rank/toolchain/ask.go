@@ -33,7 +33,7 @@ func VersionControl(dir string) []Question {
 // PkgConfig lists the questions to pkg-config behind one of plan.Questions.
 // See getPkgConfigFlags in GOROOT/src/cmd/go/internal/work/exec.go, go1.26.
 func (t *Toolchain) PkgConfig(args []string) []Question {
-	name := t.Env["PKG_CONFIG"]
+	name := os.Getenv("PKG_CONFIG")
 	if name == "" {
 		name = "pkg-config"
 	}

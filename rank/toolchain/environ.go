@@ -6,6 +6,19 @@ import (
 	"strings"
 )
 
+// settings are what is asked of `go env`: what the go command exports to its
+// children (MkEnv in GOROOT/src/cmd/go/internal/envcmd/env.go, go1.21 to 1.26)
+// and where it found the module. Asked for everything it would start the C
+// compiler to find out GOGCCFLAGS, which takes ten times as long as the rest.
+// One that a version does not know is empty.
+var settings = []string{
+	"AR", "CC", "CGO_ENABLED", "CXX", "GCCGO",
+	"GO111MODULE", "GOAUTH", "GOBIN", "GOCACHE", "GOCACHEPROG", "GODEBUG", "GOENV", "GOEXE", "GOEXPERIMENT", "GOFIPS140",
+	"GOFLAGS", "GOHOSTARCH", "GOHOSTOS", "GOINSECURE", "GOMOD", "GOMODCACHE", "GONOPROXY", "GONOSUMDB", "GOPATH", "GOPRIVATE",
+	"GOPROXY", "GOROOT", "GOSUMDB", "GOTELEMETRY", "GOTELEMETRYDIR", "GOTMPDIR", "GOTOOLCHAIN", "GOTOOLDIR", "GOVCS", "GOVERSION", "GOWORK",
+	"GOOS", "GOARCH", "GO386", "GOAMD64", "GOARM", "GOARM64", "GOMIPS", "GOMIPS64", "GOPPC64", "GORISCV64", "GOWASM",
+}
+
 // What of the user's environment reaches the tools. Everything else, secrets
 // among it, stays where it is.
 var (
@@ -36,7 +49,7 @@ func (t *Toolchain) CommandEnv() []string {
 		}
 	}
 	for name, value := range t.Env {
-		if !slices.Contains(kept, name) {
+		if !slices.Contains(kept, name) && value != "" {
 			set[name] = value
 		}
 	}

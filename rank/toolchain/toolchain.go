@@ -20,7 +20,7 @@ import (
 type Toolchain struct {
 	Command string            // the go command, absolute
 	Dir     string            // where it was asked: the project, absolute
-	Env     map[string]string // what `go env` prints
+	Env     map[string]string // what `go env` prints of settings
 }
 
 // Refused says that the go command refused to plan the build.
@@ -52,7 +52,7 @@ func Find(ctx context.Context, dir string) (*Toolchain, error) {
 		return nil, &Missing{"no go command in PATH; unpack a Go release and put its bin directory into PATH"}
 	}
 	t := &Toolchain{Command: command, Dir: dir}
-	cmd := t.command(ctx, "env", "-json")
+	cmd := t.command(ctx, append([]string{"env", "-json"}, settings...)...)
 	out, err := cmd.Output()
 	if err != nil {
 		if exit, ok := errors.AsType[*exec.ExitError](err); ok {
