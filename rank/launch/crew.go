@@ -86,6 +86,7 @@ func (c *crew) watch(ctx context.Context, signals <-chan os.Signal) {
 				patience = time.After(leaveGrace)
 			}
 			if patience == nil && e.rank == 0 {
+				c.signal(syscall.SIGCONT) // a rank that was stopped for good wakes up, learns that it was left out, and ends
 				patience = time.After(tidyGrace)
 			}
 		case s := <-signals:

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 func start(t *testing.T, ctx context.Context, n int, what string, out Output) (int, error) {
@@ -94,6 +95,15 @@ func TestStartLocalEndsTheStubborn(t *testing.T) {
 	}
 	if out.String() != "started\n" {
 		t.Errorf("the child that was to be left behind was not started: %q", out.String())
+	}
+}
+
+// When root has ended, nobody waits for a rank that is stopped.
+func TestStartLocalWakesTheStopped(t *testing.T) {
+	begun := time.Now()
+	code, err := start(t, t.Context(), 2, "stopped", Output{})
+	if took := time.Since(begun); code != 0 || err != nil || took > tidyGrace {
+		t.Errorf("exit code %d, %v after %s; want 0 at once", code, err, took)
 	}
 }
 

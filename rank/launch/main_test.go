@@ -5,6 +5,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -61,6 +63,14 @@ func rank(what string) int {
 			return 7
 		}
 		syscall.Pause() // until it is ended
+	case "stopped":
+		if me == "1" {
+			syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+			return 0
+		}
+		for !siblingStopped() {
+			runtime.Gosched()
+		}
 	case "stubborn": // ignores requests and leaves a child in a group of its own
 		signal.Ignore(syscall.SIGTERM, syscall.SIGINT)
 		if me == "1" {
@@ -93,4 +103,17 @@ func rank(what string) int {
 		return 130
 	}
 	return 0
+}
+
+// siblingStopped looks for a stopped process of the same parent.
+func siblingStopped() bool {
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, path := range stats {
+		text, _ := os.ReadFile(path)
+		_, rest, _ := strings.Cut(string(text), ") ")
+		if strings.HasPrefix(rest, fmt.Sprintf("T %d ", os.Getppid())) {
+			return true
+		}
+	}
+	return false
 }
