@@ -254,7 +254,7 @@ func (o *observer) account(t *Task, s *sample.Sample) (err error) {
 	if s.Clock == sample.ClockRoot {
 		s.Elapsed, s.CPU = r.Wall, 0
 		for i := range r.Ranks {
-			s.CPU += r.Ranks[i].CPU + r.Ranks[i].OwnCPU
+			s.CPU += r.Ranks[i].CPU + r.Ranks[i].OwnCPU + r.Ranks[i].OtherCPU
 		}
 	}
 	kept := filepath.Join(o.reports, reportName(s))

@@ -12,9 +12,7 @@ import (
 const tolerated = 0.05
 
 // checkUsage compares what the kernel counted on all nodes with what the ranks say of themselves. The ranks count their
-// own processes and the tools. What is missing there is the go command, tried: each rank asks it for its environment, 0.1 to
-// 0.2 s of CPU with an empty cache, and rank 0 for the plan besides, 0.5 to 1 s for wego. Small builds on many nodes are
-// above the tolerance for that, and say so with the reason.
+// own processes until they take leave, the tools, and what else they started.
 func checkUsage(usage []sample.Node, r *report.Report) (notes []string) {
 	if len(usage) == 0 {
 		return nil
@@ -26,27 +24,19 @@ func checkUsage(usage []sample.Node, r *report.Report) (notes []string) {
 	}
 	var cpu, sent int64
 	for i := range r.Ranks {
-		cpu += r.Ranks[i].CPU + r.Ranks[i].OwnCPU
+		cpu += r.Ranks[i].CPU + r.Ranks[i].OwnCPU + r.Ranks[i].OtherCPU
 		for _, b := range r.Ranks[i].Sent {
 			sent += b.Bytes
 		}
 	}
 	if off := apart(cpu, kernel.CPU); off > tolerated {
-		notes = append(notes, fmt.Sprintf("CPU: distgo counts %.2f s, the kernel %.2f s: %.0f %% apart%s", float64(cpu)/1e6, float64(kernel.CPU)/1e6, 100*off, whose(cpu < kernel.CPU)))
+		notes = append(notes, fmt.Sprintf("CPU: distgo counts %.2f s, the kernel %.2f s: %.0f %% apart", float64(cpu)/1e6, float64(kernel.CPU)/1e6, 100*off))
 	}
 	// A single node sends nothing; the kernel's few bytes there are neighbour discovery.
 	if off := apart(sent, kernel.Out); len(usage) > 1 && off > tolerated {
 		notes = append(notes, fmt.Sprintf("bytes sent: distgo counts %.2f MB, the kernel %.2f MB: %.0f %% apart", float64(sent)/1e6, float64(kernel.Out)/1e6, 100*off))
 	}
 	return notes
-}
-
-// whose names what the kernel counts and the ranks do not.
-func whose(less bool) string {
-	if less {
-		return " (the go command, which every rank asks, is in the kernel's alone)"
-	}
-	return ""
 }
 
 func apart(said, counted int64) float64 {

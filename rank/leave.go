@@ -51,9 +51,10 @@ func (r *run) leave(err error) error {
 
 // takeLeave sends root what this rank did.
 func (r *run) takeLeave(l *loop) error {
-	cpu, rss := ownUsage()
+	cpu, rss := consumed(syscall.RUSAGE_SELF)
+	children, _ := consumed(syscall.RUSAGE_CHILDREN)
 	m := farewellMessage{
-		OwnCPU: cpu, OwnRSS: rss, Exchange: r.inbox.exchanging().Microseconds(),
+		OwnCPU: cpu, OwnRSS: rss, ChildCPU: children, Exchange: r.inbox.exchanging().Microseconds(),
 		Notified: l.notified, Committed: l.committed, Sent: r.sent(),
 	}
 	if l.take != nil {
@@ -159,8 +160,9 @@ func (r *run) fill(l *loop, told []farewell) {
 	}
 	rep.Actions, rep.Moved = l.lead.records, l.lead.moved
 
-	cpu, rss := ownUsage()
-	own := farewellMessage{OwnCPU: cpu, OwnRSS: rss, Notified: l.notified, Committed: l.committed, Sent: r.sent()}
+	cpu, rss := consumed(syscall.RUSAGE_SELF)
+	children, _ := consumed(syscall.RUSAGE_CHILDREN)
+	own := farewellMessage{OwnCPU: cpu, OwnRSS: rss, ChildCPU: children, Notified: l.notified, Committed: l.committed, Sent: r.sent()}
 	if r.inbox != nil {
 		own.Exchange = r.inbox.exchanging().Microseconds()
 	}
@@ -173,6 +175,7 @@ func (r *run) fill(l *loop, told []farewell) {
 	for _, f := range records {
 		k := &rep.Ranks[f.from]
 		k.OwnCPU, k.OwnRSS, k.Exchange = f.OwnCPU, f.OwnRSS, f.Exchange
+		k.OtherCPU = f.ChildCPU // of that the tools' is taken off below
 		k.Read, k.Fetched = f.Shipped.Read-f.Shipped.Local, f.Shipped.Asked
 		for _, s := range f.Sent {
 			k.Sent = append(k.Sent, report.Bytes{Kind: s.Kind, Frames: s.Frames, Bytes: s.Bytes})
@@ -197,6 +200,7 @@ func (r *run) fill(l *loop, told []farewell) {
 	}
 	for i := range rep.Ranks {
 		k := &rep.Ranks[i]
+		k.OtherCPU = max(0, k.OtherCPU-k.CPU)
 		k.Waiting = link * int64(k.Slots)
 		for j := range rep.Actions {
 			if a := &rep.Actions[j]; a.Rank == i && a.Start < link {
@@ -263,10 +267,11 @@ func (r *run) sent() []sent {
 	return all
 }
 
-// ownUsage is this process's CPU time in microseconds and peak memory in bytes.
-func ownUsage() (cpu, rss int64) {
+// consumed is the CPU time in microseconds and peak memory in bytes of this process,
+// or of the children that it has waited for.
+func consumed(who int) (cpu, rss int64) {
 	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+	if err := syscall.Getrusage(who, &u); err != nil {
 		return 0, 0
 	}
 	return (u.Utime.Nano() + u.Stime.Nano()) / 1000, u.Maxrss * 1024

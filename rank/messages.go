@@ -116,6 +116,7 @@ type overMessage struct {
 
 type farewellMessage struct {
 	OwnCPU    int64   `msgpack:"c"` // microseconds
+	ChildCPU  int64   `msgpack:"p"` // of all programs that this rank started, microseconds
 	OwnRSS    int64   `msgpack:"r"`
 	Exchange  int64   `msgpack:"x"` // microseconds in which artifacts were being received
 	Notified  []int64 `msgpack:"n"` // by superstep, microseconds since the plan was here

@@ -48,8 +48,9 @@ type Rank struct {
 	CPU      int64   `json:"tool_cpu_us"`
 	OwnCPU   int64   `json:"own_cpu_us"` // distgo itself
 	OwnRSS   int64   `json:"own_rss_bytes"`
-	Exchange int64   `json:"exchange_us"` // time in which artifacts were being received
-	Waiting  int64   `json:"waiting_us"`  // slot time without an action, until the link started
+	OtherCPU int64   `json:"other_cpu_us"` // programs that are no command of the plan: the go command, what was asked of C compilers
+	Exchange int64   `json:"exchange_us"`  // time in which artifacts were being received
+	Waiting  int64   `json:"waiting_us"`   // slot time without an action, until the link started
 	Commands int     `json:"commands"`
 	Sent     []Bytes `json:"sent,omitempty"`
 	Read     int64   `json:"read_bytes,omitempty"`    // files of root that its actions read and that it does not see
