@@ -17,9 +17,8 @@ import (
 	"github.com/badbubble/distgo/transport/transporttest"
 )
 
-// notInjected are kinds that these builds do not send, or only after a fault: they have no store, and with it nobody to ask, and all
-// ranks see root's files.
-var notInjected = []string{"abort", "cut off", "holds", "ask", "given", "reads", "files", "fetch", "parcel"}
+// notInjected are kinds that some builds send only after a fault, or not each time.
+var notInjected = []string{"abort", "cut off"}
 
 // injections are all faults that the network of tests can do.
 var injections = []struct {
@@ -73,14 +72,44 @@ func smallBuilds(t *testing.T, tools string) map[*smallBuild][]transport.Kind {
 				}
 			}
 		}}
-	return map[*smallBuild][]transport.Kind{
-		plain:   {kindPlan, kindPut, kindExists, kindDone, kindNotify, kindCommit, kindOver, kindFarewell},
-		moved:   {kindYield, kindYielded, kindAssign, kindWant},
-		lost:    {kindCutOff, kindSurvey, kindHeld, kindRecover},
-		failing: {kindFail, kindDone, kindOver},
-		back:    {kindDone, kindRecover},
-		broken:  {kindDone, kindSurvey, kindHeld, kindRecover, kindAbort},
+	asking := &smallBuild{name: "asking", plan: newPlan(t, tools, firstOnly, []plan.Rank{2, 2, 1, 0}, forkImports...), slots: []int{1, 1, 1}}
+	asking.stores = storeOf(t, tools, asking)
+	shipping := &smallBuild{name: "shipping", plan: newPlan(t, tools, none, fork, forkImports...), slots: []int{1, 1, 1}, stores: t.TempDir(), away: []bool{false, true, true}}
+	source := filepath.Join(tools, "source")
+	if err := os.WriteFile(source, []byte("source\n"), 0o600); err != nil {
+		t.Fatal(err)
 	}
+	for i := range 3 { // by ranks that do not see it
+		a := &shipping.plan.Actions[i]
+		a.Steps = append(a.Steps, transcript.Command{Op: transcript.Copy, Args: []string{source, transcript.Work + a.Node + "/_pkg_.a"}})
+	}
+	return map[*smallBuild][]transport.Kind{
+		asking:   {kindHolds, kindAsk, kindGiven},
+		shipping: {kindReads, kindFiles, kindFetch, kindParcel},
+		plain:    {kindPlan, kindPut, kindExists, kindDone, kindNotify, kindCommit, kindOver, kindFarewell},
+		moved:    {kindYield, kindYielded, kindAssign, kindWant},
+		lost:     {kindCutOff, kindSurvey, kindHeld, kindRecover},
+		failing:  {kindFail, kindDone, kindOver},
+		back:     {kindDone, kindRecover},
+		broken:   {kindDone, kindSurvey, kindHeld, kindRecover, kindAbort},
+	}
+}
+
+// storeOf is a directory with the store of rank 1 after it has made all of a build.
+func storeOf(t *testing.T, tools string, b *smallBuild) string {
+	filled := t.TempDir()
+	before := smallBuild{plan: clonePlan(b.plan), slots: b.slots, stores: t.TempDir(), kept: func(stores string) {
+		if err := os.CopyFS(filepath.Join(filled, "1"), os.DirFS(filepath.Join(stores, "1"))); err != nil {
+			t.Fatal(err)
+		}
+	}}
+	for i := range len(before.plan.Owner) - 1 {
+		before.plan.Owner[i] = 1
+	}
+	if o := before.run(t, tools); errors.Join(o.errs...) != nil {
+		t.Fatalf("filling a store: %v", o.errs)
+	}
+	return filled
 }
 
 // points finds the frames of the given kinds that a build without further faults sends.

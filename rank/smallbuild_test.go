@@ -21,6 +21,7 @@ import (
 	"github.com/badbubble/distgo/rank/launch"
 	"github.com/badbubble/distgo/rank/superstep"
 	"github.com/badbubble/distgo/sync/exchange"
+	"github.com/badbubble/distgo/sync/store"
 	"github.com/badbubble/distgo/transport"
 	"github.com/badbubble/distgo/transport/transporttest"
 )
@@ -41,6 +42,9 @@ type smallBuild struct {
 	failed bool                 // the code does not build
 	setUp  func(works []string) // of the scratch directories, before they are used
 	faults func() []*transporttest.Fault
+	stores string              // a directory of stores, by rank, from copies of which they start; "" for ranks without
+	kept   func(stores string) // sees what became of them
+	away   []bool              // by rank; nil where all see root's files
 }
 
 // outcome is what came out of a run.
@@ -136,6 +140,12 @@ func (b *smallBuild) run(t *testing.T, tools string, faults ...*transporttest.Fa
 	if b.setUp != nil {
 		b.setUp(works)
 	}
+	stores := filepath.Join(dir, "stores")
+	if b.stores != "" {
+		if err := os.CopyFS(stores, os.DirFS(b.stores)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if b.faults != nil {
 		faults = append(b.faults(), faults...)
 	}
@@ -164,6 +174,9 @@ func (b *smallBuild) run(t *testing.T, tools string, faults ...*transporttest.Fa
 			o.program += string(part)
 		}
 	}
+	if b.kept != nil {
+		b.kept(stores)
+	}
 	if err := os.RemoveAll(dir); err != nil {
 		t.Error(err)
 	}
@@ -179,13 +192,22 @@ func (b *smallBuild) rank(ctx context.Context, w *transport.World, work, tools s
 	defer cancel(nil)
 	done, watching := make(chan struct{}), make(chan struct{})
 	r.inbox = newInbox(done)
+	if b.stores != "" {
+		if r.store, err = store.Open(store.Options{Dir: filepath.Join(filepath.Dir(work), "stores", filepath.Base(work))}); err != nil {
+			return err
+		}
+		defer r.store.Close()
+		r.inbox.peers = newPeers(w, r.store, work)
+	}
 	w.Start(r.inbox)
 	go func() {
 		defer close(watching)
 		r.watch(done, cancel)
 	}()
+	stopServing := r.serve(running, cancel)
 	defer func() {
 		err = firstCause(running, err)
+		stopServing()
 		close(done)
 		<-watching
 		err = r.leave(err)
@@ -218,8 +240,19 @@ func (b *smallBuild) rank(ctx context.Context, w *transport.World, work, tools s
 		}
 		return l.file(plan.ArtifactID(id)), true
 	})
-	if r.isRoot() {
+	l.cache = r.newCache(l)
+	switch {
+	case r.isRoot():
 		if err := r.lead(l); err != nil {
+			return err
+		}
+		r.away = b.away
+		if err := r.openGive(l); err != nil {
+			return err
+		}
+	case b.away != nil && b.away[w.Rank()]:
+		r.orders, r.view = &away{}, &execute.View{Dir: filepath.Join(work, "root")}
+		if err := r.openTake(l); err != nil {
 			return err
 		}
 	}
