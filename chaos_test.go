@@ -48,7 +48,7 @@ var endings = map[trouble][]string{
 	bitRot: {"was changed while"},
 }
 
-var beforeJoining = []string{"never connected", "cannot connect to", "did not get through"}
+var beforeJoining = []string{"never connected", "cannot connect to", "did not get through", "while the world met"}
 
 // chaos is a program, a store that holds what it takes from the standard library, and how long an undisturbed run takes.
 type chaos struct {
@@ -154,7 +154,7 @@ func (c *chaos) write(seed uint64) {
 				use += fmt.Sprintf(" + p%d.F0(1)", d)
 			}
 		}
-		for f := range 12 {
+		for f := range 24 {
 			fmt.Fprintf(&b, "\n//go:noinline\nfunc F%d(n int) (s int) {\n\tm := map[int]string{n: \"x\"}\n\tfor i := range n {\n\t\ts += i*%d ^ len(m[i])\n\t}\n\treturn s + %s\n}\n", f, f+i, use)
 		}
 		writeFile(c.t, filepath.Join(c.dir, "prog", mkdir(c.t, c.dir, "prog", fmt.Sprintf("p%d", i)), "p.go"), b.String())
