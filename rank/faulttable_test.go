@@ -207,8 +207,11 @@ func TestFaultTable(t *testing.T) {
 				if inject.offsets && !testing.Short() {
 					offsets = []int64{0, transport.HeaderSize - 1, transport.HeaderSize + 1}
 				}
-				if inject.offsets && at.Kind == kindPut {
-					offsets = append(offsets, transport.HeaderSize+45) // in the artifact
+				if inject.offsets && slices.Contains([]transport.Kind{kindPut, kindGiven, kindParcel}, at.Kind) {
+					offsets = append(offsets, transport.HeaderSize+45) // in the artifact, the key, the list of files
+				}
+				if inject.offsets && at.Kind == kindGiven {
+					offsets = append(offsets, transport.HeaderSize+100, transport.HeaderSize+150) // in the entry, and in its files
 				}
 				for _, at.Offset = range offsets {
 					fault := inject.make(at)
