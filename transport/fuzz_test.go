@@ -3,6 +3,7 @@ package transport
 import (
 	"bytes"
 	"io"
+	"runtime"
 	"testing"
 	"time"
 
@@ -93,7 +94,11 @@ func FuzzDecode(f *testing.F) {
 			r msgpack.RawMessage
 		)
 		for _, v := range []any{&j, &b, &w, &a, &m, &s, &n, &r} {
-			if err := (Frame{Kind: 40, Body: body}).Decode(v); err == nil && !accepted {
+			var err error
+			if n := allocated(func() { err = (Frame{Kind: 40, Body: body}).Decode(v) }); n > 1<<20+1000*uint64(len(body)) {
+				t.Errorf("%d bytes made %T allocate %d", len(body), v, n)
+			}
+			if err == nil && !accepted {
 				t.Errorf("%T was decoded from a malformed body", v)
 			}
 		}
@@ -134,4 +139,13 @@ func FuzzGreet(f *testing.F) {
 			t.Error("a stranger passed for root")
 		}
 	})
+}
+
+// allocated is how many bytes f allocates.
+func allocated(f func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
 }

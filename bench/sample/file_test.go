@@ -3,6 +3,7 @@ package sample
 import (
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -153,7 +154,14 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(`{"schema":1,"nodes":1,"cores":1,"dilation":1}` + "\n{\"schema\":1,\"no"))
 	f.Add([]byte("\n\n{}\n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		samples, cut, err := parse(text)
+		var (
+			samples []Sample
+			cut     int
+			err     error
+		)
+		if n := allocated(func() { samples, cut, err = parse(text) }); n > 1<<20+1000*uint64(len(text)) {
+			t.Errorf("%d bytes made it allocate %d", len(text), n)
+		}
 		if err != nil && (samples != nil || cut != 0) {
 			t.Errorf("an error and %d samples, cut %d", len(samples), cut)
 		}
@@ -163,4 +171,13 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+// allocated is how many bytes f allocates.
+func allocated(f func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
 }

@@ -2,6 +2,7 @@ package launch
 
 import (
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -47,7 +48,13 @@ func FuzzParseHostList(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, list string) {
-		hosts, err := ParseHostList(list)
+		var (
+			hosts []string
+			err   error
+		)
+		if n := allocated(func() { hosts, err = ParseHostList(list) }); n > 1<<20+uint64(MaxSize)*uint64(len(list)+100) {
+			t.Errorf("%q made it allocate %d bytes", list, n)
+		}
 		if err != nil {
 			return
 		}
@@ -74,4 +81,13 @@ func FuzzParseCounts(f *testing.F) {
 			t.Fatalf("%q: %d counts", list, len(counts))
 		}
 	})
+}
+
+// allocated is how many bytes f allocates.
+func allocated(f func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
 }

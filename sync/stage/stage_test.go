@@ -10,6 +10,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -438,7 +439,13 @@ func FuzzParseJournal(f *testing.F) {
 	f.Add([]byte(`{"path":"/a/../b"}`))
 	f.Add([]byte("{"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		records, err := parseJournal(bytes.NewReader(text))
+		var (
+			records []record
+			err     error
+		)
+		if n := allocated(func() { records, err = parseJournal(bytes.NewReader(text)) }); n > 1<<20+1000*uint64(len(text)) {
+			t.Errorf("%d bytes made it allocate %d", len(text), n)
+		}
 		if err != nil {
 			return
 		}
@@ -448,4 +455,13 @@ func FuzzParseJournal(f *testing.F) {
 			}
 		}
 	})
+}
+
+// allocated is how many bytes f allocates.
+func allocated(f func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
 )
@@ -22,6 +23,9 @@ func FuzzSegment(f *testing.F) {
 	f.Add(appendRecord(nil, [32]byte{1}, time.Unix(1, 0), e.encode()))
 	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, data []byte) {
+		if n := allocated(func() { scan(data, func(_ int, r []byte) { decodeEntry(recordPayload(r)) }) }); n > 1<<16+100*uint64(len(data)) {
+			t.Fatalf("%d bytes made it allocate %d", len(data), n)
+		}
 		var pieces int
 		records := map[[32]byte]bool{}
 		at := 0
@@ -70,4 +74,13 @@ func FuzzSegment(f *testing.F) {
 			}
 		}
 	})
+}
+
+// allocated is how many bytes f allocates.
+func allocated(f func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
 }

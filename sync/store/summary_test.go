@@ -47,7 +47,13 @@ func FuzzSummary(f *testing.F) {
 	f.Add([]byte{0, 1, 0x80, 1})
 	f.Add(binary.AppendUvarint([]byte{7}, 1<<summaryBits-8))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		s, err := ParseSummary(b)
+		var (
+			s   Summary
+			err error
+		)
+		if n := allocated(func() { s, err = ParseSummary(b) }); n > 1<<16+100*uint64(len(b)) {
+			t.Fatalf("%d bytes made it allocate %d", len(b), n)
+		}
 		if err != nil {
 			return
 		}
