@@ -9,6 +9,8 @@ import (
 
 	"github.com/badbubble/distgo/plan"
 	"github.com/badbubble/distgo/rank/superstep"
+	"github.com/badbubble/distgo/sync/ship"
+	"github.com/badbubble/distgo/sync/store"
 	"github.com/badbubble/distgo/transport"
 	"github.com/badbubble/distgo/transport/transporttest"
 )
@@ -21,7 +23,10 @@ func FuzzMessages(f *testing.F) {
 		kindCommit: stepMessage{0}, kindFail: actionMessage{0}, kindYield: actionMessage{1}, kindYielded: yieldedMessage{1, true},
 		kindAssign: assignMessage{plan.Action{ID: 0}, []plan.Rank{0}}, kindOver: overMessage{true}, kindFarewell: farewellMessage{},
 		kindAbort: abortMessage{3, "gone"}, kindSurvey: surveyMessage{1, []plan.ArtifactID{0}}, kindHeld: surveyMessage{1, nil},
-		kindCutOff:  cutOffMessage{1, "gone"},
+		kindCutOff: cutOffMessage{1, "gone"},
+		kindHolds:  holdsMessage{"other"}, kindAsk: askMessage{make([]byte, 32)}, kindGiven: givenMessage{Key: make([]byte, 32), Entry: []byte("entry")},
+		kindReads: readsMessage{[]plan.ActionID{0}}, kindFiles: filesMessage{[]byte("packed")}, kindFetch: fetchMessage{[][]byte{make([]byte, 32)}},
+		kindParcel:  ship.Batch{},
 		kindRecover: recoverMessage{Recovery: superstep.Recovery{Owners: []superstep.Owner{{Action: 1, Rank: 1}}, Holders: []superstep.Holder{{Artifact: 0, Rank: 0}}}},
 	} {
 		text, err := msgpack.Marshal(body)
@@ -31,6 +36,11 @@ func FuzzMessages(f *testing.F) {
 		f.Add(uint8(kind), true, text)
 		f.Add(uint8(kind), false, text)
 	}
+	kept, err := store.Open(store.Options{Dir: f.TempDir()})
+	if err != nil {
+		f.Fatal(err)
+	}
+	dir := f.TempDir()
 	worlds := transporttest.NewWorld(f, 2)
 	f.Fuzz(func(t *testing.T, kind uint8, toRoot bool, body []byte) {
 		w, from := worlds[1], transport.Rank(0)
@@ -44,12 +54,26 @@ func FuzzMessages(f *testing.F) {
 		l.notified, l.committed = make([]int64, 2), make([]int64, 2)
 		defer l.tools.Wait()
 		defer l.cancel(errors.New("enough"))
-		if l.lead != nil {
+		b.peers = newPeers(w, kept, dir)
+		if l.lead == nil {
+			l.take = &take{
+				taker: ship.NewTaker(kept, dir, false), lists: map[plan.ActionID]*list{0: {known: make(chan struct{})}},
+				send: func(transport.Kind, any) error { return nil },
+			}
+		} else {
+			l.lead.give = &give{giver: ship.NewGiver(kept.Source)}
 			l.lead.state = superstep.NewRoot(l.plan, []int{1, 1}, superstep.Split)
 			l.lead.troubles = make([]int, 2)
 			l.lead.farewells = make(chan farewell, 4)
 		}
-		if err := b.Receive(from, transport.Frame{Kind: transport.Kind(kind), Body: body, Blob: strings.NewReader("")}); err != nil {
+		var err error
+		// The worlds and their goroutines allocate beside, and an unpacker of files some megabytes.
+		if n := allocated(func() {
+			err = b.Receive(from, transport.Frame{Kind: transport.Kind(kind), Body: body, Blob: strings.NewReader("")})
+		}); n > 64<<20+1000*uint64(len(body)) {
+			t.Errorf("kind %d: %d bytes made it allocate %d", kind, len(body), n)
+		}
+		if err != nil {
 			return
 		}
 		for range 8 {
