@@ -117,7 +117,7 @@ func (r *run) awayOrder(p *plan.Plan) *away {
 // takePlan reads what root sent.
 func (r *run) takePlan(f transport.Frame) (*plan.Plan, superstep.Mode, error) {
 	var o order
-	if err := f.Decode(&o); err != nil {
+	if err := f.Decode(&o); err != nil || f.Blob == nil {
 		return nil, 0, err
 	}
 	if err := r.takeAway(o.Away); err != nil {

@@ -57,6 +57,7 @@ type view struct {
 
 // order is what comes with the plan: how it is to be executed.
 type order struct {
+	Idle     bool  `msgpack:"n,omitempty"` // there is no plan: the programs are in their places
 	Mode     uint8 `msgpack:"m"`
 	Skeleton int64 `msgpack:"s"`           // bytes of the part that all ranks get
 	Away     *away `msgpack:"w,omitempty"` // for a rank that does not see root's files

@@ -20,6 +20,7 @@ import (
 	"github.com/badbubble/distgo/plan"
 	"github.com/badbubble/distgo/rank/toolchain"
 	"github.com/badbubble/distgo/sync/store"
+	"github.com/badbubble/distgo/transport"
 )
 
 // A remembered plan is one that an earlier run made, with what tells whether
@@ -185,16 +186,34 @@ func (r *run) askForPlan(ctx context.Context) (*plan.Plan, error) {
 	return p, err
 }
 
-// nothingToDo reports whether a single rank's run ends before it has begun:
-// the programs are in their places, made of what is there now.
-func (r *run) nothingToDo() (bool, error) {
-	if r.cfg.Place.Size > 1 || r.cfg.All || r.cfg.Verify || r.cfg.Report != "" || !r.recalled.upToDate() {
-		return false, nil
+// nothingToDo reports, at root, whether the run ends before it has begun: the
+// programs are in their places, made of what is there now.
+func (r *run) nothingToDo() bool {
+	return r.isRoot() && !r.cfg.All && !r.cfg.Verify && r.cfg.Report == "" && r.recalled != nil && r.recalled.upToDate()
+}
+
+// sayNothingToDo is the summary of such a run.
+func (r *run) sayNothingToDo() {
+	met := ""
+	if r.world != nil {
+		met = fmt.Sprintf(" (%.2fs until all ranks had met)", time.Duration(r.report.Meet*int64(time.Microsecond)).Seconds())
 	}
 	if !r.cfg.Quiet {
-		fmt.Fprintf(r.cfg.Stderr, "distgo: 0 commands in %.2fs: nothing has changed since the last run, by whose plan this was found out.\n", time.Since(r.begun).Seconds())
+		fmt.Fprintf(r.cfg.Stderr, "distgo: 0 commands in %.2fs%s: nothing has changed since the last run, by whose plan this was found out.\n", time.Since(r.begun).Seconds(), met)
 	}
-	return true, nil
+}
+
+// dismiss tells the other ranks that there is nothing to do. Who is lost need
+// not know.
+func (r *run) dismiss() error {
+	for to := 1; to < r.world.Size(); to++ {
+		err := r.world.Send(transport.Rank(to), transport.Express, transport.Message{Kind: kindPlan, Body: order{Idle: true}})
+		if err != nil && !isLost(err) {
+			return err
+		}
+	}
+	r.sayNothingToDo()
+	return nil
 }
 
 // keepPlan remembers this run's plan. That it cannot be is no error: the next

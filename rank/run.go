@@ -61,6 +61,7 @@ type run struct {
 	progress *report.Progress
 	store    *store.Store // nil where there is none
 	recalled *remembered  // nil where this run's plan was not made before
+	idle     bool         // at root: there is nothing to do
 	planned  planned      // at root
 	notes    notebook
 	report   report.Report
@@ -81,9 +82,10 @@ func (r *run) run(ctx context.Context) (err error) {
 	}
 	if r.recalled = r.recall(ctx); r.recalled != nil {
 		r.tools = r.recalled.tools
-		if done, err := r.nothingToDo(); done {
-			return err
-		}
+	}
+	if r.idle = r.nothingToDo(); r.idle && r.cfg.Place.Size == 1 {
+		r.sayNothingToDo()
+		return nil
 	}
 	if err := r.findTools(ctx); err != nil {
 		return err
@@ -181,7 +183,7 @@ func (r *run) together(ctx context.Context) (err error) {
 	defer made.Wait()
 	meeting, giveUp := context.WithCancelCause(running)
 	defer giveUp(nil)
-	if r.isRoot() {
+	if r.isRoot() && !r.idle {
 		made.Go(func() {
 			if made.plan, made.err = r.makePlan(running); made.err != nil {
 				// Nothing will be built. Those who are on their way are told so; the rest find nobody.
@@ -223,7 +225,10 @@ func (r *run) together(ctx context.Context) (err error) {
 
 	var p *plan.Plan
 	mode := r.cfg.Mode
-	if r.isRoot() {
+	switch {
+	case r.idle:
+		return r.dismiss()
+	case r.isRoot():
 		made.Wait()
 		if made.err != nil {
 			return made.err
@@ -231,10 +236,10 @@ func (r *run) together(ctx context.Context) (err error) {
 		if p, err = r.distribute(made.plan); err != nil {
 			return err
 		}
-	} else {
+	default:
 		select {
 		case frame := <-r.inbox.plans:
-			if p, mode, err = r.takePlan(frame); err != nil {
+			if p, mode, err = r.takePlan(frame); err != nil || p == nil {
 				return err
 			}
 		case <-running.Done():

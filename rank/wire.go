@@ -100,6 +100,9 @@ func sendPlan(w *transport.World, p *plan.Plan, mode superstep.Mode, away func(p
 
 // readPlanFrame keeps a plan frame's bytes beyond Receive.
 func readPlanFrame(f transport.Frame) (transport.Frame, error) {
+	if o, err := decode[order](f); err != nil || o.Idle && f.Blob == nil {
+		return f, err
+	}
 	if f.Blob == nil || f.BlobSize > maxPlan {
 		return f, fmt.Errorf("a plan of %d bytes: 1 to %d are possible", f.BlobSize, maxPlan)
 	}

@@ -141,10 +141,19 @@ func TestPlanRefused(t *testing.T) {
 			t.Errorf("%v, expected words of %q", err, says)
 		}
 	}
-	for _, f := range []transport.Frame{{Kind: kindPlan}, {Kind: kindPlan, Blob: strings.NewReader(""), BlobSize: maxPlan + 1}} {
+	oversized := frame(t, kindPlan, order{})
+	oversized.Blob, oversized.BlobSize = strings.NewReader(""), maxPlan+1
+	for _, f := range []transport.Frame{frame(t, kindPlan, order{}), {Kind: kindPlan}, oversized} {
 		if _, err := readPlanFrame(f); err == nil {
 			t.Errorf("a plan of %d bytes was read", f.BlobSize)
 		}
+	}
+	f, err := readPlanFrame(frame(t, kindPlan, order{Idle: true}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p, _, err := new(run).takePlan(f); p != nil || err != nil {
+		t.Errorf("in place of a plan: %v, %v", p, err)
 	}
 }
 
