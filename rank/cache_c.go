@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/badbubble/distgo/plan"
 	"github.com/badbubble/distgo/plan/transcript"
 	"github.com/badbubble/distgo/rank/execute"
@@ -80,6 +82,8 @@ var programs = []string{"cc1", "cc1plus", "as", "collect2", "ld"}
 func (t *tracer) own(ctx context.Context) ([]string, error) {
 	t.once.Do(func() {
 		files := map[string]bool{}
+		var said [][]string
+		var asking errgroup.Group
 		for _, name := range []string{"CC", "CXX", "FC"} {
 			words := strings.Fields(variable(t.runner.Env, name))
 			if len(words) == 0 {
@@ -95,15 +99,25 @@ func (t *tracer) own(ctx context.Context) ([]string, error) {
 			if !found {
 				continue // the build will say so, if it comes to that
 			}
-			for _, program := range programs {
-				said, err := t.ask(ctx, append(slices.Clone(words), "-print-prog-name="+program))
-				if err != nil {
-					t.err = err
-					return
+			answers := make([]string, len(programs))
+			said = append(said, answers)
+			for i, program := range programs { // side by side: actions wait for it, and each takes a start
+				asking.Go(func() (err error) {
+					answers[i], err = t.ask(ctx, append(slices.Clone(words), "-print-prog-name="+program))
+					return err
+				})
+			}
+		}
+		if t.err = asking.Wait(); t.err != nil {
+			return
+		}
+		for _, answers := range said {
+			for _, answer := range answers {
+				path := strings.TrimSpace(answer)
+				if !filepath.IsAbs(path) {
+					path = inPath(t.runner.Env, path)
 				}
-				if path := strings.TrimSpace(said); filepath.IsAbs(path) {
-					files[path] = true
-				} else if path := inPath(t.runner.Env, path); path != "" {
+				if path != "" {
 					files[path] = true
 				}
 			}
