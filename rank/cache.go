@@ -31,8 +31,10 @@ type cache struct {
 	plan     *plan.Plan
 	exchange *exchange.Exchange
 	file     func(plan.ArtifactID) exchange.File
-	compiler string // digest of the pipelined compiler, "" for the stock one
-	fresh    bool   // -a: nothing is answered, all is kept
+	compiler string        // digest of the pipelined compiler, "" for the stock one
+	view     string        // where root's files lie, "" where they lie in their own places
+	unsent   *store.Digest // of root's stock compiler, if it is in keys and not in the view
+	fresh    bool          // -a: nothing is answered, all is kept
 	tracer   *tracer
 	notes    *notebook
 	peers    *peers   // nil where nobody can be asked

@@ -22,7 +22,8 @@ type keyed struct {
 	roots  [][2]string
 }
 
-// key computes the key of an action whose inputs are all here.
+// key computes the key of an action whose inputs are all here. It is that of
+// the action as root planned it, under root's paths, wherever its files lie.
 func (c *cache) key(ctx context.Context, a *plan.Action) (keyed, bool, error) {
 	k := store.NewKey(a.Kind.String()).Strings("compiler", c.compiler).Strings("environment", toolEnv(c.plan.Env)...)
 	sources, traced, kept, err := c.sources(a)
@@ -57,9 +58,17 @@ func (c *cache) key(ctx context.Context, a *plan.Action) (keyed, bool, error) {
 	for _, name := range slices.Sorted(maps.Keys(named)) {
 		k.Digest("import "+name[:strings.LastIndex(name, " ")], named[name]) // which is in the commands, too; here it has a name
 	}
-	roots := trimmed(a)
-	for i := range a.Steps {
-		s := &a.Steps[i]
+	planned := a
+	if c.view != "" {
+		planned = &c.plan.Actions[a.ID]
+	}
+	roots := trimmed(planned)
+	files := map[string]store.Digest{} // by what it is called wherever it lies
+	for i := range planned.Steps {
+		s := &planned.Steps[i]
+		if c.unsent != nil && s.Op == transcript.Run && filepath.Base(s.Args[0]) == "compile" {
+			files[normal(s.Args[0], a.Node, inputs, roots)] = *c.unsent
+		}
 		words := append([]string{fmt.Sprint(s.Op)}, s.Env...)
 		if s.Op == transcript.Run && len(roots) == 0 {
 			words = append(words, s.Dir) // recorded in the object
@@ -72,11 +81,13 @@ func (c *cache) key(ctx context.Context, a *plan.Action) (keyed, bool, error) {
 		}
 		k.Strings("command", words...)
 	}
-	files := map[string]store.Digest{} // by what it is called wherever it lies
 	for path := range sources {
 		f, err := c.store.Source(path)
 		if err != nil {
 			return keyed{}, false, err
+		}
+		if c.view != "" {
+			path = strings.TrimPrefix(path, c.view)
 		}
 		files[normal(path, a.Node, inputs, roots)] = f.Digest
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/badbubble/distgo/plan"
 	"github.com/badbubble/distgo/plan/transcript"
+	"github.com/badbubble/distgo/rank/execute"
 	"github.com/badbubble/distgo/rank/report"
 	"github.com/badbubble/distgo/sync/exchange"
 	"github.com/badbubble/distgo/sync/store"
@@ -102,6 +103,13 @@ func (c *compiled) action() *plan.Action {
 // key is the action's key on a node that has never seen the package.
 func (c *compiled) key(t *testing.T) store.Key {
 	t.Helper()
+	cache := &cache{store: openStore(t, filepath.Join(t.TempDir(), "store"))}
+	return c.keyOf(t, cache, func(a *plan.Action) *plan.Action { return a })
+}
+
+// keyOf is the action's key as a cache computes it where the action is moved so.
+func (c *compiled) keyOf(t *testing.T, cache *cache, moved func(*plan.Action) *plan.Action) store.Key {
+	t.Helper()
 	p := &plan.Plan{Env: c.env, Actions: []plan.Action{{Kind: plan.Compile, Package: "fmt", Outputs: []plan.ArtifactID{0}}, *c.action()}, Artifacts: []plan.Artifact{
 		{ID: 0, Kind: plan.Export, Path: c.imported + "/_pkg_.x", Consumers: []plan.ActionID{1}},
 		{ID: 1, Kind: plan.Export, Path: c.node + "/_pkg_.x", Producer: 1},
@@ -109,8 +117,8 @@ func (c *compiled) key(t *testing.T) store.Key {
 	l := &loop{plan: p}
 	x := exchange.New(nil, t.TempDir(), nil)
 	x.Known(l.file(0), exchange.Digest(sha256.Sum256([]byte(c.export))), int64(len(c.export)))
-	cache := &cache{store: openStore(t, filepath.Join(t.TempDir(), "store")), plan: p, exchange: x, file: l.file, compiler: c.compiler}
-	keyed, kept, err := cache.key(t.Context(), &p.Actions[1])
+	cache.plan, cache.exchange, cache.file, cache.compiler = p, x, l.file, c.compiler
+	keyed, kept, err := cache.key(t.Context(), moved(&p.Actions[1]))
 	if err != nil || !kept {
 		t.Fatalf("kept %v, %v", kept, err)
 	}
@@ -345,6 +353,40 @@ func TestIncluded(t *testing.T) {
 	} {
 		if name, ok := included(line + "\n"); name != want && ok || ok != (want != "") {
 			t.Errorf("%s: %q, %v", line, name, ok)
+		}
+	}
+}
+
+// An action has the same key where root's files lie in a view, with the stock
+// compiler sent or its digest told.
+func TestKeyInView(t *testing.T) {
+	for _, told := range []bool{false, true} {
+		c := newCompiled(t)
+		want := c.key(t)
+		dir := t.TempDir()
+		view := execute.View{Dir: dir, Goroot: c.goroot}
+		for _, top := range []string{c.checkout, c.goroot} {
+			if err := os.MkdirAll(filepath.Dir(view.Path(top)), 0o777); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Rename(top, view.Path(top)); err != nil { // root's own are not here
+				t.Fatal(err)
+			}
+		}
+		keys := &cache{store: openStore(t, filepath.Join(t.TempDir(), "store")), view: dir}
+		if told {
+			compiler := view.Path(c.tool("compile"))
+			f, err := keys.store.Source(compiler)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Remove(compiler); err != nil {
+				t.Fatal(err)
+			}
+			keys.unsent = &f.Digest
+		}
+		if got := c.keyOf(t, keys, view.Move); got != want {
+			t.Errorf("told %v: the key in a view is another", told)
 		}
 	}
 }
