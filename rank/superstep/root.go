@@ -200,7 +200,7 @@ func (r *Root) Yielded(a plan.ActionID, by plan.Rank, ok bool) (Orders, error) {
 	if !ok || r.ended[a] { // started meanwhile, or dropped
 		r.dequeue(to, a)
 		if !r.ended[a] {
-			r.enqueue(by, a)
+			r.load[by] = slices.Insert(r.load[by], 0, a) // it runs: what was taken to run in its place can be moved
 		}
 		r.balance()
 		return r.take(), nil
@@ -268,15 +268,14 @@ func (r *Root) balance() {
 	}
 }
 
-// surplus finds the most urgent ready action for a rank that has to queue, on the rank
-// with the longest queue.
+// surplus finds the most urgent ready action for a rank that has nothing to do,
+// among those that queue elsewhere.
 func (r *Root) surplus(to plan.Rank) (from plan.Rank, a plan.ActionID) {
 	from = -1
-	longest := 0
 	for rank := range r.slots {
-		if n := len(r.load[rank]) - r.slots[rank]; n > longest {
-			if c, ok := r.movable(plan.Rank(rank), to); ok {
-				from, a, longest = plan.Rank(rank), c, n
+		if len(r.load[rank]) > r.slots[rank] {
+			if c, ok := r.movable(plan.Rank(rank), to); ok && (from < 0 || r.plan.Priority[c] > r.plan.Priority[a]) {
+				from, a = plan.Rank(rank), c
 			}
 		}
 	}
