@@ -27,6 +27,11 @@ type Runner struct {
 	// writes export data early and says so.
 	Pipelined *Pipelined
 
+	// Heap is how large a compiler's heap may grow before it is collected for
+	// the first time, in MiB; 0 leaves that to the compiler. Nothing that it
+	// writes depends on it.
+	Heap int64
+
 	// Trace, where set, is called with each command line before it is run.
 	Trace func(a *plan.Action, line string)
 }
@@ -92,6 +97,9 @@ func (r *Runner) tool(ctx context.Context, a *plan.Action, c *transcript.Command
 	}
 	if filepath.Base(argv[0]) == "compile" {
 		argv = withoutImports(argv)
+		if r.Heap > 0 {
+			argv = slices.Insert(argv, 1, fmt.Sprintf("-d=gcstart=%d", r.Heap)) // before the user's own, which win
+		}
 	}
 	if err := r.Tools.check(argv[0]); err != nil {
 		return fmt.Errorf("%s: %w", a.Package, err)

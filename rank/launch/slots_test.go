@@ -49,3 +49,29 @@ func TestCgroupCPUs(t *testing.T) {
 		}
 	}
 }
+
+func TestMemory(t *testing.T) {
+	const info = "MemTotal:       24564688 kB\nMemAvailable:   20971520 kB\n" // 20 GiB
+	const v1Mount = "36 25 0:31 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n"
+	const v2Mount = "30 25 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw\n"
+	for _, test := range []struct {
+		name  string
+		place Place
+		files map[string]string
+		want  int64
+	}{
+		{"unknown", Place{}, nil, 0},
+		{"no cgroups", Place{LocalSize: 1}, map[string]string{"/proc/meminfo": info}, 20 << 30},
+		{"four ranks on the node", Place{LocalSize: 4}, map[string]string{"/proc/meminfo": info}, 5 << 30},
+		{"v2, a job of 3 GiB", Place{}, map[string]string{"/proc/meminfo": info, "/proc/self/cgroup": "0::/job/step\n", "/proc/self/mountinfo": v2Mount,
+			"/sys/fs/cgroup/job/step/memory.max": "max\n", "/sys/fs/cgroup/job/memory.max": "3221225472\n"}, 3 << 30},
+		{"v1, a job of 3 GiB", Place{}, map[string]string{"/proc/meminfo": info, "/proc/self/cgroup": "9:memory:/job\n", "/proc/self/mountinfo": v1Mount,
+			"/sys/fs/cgroup/memory/job/memory.limit_in_bytes": "3221225472\n", "/sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712\n"}, 3 << 30},
+		{"v1, no limit", Place{}, map[string]string{"/proc/meminfo": info, "/proc/self/cgroup": "9:memory:/job\n", "/proc/self/mountinfo": v1Mount,
+			"/sys/fs/cgroup/memory/job/memory.limit_in_bytes": "9223372036854771712\n"}, 20 << 30},
+	} {
+		if got := Memory(test.place, files(test.files)); got != test.want {
+			t.Errorf("%s: %d bytes, want %d", test.name, got, test.want)
+		}
+	}
+}

@@ -1,0 +1,36 @@
+package rank
+
+import (
+	"go/version"
+	"slices"
+	"strings"
+
+	"github.com/badbubble/distgo/plan"
+)
+
+// Garbage collection takes a quarter of a large compile's CPU time when it
+// begins at the compiler's own 128 MiB (net/http and runtime of go1.26). It
+// pays to let heaps grow first; at 1 GiB few packages are collected at all. A
+// compiler's peak is about half of what it is allowed.
+const (
+	largestHeap = 1024 // MiB
+	usualHeap   = 128  // MiB
+)
+
+// heap is how large a compiler's heap may grow before it is collected, in MiB,
+// where slots share so many bytes of memory; 0 leaves it to the compiler: where
+// memory is short or unknown, where the user has said something about it, and
+// where the compiler cannot be told.
+func heap(p *plan.Plan, memory int64, slots int) int64 {
+	if version.Compare(p.GoVersion, "go1.26") < 0 { // it has no -d=gcstart
+		return 0
+	}
+	if slices.ContainsFunc(p.Env, func(e string) bool { return strings.HasPrefix(e, "GOGC=") || strings.HasPrefix(e, "GOMEMLIMIT=") }) {
+		return 0
+	}
+	share := memory >> 20 / int64(slots) / 2
+	if share <= usualHeap {
+		return 0
+	}
+	return min(share, largestHeap)
+}
