@@ -2,12 +2,9 @@ package rank
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"syscall"
@@ -275,19 +272,4 @@ func consumed(who int) (cpu, rss int64) {
 		return 0, 0
 	}
 	return (u.Utime.Nano() + u.Stime.Nano()) / 1000, u.Maxrss * 1024
-}
-
-// executableDigest names this distgo by content: ranks of different builds do
-// not work together.
-func executableDigest(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(h.Sum(nil)[:6]), nil
 }

@@ -3,9 +3,13 @@ package rank
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"os"
 	"runtime"
 	"syscall"
 	"time"
@@ -13,6 +17,7 @@ import (
 	"github.com/vmihailenco/msgpack/v5"
 
 	"github.com/badbubble/distgo/rank/launch"
+	"github.com/badbubble/distgo/rank/toolchain"
 	"github.com/badbubble/distgo/transport"
 )
 
@@ -30,7 +35,7 @@ func (r *run) meet(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	digest, err := executableDigest(r.cfg.Executable)
+	digest, err := executableID(r.cfg.Executable)
 	if err != nil {
 		return err
 	}
@@ -61,6 +66,23 @@ func (r *run) meet(ctx context.Context) error {
 		return r.explain(err)
 	}
 	return r.closeMeeting()
+}
+
+// executableID names this distgo by content: ranks of different builds do not
+// work together. It reads the file whole only where the build left no ID in it.
+func executableID(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if id, err := toolchain.BuildID(path); err == nil && id != "" {
+		io.WriteString(h, id)
+	} else if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)[:6]), nil
 }
 
 // openMeeting asks the launcher for what it says only in a conversation. It comes first, so that nothing that this process

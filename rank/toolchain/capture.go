@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strings"
 
@@ -105,6 +107,10 @@ func (t *Toolchain) Transcript(ctx context.Context, req Request) ([]byte, error)
 	cmd := t.command(ctx, args...)
 	// With one processor cmd/go would leave -c out of the compile commands.
 	cmd.Env = append(cmd.Env, fmt.Sprintf("GOMAXPROCS=%d", max(2, runtime.GOMAXPROCS(0))))
+	if t.cacheIsNew() {
+		// It would index every package for later go commands first.
+		cmd.Env = append(cmd.Env, "GODEBUG="+strings.TrimPrefix(t.Env["GODEBUG"]+",goindex=0", ","))
+	}
 	var text bytes.Buffer
 	cmd.Stderr = &text
 	cmd.Stdout = &text
@@ -119,6 +125,12 @@ func (t *Toolchain) Transcript(ctx context.Context, req Request) ([]byte, error)
 		return nil, fmt.Errorf("running %s build -n: %w", t.Command, err)
 	}
 	return text.Bytes(), nil
+}
+
+// cacheIsNew reports whether no go command has used its cache yet.
+func (t *Toolchain) cacheIsNew() bool {
+	_, err := os.Stat(filepath.Join(t.Env["GOCACHE"], "00")) // the first of its directories
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 // Build runs a real `go build` of the request, for --verify and baselines,
