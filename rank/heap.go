@@ -10,10 +10,10 @@ import (
 
 // Garbage collection takes a quarter of a large compile's CPU time when it
 // begins at the compiler's own 128 MiB (net/http and runtime of go1.26). It
-// pays to let heaps grow first; at 1 GiB few packages are collected at all. A
+// pays to let heaps grow first; at 2 GiB few packages are collected at all. A
 // compiler's peak is about half of what it is allowed.
 const (
-	largestHeap = 1024 // MiB
+	largestHeap = 2048 // MiB
 	usualHeap   = 128  // MiB
 )
 

@@ -15,7 +15,7 @@ func TestHeap(t *testing.T) {
 		slots         int
 		want          int64
 	}{
-		{"plenty", "go1.26.8", nil, 64 * gib, 16, 1024},
+		{"plenty", "go1.26.8", nil, 64 * gib, 16, 2048},
 		{"a laptop", "go1.26.8", nil, 6 * gib, 8, 384},
 		{"little", "go1.26.8", nil, 2 * gib, 8, 0},
 		{"unknown", "go1.26.8", nil, 0, 1, 0},
