@@ -27,3 +27,29 @@ func TestRefusalFreesWhatWaits(t *testing.T) {
 		t.Errorf("after the refusal of %d root asks for %v, want %v (%v)", asked, o.Yield, want, err)
 	}
 }
+
+// A rank may begin what has just become ready there before what was moved to it, which then waits behind it and is moved on.
+func TestMovedAgain(t *testing.T) {
+	// 0 is rank 0's, 1 and 2 are rank 1's, 3 is rank 2's; 4 is rank 0's and imports 3.
+	p := smallPlan(t, 3, []plan.Rank{0, 1, 1, 2, 0}, nil, nil, nil, nil, []plan.ActionID{3})
+	root := NewRoot(p, []int{1, 1, 1}, Split)
+	root.Begin()
+	o, err := root.Done(0, 0, true)
+	if err != nil || len(o.Yield) != 1 || o.Yield[0].From != 1 {
+		t.Fatalf("rank 0 idles and rank 1 queues: %+v, %v", o, err)
+	}
+	moved := o.Yield[0].Action
+	if o, err = root.Yielded(moved, 1, true); err != nil || len(o.Assign) != 1 || o.Assign[0].To != 0 {
+		t.Fatalf("%+v, %v", o, err)
+	}
+	root.Exists(p.Actions[3].Outputs[0], 2) // 4 is ready on rank 0, which begins it at once
+	root.Exists(p.Actions[3].Outputs[1], 2)
+	o, err = root.Done(3, 2, true)
+	if err != nil || len(o.Yield) != 1 || o.Yield[0] != (Yield{4, 0}) {
+		t.Fatalf("rank 2 idles and rank 0 queues: %+v, %v", o, err)
+	}
+	o, err = root.Yielded(4, 0, false)
+	if want := []Yield{{moved, 0}}; err != nil || !slices.Equal(o.Yield, want) {
+		t.Errorf("after the refusal of 4 root asks for %v, want %v (%v)", o.Yield, want, err)
+	}
+}

@@ -52,7 +52,7 @@ type Root struct {
 	asked    int           // answers to the survey that are still out
 	answers  map[plan.ArtifactID]plan.Rank
 	moving   []plan.Rank // by action: the rank it is being moved to, -1
-	settled  []bool      // by action: started or moved once; stays where it is
+	settled  []bool      // by action: started, or given back by a rank; stays where it is
 	load     [][]plan.ActionID
 	reached  []plan.Superstep // by rank: supersteps notified
 	open     []int            // by group: actions not ended
@@ -200,6 +200,7 @@ func (r *Root) Yielded(a plan.ActionID, by plan.Rank, ok bool) (Orders, error) {
 	if !ok || r.ended[a] { // started meanwhile, or dropped
 		r.dequeue(to, a)
 		if !r.ended[a] {
+			r.settled[a] = true
 			r.load[by] = slices.Insert(r.load[by], 0, a) // it runs: what was taken to run in its place can be moved
 		}
 		r.balance()
@@ -259,7 +260,6 @@ func (r *Root) balance() {
 			if from < 0 {
 				break
 			}
-			r.settled[a] = true
 			r.moving[a] = plan.Rank(to)
 			r.dequeue(from, a)
 			r.enqueue(plan.Rank(to), a)
@@ -283,10 +283,12 @@ func (r *Root) surplus(to plan.Rank) (from plan.Rank, a plan.ActionID) {
 }
 
 // movable finds the most urgent action of a rank's queue that it has probably
-// not started: the first so many are taken to be running.
+// not started: the first so many are taken to be running. What is taken wrongly
+// shows when the rank refuses. Only what has just become ready makes a rank
+// queue, and only a rank that idles is given anything, so actions do not wander.
 func (r *Root) movable(rank, to plan.Rank) (plan.ActionID, bool) {
 	for _, a := range r.load[rank][r.slots[rank]:] {
-		if !r.settled[a] && r.plan.Actions[a].Kind != plan.Link && r.may(a, to) {
+		if !r.settled[a] && r.moving[a] < 0 && r.plan.Actions[a].Kind != plan.Link && r.may(a, to) {
 			return a, true
 		}
 	}
