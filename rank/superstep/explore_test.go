@@ -250,6 +250,8 @@ func explorations(t *testing.T) map[string]exploration {
 		all["chain, 1 loss, 2 returns"] = exploration{plan: chain, slots: slots, losses: 1, returns: 2, limit: more}
 		all["fork, 2 losses"] = exploration{plan: fork, slots: slots, losses: 2, limit: more}
 		all["queue, loss and return"] = exploration{plan: queue, slots: slots, losses: 1, returns: 1, limit: more}
+		behind := smallPlan(t, 3, []plan.Rank{1, 2, 2}, nil, []plan.ActionID{0}, nil)
+		all["queue behind, 1 loss, 2 returns"] = exploration{plan: behind, slots: slots, losses: 1, returns: 2, limit: more}
 		all["diamond, 1 loss"] = exploration{plan: diamond, slots: slots, losses: 1, limit: more}
 	}
 	return all

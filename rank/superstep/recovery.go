@@ -63,13 +63,12 @@ func (r *Rank) Recover(rec Recovery) Effects {
 		}
 	}
 	for _, o := range rec.Owners {
-		r.owner[o.Action] = o.Rank
-	}
-	for _, o := range rec.Owners {
 		a := &r.plan.Actions[o.Action]
+		known := r.owner[o.Action] == o.Rank // what is made here has been put there; not where root moved the action
+		r.owner[o.Action] = o.Rank
 		if o.Rank != r.self {
 			for _, in := range a.Inputs {
-				if r.here[in] && (r.made[in] && !o.Stays || holds[in]) {
+				if r.here[in] && (r.made[in] && !(o.Stays && known) || holds[in]) {
 					r.out.Put = append(r.out.Put, Put{in, o.Rank})
 				}
 			}
