@@ -17,7 +17,6 @@ import (
 	"github.com/vmihailenco/msgpack/v5"
 
 	"github.com/badbubble/distgo/rank/launch"
-	"github.com/badbubble/distgo/rank/toolchain"
 	"github.com/badbubble/distgo/transport"
 )
 
@@ -35,7 +34,7 @@ func (r *run) meet(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	digest, err := executableID(r.cfg.Executable)
+	digest, err := executableDigest(r.cfg.Executable)
 	if err != nil {
 		return err
 	}
@@ -68,18 +67,16 @@ func (r *run) meet(ctx context.Context) error {
 	return r.closeMeeting()
 }
 
-// executableID names this distgo by content: ranks of different builds do not
-// work together. It reads the file whole only where the build left no ID in it.
-func executableID(path string) (string, error) {
+// executableDigest names this distgo by content: ranks of different builds do
+// not work together.
+func executableDigest(path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return "", err
 	}
 	defer f.Close()
 	h := sha256.New()
-	if id, err := toolchain.BuildID(path); err == nil && id != "" {
-		io.WriteString(h, id)
-	} else if _, err := io.Copy(h, f); err != nil {
+	if _, err := io.Copy(h, f); err != nil {
 		return "", err
 	}
 	return hex.EncodeToString(h.Sum(nil)[:6]), nil

@@ -94,7 +94,7 @@ func (t *Toolchain) Compilers() []string {
 func (t *Toolchain) Identity() (string, error) {
 	var ids []string
 	for _, tool := range []string{"compile", "asm", "link"} {
-		id, err := BuildID(filepath.Join(t.ToolDir(), tool))
+		id, err := buildID(filepath.Join(t.ToolDir(), tool))
 		if err != nil {
 			return "", fmt.Errorf("reading the build ID of the %s tool: %w", tool, err)
 		}
@@ -111,9 +111,8 @@ func cutLast(s, sep string) (before, after string, found bool) {
 	return "", s, false
 }
 
-// BuildID reads the Go build ID note of an ELF file. Its last part, where it
-// is not empty, names the content of the file.
-func BuildID(path string) (string, error) {
+// buildID reads the Go build ID note of an ELF file.
+func buildID(path string) (string, error) {
 	f, err := elf.Open(path)
 	if err != nil {
 		return "", err
