@@ -283,12 +283,12 @@ func TestCompare(t *testing.T) {
 	of := func(seconds ...int64) *sample.Set {
 		set := &sample.Set{}
 		for i, v := range seconds {
-			set.Samples = append(set.Samples, sample.Sample{Cell: sample.Cell{Program: "p", Nodes: 1, Cores: i + 1, Dilation: 1}, Elapsed: v * 1e6})
+			set.Samples = append(set.Samples, sample.Sample{Cell: sample.Cell{Program: "p", Nodes: 1, Cores: i + 1, Dilation: 1}, Elapsed: v * 1e6, CPU: 2 * v * 1e6})
 		}
 		return set
 	}
 	var out bytes.Buffer
-	if err := Compare(of(100, 100), of(106, 95, 3), 7, &out); err != nil || !strings.Contains(out.String(), "+6.0 %") {
+	if err := Compare(of(100, 100), of(106, 95, 3), 7, &out); err != nil || !strings.Contains(out.String(), "+6.0 %  +0.0 %") {
 		t.Errorf("%v\n%s", err, &out)
 	}
 	if err := Compare(of(100, 100), of(108, 95), 7, &out); err == nil || !strings.Contains(err.Error(), "1 of 2 medians") {

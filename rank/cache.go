@@ -14,6 +14,7 @@ import (
 
 	"github.com/badbubble/distgo/plan"
 	"github.com/badbubble/distgo/sync/exchange"
+	"github.com/badbubble/distgo/sync/ship"
 	"github.com/badbubble/distgo/sync/store"
 )
 
@@ -31,10 +32,10 @@ type cache struct {
 	plan     *plan.Plan
 	exchange *exchange.Exchange
 	file     func(plan.ArtifactID) exchange.File
-	compiler string        // digest of the pipelined compiler, "" for the stock one
-	view     string        // where root's files lie, "" where they lie in their own places
-	unsent   *store.Digest // of root's stock compiler, if it is in keys and not in the view
-	fresh    bool          // -a: nothing is answered, all is kept
+	compiler string                          // digest of the pipelined compiler, "" for the stock one
+	listed   func(plan.ActionID) []ship.File // what is in root's files, nil where they can be read
+	unsent   *store.Digest                   // of root's stock compiler, if it is in keys and not listed
+	fresh    bool                            // -a: nothing is answered, all is kept
 	tracer   *tracer
 	notes    *notebook
 	peers    *peers   // nil where nobody can be asked

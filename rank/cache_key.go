@@ -23,11 +23,16 @@ type keyed struct {
 }
 
 // key computes the key of an action whose inputs are all here. It is that of
-// the action as root planned it, under root's paths, wherever its files lie.
+// the action as root planned it, under root's paths, also where root's files are
+// not: they need not have been sent.
 func (c *cache) key(ctx context.Context, a *plan.Action) (keyed, bool, error) {
 	k := store.NewKey(a.Kind.String()).Strings("compiler", c.compiler).Strings("environment", toolEnv(c.plan.Env)...)
-	sources, traced, kept, err := c.sources(a)
-	if !kept || err != nil {
+	traced, kept := c.tells(a)
+	if !kept {
+		return keyed{}, false, nil
+	}
+	sources, err := c.contents(a)
+	if err != nil {
 		return keyed{}, false, err
 	}
 	if traced {
@@ -58,14 +63,10 @@ func (c *cache) key(ctx context.Context, a *plan.Action) (keyed, bool, error) {
 	for _, name := range slices.Sorted(maps.Keys(named)) {
 		k.Digest("import "+name[:strings.LastIndex(name, " ")], named[name]) // which is in the commands, too; here it has a name
 	}
-	planned := a
-	if c.view != "" {
-		planned = &c.plan.Actions[a.ID]
-	}
-	roots := trimmed(planned)
+	roots := trimmed(a)
 	files := map[string]store.Digest{} // by what it is called wherever it lies
-	for i := range planned.Steps {
-		s := &planned.Steps[i]
+	for i := range a.Steps {
+		s := &a.Steps[i]
 		if c.unsent != nil && s.Op == transcript.Run && filepath.Base(s.Args[0]) == "compile" {
 			files[normal(s.Args[0], a.Node, inputs, roots)] = *c.unsent
 		}
@@ -81,15 +82,8 @@ func (c *cache) key(ctx context.Context, a *plan.Action) (keyed, bool, error) {
 		}
 		k.Strings("command", words...)
 	}
-	for path := range sources {
-		f, err := c.store.Source(path)
-		if err != nil {
-			return keyed{}, false, err
-		}
-		if c.view != "" {
-			path = strings.TrimPrefix(path, c.view)
-		}
-		files[normal(path, a.Node, inputs, roots)] = f.Digest
+	for path, digest := range sources {
+		files[normal(path, a.Node, inputs, roots)] = digest
 	}
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		k.Digest("file "+name, files[name])

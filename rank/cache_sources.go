@@ -10,42 +10,76 @@ import (
 
 	"github.com/badbubble/distgo/plan"
 	"github.com/badbubble/distgo/plan/transcript"
+	"github.com/badbubble/distgo/sync/store"
 )
 
 // tools whose inputs this package can enumerate.
 var enumerable = []string{"compile", "asm", "link", "preprofile"}
 
-// sources lists the files that an action reads beside artifacts, as far as its
-// commands name them, and files that these include. If it is traced there are
-// others, which only the tools can tell. It returns false where nobody can.
-func (c *cache) sources(a *plan.Action) (sources map[string]bool, traced, kept bool, err error) {
-	sources = map[string]bool{}
+// tells reports whether it can be known which files an action reads beside
+// artifacts. If it is traced, its commands do not name all of them, and its
+// tools have to tell the others.
+func (c *cache) tells(a *plan.Action) (traced, kept bool) {
 	for i := range a.Steps {
 		s := &a.Steps[i]
-		if s.Op == transcript.Run {
-			tool := strings.TrimSuffix(filepath.Base(s.Args[0]), ".exe")
-			switch {
-			case c.tracer.startsC(s):
-				traced = true
-			case !slices.Contains(enumerable, tool) && !isCgo(s):
-				return nil, false, false, nil
-			}
+		if s.Op != transcript.Run {
+			continue
 		}
+		tool := strings.TrimSuffix(filepath.Base(s.Args[0]), ".exe")
+		switch {
+		case c.tracer.startsC(s):
+			traced = true
+		case !slices.Contains(enumerable, tool) && !isCgo(s):
+			return false, false
+		}
+	}
+	if a.Kind == plan.Link && usesC(a) { // may be linked by the C compiler, with the system's libraries
+		return true, c.ldflags != nil && plainLink(a, firstWord(variable(c.plan.Env, "CC")))
+	}
+	return traced, !traced || c.tracer.tells(a)
+}
+
+// contents finds out what is in the files that an action's commands name.
+func (c *cache) contents(a *plan.Action) (map[string]store.Digest, error) {
+	contents := map[string]store.Digest{}
+	if c.listed != nil {
+		for _, f := range c.listed(a.ID) {
+			contents[f.Path] = store.Digest(f.Digest)
+		}
+		return contents, nil
+	}
+	sources, err := sources(a)
+	if err != nil {
+		return nil, err
+	}
+	for path := range sources {
+		f, err := c.store.Source(path)
+		if err != nil {
+			return nil, err
+		}
+		contents[path] = f.Digest
+	}
+	return contents, nil
+}
+
+// sources lists the files that an action reads beside artifacts, as far as its
+// commands name them, and files that these include.
+func sources(a *plan.Action) (map[string]bool, error) {
+	sources := map[string]bool{}
+	for i := range a.Steps {
+		s := &a.Steps[i]
 		if s.Op == transcript.Run || s.Op == transcript.Pack || s.Op == transcript.Copy && a.Kind != plan.Link { // objects may have come with the sources
 			if err := sourcesOf(s, sources); err != nil {
-				return nil, false, false, err
+				return nil, err
 			}
 		}
 		if s.Op == transcript.Write && filepath.Base(s.Args[0]) == "embedcfg" {
 			if err := embedded(s.Body, sources); err != nil {
-				return nil, false, false, err
+				return nil, err
 			}
 		}
 	}
-	if a.Kind == plan.Link && usesC(a) { // may be linked by the C compiler, with the system's libraries
-		return sources, true, c.ldflags != nil && plainLink(a, firstWord(variable(c.plan.Env, "CC"))), nil
-	}
-	return sources, traced, !traced || c.tracer.tells(a), nil
+	return sources, nil
 }
 
 // sourcesOf adds the files that a command names, and what they include.

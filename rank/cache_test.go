@@ -13,9 +13,9 @@ import (
 
 	"github.com/badbubble/distgo/plan"
 	"github.com/badbubble/distgo/plan/transcript"
-	"github.com/badbubble/distgo/rank/execute"
 	"github.com/badbubble/distgo/rank/report"
 	"github.com/badbubble/distgo/sync/exchange"
+	"github.com/badbubble/distgo/sync/ship"
 	"github.com/badbubble/distgo/sync/store"
 )
 
@@ -104,11 +104,11 @@ func (c *compiled) action() *plan.Action {
 func (c *compiled) key(t *testing.T) store.Key {
 	t.Helper()
 	cache := &cache{store: openStore(t, filepath.Join(t.TempDir(), "store"))}
-	return c.keyOf(t, cache, func(a *plan.Action) *plan.Action { return a })
+	return c.keyOf(t, cache)
 }
 
-// keyOf is the action's key as a cache computes it where the action is moved so.
-func (c *compiled) keyOf(t *testing.T, cache *cache, moved func(*plan.Action) *plan.Action) store.Key {
+// keyOf is the action's key as a cache computes it.
+func (c *compiled) keyOf(t *testing.T, cache *cache) store.Key {
 	t.Helper()
 	p := &plan.Plan{Env: c.env, Actions: []plan.Action{{Kind: plan.Compile, Package: "fmt", Outputs: []plan.ArtifactID{0}}, *c.action()}, Artifacts: []plan.Artifact{
 		{ID: 0, Kind: plan.Export, Path: c.imported + "/_pkg_.x", Consumers: []plan.ActionID{1}},
@@ -118,7 +118,7 @@ func (c *compiled) keyOf(t *testing.T, cache *cache, moved func(*plan.Action) *p
 	x := exchange.New(nil, t.TempDir(), nil)
 	x.Known(l.file(0), exchange.Digest(sha256.Sum256([]byte(c.export))), int64(len(c.export)))
 	cache.plan, cache.exchange, cache.file, cache.compiler = p, x, l.file, c.compiler
-	keyed, kept, err := cache.key(t.Context(), moved(&p.Actions[1]))
+	keyed, kept, err := cache.key(t.Context(), &p.Actions[1])
 	if err != nil || !kept {
 		t.Fatalf("kept %v, %v", kept, err)
 	}
@@ -357,36 +357,41 @@ func TestIncluded(t *testing.T) {
 	}
 }
 
-// An action has the same key where root's files lie in a view, with the stock
-// compiler sent or its digest told.
-func TestKeyInView(t *testing.T) {
+// An action has the same key where nothing of root's files is and root says
+// what they are, with the stock compiler listed or only its digest told.
+func TestKeyElsewhere(t *testing.T) {
 	for _, told := range []bool{false, true} {
 		c := newCompiled(t)
 		want := c.key(t)
-		dir := t.TempDir()
-		view := execute.View{Dir: dir, Goroot: c.goroot}
-		for _, top := range []string{c.checkout, c.goroot} {
-			if err := os.MkdirAll(filepath.Dir(view.Path(top)), 0o777); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.Rename(top, view.Path(top)); err != nil { // root's own are not here
-				t.Fatal(err)
-			}
-		}
-		keys := &cache{store: openStore(t, filepath.Join(t.TempDir(), "store")), view: dir}
+		elsewhere := &cache{store: openStore(t, filepath.Join(t.TempDir(), "store"))}
+		pipelined := ""
 		if told {
-			compiler := view.Path(c.tool("compile"))
-			f, err := keys.store.Source(compiler)
+			pipelined = c.tool("pipelined")
+			write(t, pipelined, "the pipelined compiler\n")
+			f, err := elsewhere.store.Source(c.tool("compile"))
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := os.Remove(compiler); err != nil {
+			elsewhere.unsent = &f.Digest
+		}
+		paths, err := reads(c.action(), pipelined)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files, err := ship.NewGiver(elsewhere.store.Source).List(paths)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, top := range []string{c.checkout, c.goroot} {
+			if err := os.RemoveAll(top); err != nil {
 				t.Fatal(err)
 			}
-			keys.unsent = &f.Digest
 		}
-		if got := c.keyOf(t, keys, view.Move); got != want {
-			t.Errorf("told %v: the key in a view is another", told)
+		const action = 1
+		take := &take{compiler: pipelined, lists: map[plan.ActionID]*list{action: {files: files}}}
+		elsewhere.listed = take.sources
+		if got := c.keyOf(t, elsewhere); got != want {
+			t.Errorf("told %v: the key elsewhere is another", told)
 		}
 	}
 }

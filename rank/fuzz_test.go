@@ -58,7 +58,7 @@ func FuzzMessages(f *testing.F) {
 		if l.lead == nil {
 			l.take = &take{
 				taker: ship.NewTaker(kept, dir, false), lists: map[plan.ActionID]*list{0: {known: make(chan struct{})}},
-				send: func(transport.Kind, any) error { return nil },
+				send: func(transport.Kind, any) error { return nil }, eager: func() bool { return true },
 			}
 		} else {
 			l.lead.give = &give{giver: ship.NewGiver(kept.Source)}

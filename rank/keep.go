@@ -104,11 +104,8 @@ func (r *run) newCache(l *loop) *cache {
 	if l.plan.Pipelined {
 		c.compiler = r.compiler.Digest
 	}
-	if r.view != nil {
-		c.view = r.view.Dir
-		if len(r.orders.Stock) > 0 {
-			c.unsent = (*store.Digest)(r.orders.Stock)
-		}
+	if r.orders != nil && len(r.orders.Stock) > 0 {
+		c.unsent = (*store.Digest)(r.orders.Stock)
 	}
 	if r.isRoot() {
 		c.ldflags = linkFlags(l.plan)

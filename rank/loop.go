@@ -155,7 +155,7 @@ func (l *loop) start(s superstep.Start) {
 // if not nil, puts what was made into the store.
 func (l *loop) make(a *plan.Action, again bool, m *doneMessage) (keep func(), err error) {
 	if l.take != nil {
-		if a, err = l.take.prepare(l.ctx, a); err != nil {
+		if err := l.take.learn(l.ctx, a.ID); err != nil {
 			return nil, err
 		}
 	}
@@ -187,7 +187,7 @@ func (l *loop) make(a *plan.Action, again bool, m *doneMessage) (keep func(), er
 		}
 	}
 	since := time.Now()
-	result, err := l.runner.Run(l.ctx, a, m.Threads, func() {
+	result, err := l.execute(a, m.Threads, func() {
 		m.Exported = l.now()
 		l.export(a)
 	})
@@ -212,6 +212,17 @@ func (l *loop) make(a *plan.Action, again bool, m *doneMessage) (keep func(), er
 		keep = func() { l.cache.keep(a, h, text, l.runner.Work) }
 	}
 	return keep, nil
+}
+
+// execute runs an action's commands where the files that they read are.
+func (l *loop) execute(a *plan.Action, threads int, exported func()) (execute.Result, error) {
+	if l.take != nil {
+		var err error
+		if a, err = l.take.prepare(l.ctx, a); err != nil {
+			return execute.Result{}, err
+		}
+	}
+	return l.runner.Run(l.ctx, a, threads, exported)
 }
 
 // export gives out the export data of an action that goes on.

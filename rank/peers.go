@@ -26,6 +26,7 @@ type peers struct {
 	dir   string // in the scratch directory, for files on their way
 
 	mu       sync.Mutex
+	own      int                              // how many actions the store held when the run began; guarded by mu
 	holds    map[transport.Rank]store.Summary // guarded by mu
 	silent   map[transport.Rank]bool          // have not told yet; guarded by mu
 	asked    map[store.Key]*question          // guarded by mu
@@ -71,7 +72,11 @@ func newPeers(w *transport.World, s *store.Store, dir string) *peers {
 // announce tells all others what this rank's store holds.
 func (p *peers) announce() error {
 	m := holdsMessage{Store: p.store.ID()}
-	summary := p.store.Summary().Bytes()
+	held := p.store.Summary()
+	p.mu.Lock()
+	p.own = held.Len()
+	p.mu.Unlock()
+	summary := held.Bytes()
 	if len(summary) > maxSummary {
 		summary = nil
 	}
@@ -120,6 +125,22 @@ func (p *peers) told(from transport.Rank, f transport.Frame) error {
 	}
 	p.heard(from)
 	return nil
+}
+
+// haveNothing reports whether, for all that is known, no store of the world
+// holds any action.
+func (p *peers) haveNothing() bool {
+	if p == nil {
+		return true
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, s := range p.holds {
+		if s.Len() > 0 {
+			return false
+		}
+	}
+	return p.own == 0
 }
 
 // heard notes that nothing more need be waited for from a rank. The caller holds mu.

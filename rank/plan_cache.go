@@ -290,9 +290,13 @@ func (l *loop) readsOfAll() ([]string, bool) {
 	for i := range l.plan.Actions {
 		a := l.plan.Actions[i]
 		a.Steps = l.lead.steps[i]
-		sources, traced, kept, err := l.cache.sources(&a)
+		traced, kept := l.cache.tells(&a)
 		reads, told := l.lead.reads[a.ID]
-		if !kept || err != nil || traced && !told {
+		if !kept || traced && !told {
+			return nil, false
+		}
+		sources, err := sources(&a)
+		if err != nil {
 			return nil, false
 		}
 		for _, path := range reads {

@@ -135,11 +135,16 @@ func (l *loop) aside(f func() error) {
 	})
 }
 
-// take is what a rank that is away does to get its actions' files.
+// take is what a rank that is away does to get its actions' files. Where no
+// store holds anything it fetches them as soon as it knows which they are; else
+// most actions are answered by a store, and those files are fetched whose
+// actions are to be executed.
 type take struct {
-	view  execute.View
-	taker *ship.Taker
-	send  func(kind transport.Kind, body any) error // to root
+	view     execute.View
+	eager    func() bool
+	compiler string // root's path of the pipelined compiler
+	taker    *ship.Taker
+	send     func(kind transport.Kind, body any) error // to root
 
 	mu    sync.Mutex
 	lists map[plan.ActionID]*list // guarded by mu
@@ -186,7 +191,12 @@ func (r *run) openTake(l *loop) error {
 	}
 	l.take = &take{
 		view: *r.view, taker: ship.NewTaker(s, r.view.Dir, r.orders.Local), lists: map[plan.ActionID]*list{},
-		send: func(kind transport.Kind, body any) error { return l.send(root, kind, body) },
+		eager:    func() bool { return r.cfg.All || r.inbox.peers.haveNothing() },
+		compiler: r.orders.Compiler,
+		send:     func(kind transport.Kind, body any) error { return l.send(root, kind, body) },
+	}
+	if l.cache != nil {
+		l.cache.listed = l.take.sources
 	}
 	var own []plan.ActionID
 	for i, owner := range l.plan.Owner {
@@ -217,7 +227,7 @@ func (t *take) ask(actions ...plan.ActionID) error {
 	return t.send(kindReads, readsMessage{unknown})
 }
 
-// listed takes root's answer, and asks for what is not here.
+// listed takes root's answer.
 func (t *take) listed(m filesMessage) error {
 	var answers []actionFiles
 	if err := unpack(m.Packed, &answers); err != nil {
@@ -230,8 +240,10 @@ func (t *take) listed(m filesMessage) error {
 		if l == nil || l.isKnown() {
 			return fmt.Errorf("root says unasked what action %d reads", answer.Action)
 		}
-		if err := t.fetch(answer.Files); err != nil {
-			return err
+		if t.eager() {
+			if err := t.fetch(answer.Files); err != nil {
+				return err
+			}
 		}
 		l.files = answer.Files
 		close(l.known)
@@ -269,32 +281,51 @@ func (t *take) fetch(files []ship.File) error {
 	return t.send(kindFetch, fetchMessage{missing})
 }
 
-// prepare lays out what an action reads and returns the action as it is
-// executed there.
-func (t *take) prepare(ctx context.Context, a *plan.Action) (*plan.Action, error) {
-	if err := t.ask(a.ID); err != nil {
-		return nil, err
+// learn returns when it is known what an action reads.
+func (t *take) learn(ctx context.Context, a plan.ActionID) error {
+	if err := t.ask(a); err != nil {
+		return err
 	}
 	t.mu.Lock()
-	l := t.lists[a.ID]
+	l := t.lists[a]
 	t.mu.Unlock()
 	select {
 	case <-l.known:
+		return nil
 	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+		return context.Cause(ctx)
 	}
+}
+
+// files are what an action reads that was learnt of.
+func (t *take) files(a plan.ActionID) []ship.File {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.lists[a].files
+}
+
+// sources are the files of an action that was learnt of, but for the pipelined
+// compiler, which runs in the place of another.
+func (t *take) sources(a plan.ActionID) []ship.File {
+	return slices.DeleteFunc(slices.Clone(t.files(a)), func(f ship.File) bool { return f.Path == t.compiler })
+}
+
+// prepare lays out what an action reads and returns the action as it is
+// executed there.
+func (t *take) prepare(ctx context.Context, a *plan.Action) (*plan.Action, error) {
+	files := t.files(a.ID)
 	for tries := 0; ; tries++ {
-		if err := t.taker.Wait(ctx, l.files); err != nil {
+		if err := t.fetch(files); err != nil { // again, if the store was pruned or damaged
 			return nil, err
 		}
-		err := t.taker.Lay(l.files)
+		if err := t.taker.Wait(ctx, files); err != nil {
+			return nil, err
+		}
+		err := t.taker.Lay(files)
 		if err == nil {
 			break
 		}
-		if tries == len(l.files) || !errors.Is(err, store.ErrAbsent) {
-			return nil, err
-		}
-		if err := t.fetch(l.files); err != nil { // the store was pruned, or damaged
+		if tries == len(files) || !errors.Is(err, store.ErrAbsent) {
 			return nil, err
 		}
 	}

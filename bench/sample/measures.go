@@ -5,6 +5,15 @@ package sample
 // Time is the total time of the build.
 func Time(s *Sample) (float64, bool) { return s.Seconds(), true }
 
+// TimePerCPU is the total time of the build over the CPU time of all its processes, both dilated: how well the build used the
+// cores, however fast these were.
+func TimePerCPU(s *Sample) (float64, bool) {
+	if s.CPU <= 0 {
+		return 0, false
+	}
+	return s.Seconds() / (float64(s.CPU) / 1e6), true
+}
+
 // Exchange is the time in which the rank that received longest was receiving artifacts. In the split-phase mode slots
 // work meanwhile; in the blocking mode the barrier waits for it.
 func Exchange(s *Sample) (float64, bool) {

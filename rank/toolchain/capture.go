@@ -107,6 +107,9 @@ func (t *Toolchain) Transcript(ctx context.Context, req Request) ([]byte, error)
 	cmd := t.command(ctx, args...)
 	// With one processor cmd/go would leave -c out of the compile commands.
 	cmd.Env = append(cmd.Env, fmt.Sprintf("GOMAXPROCS=%d", max(2, runtime.GOMAXPROCS(0))))
+	if os.Getenv("GOGC") == "" {
+		cmd.Env = append(cmd.Env, "GOGC=400") // it allocates some hundred megabytes in all, and then ends
+	}
 	if t.cacheIsNew() {
 		// It would index every package for later go commands first.
 		cmd.Env = append(cmd.Env, "GODEBUG="+strings.TrimPrefix(t.Env["GODEBUG"]+",goindex=0", ","))
