@@ -15,12 +15,18 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
-	// stateDir has a directory for each cluster, named by its ID: lock, description, the nodes' disks. It is on
-	// disk, as nodes' disks are, and where only root can have made it.
+	// stateDir has a directory for each cluster, named by its ID: lock, description, host table, the nodes' disks. It is where only
+	// root can have made it.
 	stateDir = "/var/lib/distgo-emulate"
+
+	// disksDir, of a cluster, has the nodes' disks. It is in memory: what a file system that has been in use for long
+	// takes to make a file differs tenfold from one directory to the next, and a build makes thousands.
+	disksDir = "disks"
 
 	// ScratchDir is where a node sees its own disk, as on DAS-5.
 	ScratchDir = "/local"
@@ -113,6 +119,13 @@ func (c *Cluster) make(ctx context.Context) error {
 	}
 	var hosts strings.Builder
 	hosts.WriteString("127.0.0.1 localhost\n")
+	disks := filepath.Join(c.dir(), disksDir)
+	if err := os.Mkdir(disks, 0o700); err != nil {
+		return err
+	}
+	if err := unix.Mount("distgo-emulate", disks, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=700"); err != nil {
+		return fmt.Errorf("mounting on %s: %w", disks, err)
+	}
 	s := share{c.spec.Cores, c.spec.Dilation}
 	var nodes []group
 	for node := range c.spec.Nodes {
@@ -147,7 +160,9 @@ func (c *Cluster) make(ctx context.Context) error {
 func (c *Cluster) Spec() Spec { return c.spec }
 
 // Scratch is where the machine sees the node's disk, for putting files on it and looking at what it left.
-func (c *Cluster) Scratch(node int) string { return filepath.Join(c.dir(), c.spec.Hostname(node)) }
+func (c *Cluster) Scratch(node int) string {
+	return filepath.Join(c.dir(), disksDir, c.spec.Hostname(node))
+}
 
 func (c *Cluster) dir() string { return filepath.Join(stateDir, c.id) }
 
@@ -254,6 +269,10 @@ func removeDir(dir string) error {
 	}
 	if err != nil {
 		return err
+	}
+	disks := filepath.Join(dir, disksDir)
+	if err := unix.Unmount(disks, unix.MNT_DETACH); err != nil && err != unix.EINVAL && err != unix.ENOENT { // not mounted, not there
+		return fmt.Errorf("unmounting %s: %w", disks, err)
 	}
 	for _, entry := range entries {
 		if entry.Name() != "lock" {

@@ -3,7 +3,7 @@
 // builds but how the go command is told to run its tools in the cage. bench starts it; it imports nothing of ours.
 //
 // A node is a network namespace with an address of its own (10.141.0.x) on a private switch, a host name (nodeNNN),
-// a disk (/local) that no other node can read, and control groups (cgroup v1 or v2).
+// a disk in memory (/local) that no other node can read, and control groups (cgroup v1 or v2).
 //
 // Time is dilated: with factor F everything a node does takes F times as long as on real cores, and whoever reports
 // divides by F. That is how eight nodes fit on two cores.

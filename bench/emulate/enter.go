@@ -84,7 +84,7 @@ func mountNode(cluster, node string) error {
 		options              string
 	}{
 		{"", "/", "", unix.MS_REC | unix.MS_PRIVATE, ""}, // or the mounts below would be the machine's too
-		{filepath.Join(cluster, node), ScratchDir, "", unix.MS_BIND, ""},
+		{filepath.Join(cluster, disksDir, node), ScratchDir, "", unix.MS_BIND, ""},
 		{filepath.Join(cluster, "hosts"), "/etc/hosts", "", unix.MS_BIND, ""},
 		{"none", stateDir, "tmpfs", unix.MS_RDONLY, "size=4k,mode=755"},
 	} {

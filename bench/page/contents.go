@@ -272,7 +272,7 @@ func (c *Contents) method() []string {
 		"The bound is the longest of the critical path and, for all times r and t, of r, t, and on P slots the work that cannot begin before r and that t or more must follow (with r = t = 0 it is W/P), after Fernandez and Bussell (1973), from the run's own durations.",
 	}
 	if c.Emulated {
-		method = append(method, "Nodes are emulated: with dilation F everything on a node takes F times as long as on real cores, and times are divided by F. Disk, fork and exec, network latency and time-outs are not dilated, which makes dilated cells look faster than they are; for nodes of more than one core, phases of a compile with fewer runnable threads than it was given run too fast as well.")
+		method = append(method, "Nodes are emulated: with dilation F everything on a node takes F times as long as on real cores, and times are divided by F. The nodes' disks are in memory. They, fork and exec, network latency and time-outs are not dilated, which makes dilated cells look faster than they are; for nodes of more than one core, phases of a compile with fewer runnable threads than it was given run too fast as well.")
 	}
 	return method
 }
