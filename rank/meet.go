@@ -42,7 +42,7 @@ func (r *run) meet(ctx context.Context) error {
 		Rank: transport.Rank(place.Rank), Size: place.Size,
 		TLS: r.cfg.TLS, RunID: place.RunID(), Secret: r.cfg.Secret, Hosts: place.Hosts, SilenceLimit: silenceLimit, MeetTimeout: cmp.Or(r.cfg.Launch.MeetTimeout, meetTimeout),
 		Facts: []transport.Fact{
-			{Name: "distgo", Value: r.cfg.Version + " " + digest},
+			{Name: "the executable", Value: r.cfg.Version + " " + digest},
 			{Name: "platform", Value: runtime.GOOS + "/" + runtime.GOARCH},
 		},
 		Info: info,

@@ -28,6 +28,10 @@ func (r *run) explain(err error) error {
 		switch refused.Code {
 		case transport.CodeSize, transport.CodeRange, transport.CodeDuplicate:
 			hints = []string{r.sources(), "start all ranks by one launcher, or give --rank, --size and --root; distgo whoami tells what each finds"}
+		case transport.CodeFacts:
+			if r.isRoot() {
+				hints = []string{"the same executable has to run on all nodes; distgo stage puts it there"}
+			}
 		case transport.CodeFailed:
 			code = ExitWorld
 		case transport.CodeSecret:

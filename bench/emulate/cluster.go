@@ -20,8 +20,8 @@ import (
 )
 
 const (
-	// stateDir has a directory for each cluster, named by its ID: lock, description, host table, the nodes' disks. It is where only
-	// root can have made it.
+	// stateDir has a directory for each cluster, named by its ID: lock, description, host table, the nodes' disks. It is
+	// where only root can have made it.
 	stateDir = "/var/lib/distgo-emulate"
 
 	// disksDir, of a cluster, has the nodes' disks. It is in memory: what a file system that has been in use for long
