@@ -10,8 +10,8 @@ import (
 	"syscall"
 )
 
-// sweep cleans up after the runs of which neither the rank nor the guardian lives, and returns their directories. What
-// goes wrong with one does not keep it from the next.
+// sweep cleans up after dead ranks whose guardians are dead too, or have not come to it yet, and returns their directories.
+// What goes wrong with one does not keep it from the next.
 func (h *home) sweep() (swept []string, err error) {
 	entries, err := fs.ReadDir(h.root.FS(), ".")
 	if err != nil {
@@ -22,25 +22,36 @@ func (h *home) sweep() (swept []string, err error) {
 		if !isLock || !e.Type().IsRegular() {
 			continue
 		}
-		f, openErr := h.root.OpenFile(e.Name(), os.O_RDWR|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
-		if openErr != nil {
-			if !isGone(openErr) {
-				err = errors.Join(err, openErr)
-			}
-			continue
+		switch buried, buryErr := h.bury(name, syscall.LOCK_NB); {
+		case buryErr != nil:
+			err = errors.Join(err, fmt.Errorf("clearing away %s: %w", filepath.Join(h.path, name), buryErr))
+		case buried:
+			swept = append(swept, filepath.Join(h.path, name))
 		}
-		if flock(f) == nil && h.inPlace(name, f) {
-			// Without a directory it is the lock of a run that is only just beginning, and will find out.
-			_, statErr := h.root.Lstat(name)
-			if cleanErr := h.clean(name, f); cleanErr != nil {
-				err = errors.Join(err, fmt.Errorf("clearing away %s: %w", filepath.Join(h.path, name), cleanErr))
-			} else if statErr == nil {
-				swept = append(swept, filepath.Join(h.path, name))
-			}
-		}
-		f.Close() // which unlocks it
 	}
 	return swept, err
+}
+
+// bury cleans up after a rank, and reports whether there was a directory. It waits for the rank to be dead and anybody else
+// who is at it to be done; with LOCK_NB it leaves then.
+func (h *home) bury(name string, how int) (bool, error) {
+	f, err := h.root.OpenFile(lockName(name), os.O_RDWR|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if isGone(err) {
+		return false, nil
+	} else if err != nil {
+		return false, err
+	}
+	defer f.Close() // which unlocks it
+	if flock(f, how) != nil || !h.inPlace(name, f) {
+		return false, nil
+	}
+	if _, err := h.root.Lstat(name); isGone(err) { // the lock of a run that is only just beginning, and will find out
+		return false, h.remove(name)
+	}
+	if err := EndMarked(marker(filepath.Join(h.path, name))); err != nil {
+		return false, err
+	}
+	return true, h.clean(name, f)
 }
 
 // clean ends the processes that belong to a directory and removes it, unless it is to be kept, and then its lock file.
@@ -62,8 +73,7 @@ func (h *home) clean(name string, lock *os.File) error {
 	return h.remove(name)
 }
 
-// endMarkedIfAny spares the second look where the first finds nothing: a rank that closes has waited for its tools, and
-// whoever comes after its death has left them time to show their environment.
+// endMarkedIfAny spares the second look where the first finds nothing: a rank that closes has waited for its tools.
 func endMarkedIfAny(marker string) error {
 	found, err := killMarked(marker)
 	if err != nil || found == 0 {

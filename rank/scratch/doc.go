@@ -7,14 +7,14 @@
 // On disk, below the base directory (node-local, such as /tmp or /local/$USER):
 //
 //	distgo-<uid>/<run>-<rank>-<random>/       mode 0700
-//	distgo-<uid>/<run>-<rank>-<random>.lock   flocked by the rank and by its guardian
+//	distgo-<uid>/<run>-<rank>-<random>.lock   flocked by the rank
 //
-// The guardian is the same executable started again as `distgo guard DIR`. It holds the read end of a pipe: a byte means
-// that the rank has cleaned up, an end without a byte that it was killed. Where both were killed, the next Open below
-// the same base does the guardian's work.
+// The guardian is the same executable started again as `distgo guard DIR`, before anything of this is made. It holds the
+// read end of a pipe: a byte means that the rank has cleaned up, an end without a byte that it was killed. Where both were
+// killed, the next Open below the same base does the guardian's work.
 //
-// Invariant 1: while a rank or its guardian lives, the lock is held; whoever gets the lock of a file that is still in
-// its place knows both to be dead, and alone may clean up.
+// Invariant 1: while a rank lives, the lock is held; whoever gets the lock of a file that is still in its place knows it to
+// be dead, and alone may clean up.
 // Invariant 2: the lock file is there before its directory and goes after it. A directory without one was kept on
 // request and is never touched.
 // Invariant 3: nothing is removed outside distgo-<uid>, which belongs to this user alone, and no symbolic link is

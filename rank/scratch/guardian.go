@@ -12,12 +12,9 @@ import (
 	"time"
 )
 
-// The guardian's descriptors, after the three standard ones, which are /dev/null: a launcher that waits for the end of
-// its processes' output must not wait for a guardian.
-const (
-	pipeFD = 3
-	lockFD = 4
-)
+// pipeFD is the guardian's one descriptor after the three standard ones, which are /dev/null: a launcher that waits for the
+// end of its processes' output must not wait for a guardian.
+const pipeFD = 3
 
 // guardian is the rank's end of the pipe to its guardian.
 type guardian struct {
@@ -28,7 +25,8 @@ type guardian struct {
 // dismissGrace is how long a guardian that was told to go may take; starting up on a busy node is all it has to do.
 const dismissGrace = 5 * time.Second
 
-func startGuardian(exe, dir string, lock *os.File) (*guardian, error) {
+// startGuardian does not wait for it to get going, and it may be that dir is never made.
+func startGuardian(exe, dir string) (*guardian, error) {
 	if exe == "" {
 		exe = "/proc/self/exe" // this very file, even when another one lies at its path by now
 	}
@@ -42,9 +40,9 @@ func startGuardian(exe, dir string, lock *os.File) (*guardian, error) {
 	}
 	defer read.Close()
 	cmd := exec.Command(exe, "guard", dir)
-	cmd.Dir = "/"                           // holds no file system busy
-	cmd.Env = []string{"GOMAXPROCS=1"}      // no marker, and no threads for what it does not do
-	cmd.ExtraFiles = []*os.File{read, lock} // pipeFD, lockFD: one flock, held until both copies are closed
+	cmd.Dir = "/"                      // holds no file system busy
+	cmd.Env = []string{"GOMAXPROCS=1"} // no marker, and no threads for what it does not do
+	cmd.ExtraFiles = []*os.File{read}  // pipeFD
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := cmd.Start(); err != nil {
 		write.Close()
@@ -76,29 +74,24 @@ func (g *guardian) abandon() error {
 // anything else that main does: it starts with every rank and stays as long.
 func Guard(args []string) int {
 	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGPIPE)
-	var pipe, lock syscall.Stat_t
-	if len(args) != 1 || syscall.Fstat(pipeFD, &pipe) != nil || pipe.Mode&syscall.S_IFMT != syscall.S_IFIFO ||
-		syscall.Fstat(lockFD, &lock) != nil || lock.Mode&syscall.S_IFMT != syscall.S_IFREG {
+	var pipe syscall.Stat_t
+	if len(args) != 1 || syscall.Fstat(pipeFD, &pipe) != nil || pipe.Mode&syscall.S_IFMT != syscall.S_IFIFO {
 		fmt.Fprintln(os.Stderr, "distgo guard: this is for distgo's own use")
 		return 2
 	}
-	// What the guardian starts would inherit these; it starts nothing, but the rule costs nothing.
-	syscall.CloseOnExec(pipeFD)
-	syscall.CloseOnExec(lockFD)
+	syscall.CloseOnExec(pipeFD) // it starts nothing, but the rule costs nothing
 	if dismissed() {
 		return 0
 	}
 	dir := args[0]
 	home, err := enterHome(filepath.Dir(dir))
-	if err != nil {
+	if errors.Is(err, errHomeGone) {
+		return 0
+	} else if err != nil {
 		return 1
 	}
 	defer home.leave()
-	lockFile := os.NewFile(lockFD, "lock")
-	if !home.inPlace(filepath.Base(dir), lockFile) {
-		return 0 // the rank died between its last step and telling us
-	}
-	if EndMarked(marker(dir)) != nil || home.clean(filepath.Base(dir), lockFile) != nil {
+	if _, err := home.bury(filepath.Base(dir), 0); err != nil {
 		return 1 // the lock file stays, and the next run tries again
 	}
 	return 0

@@ -83,7 +83,7 @@ func (h *home) lock(name string) (*os.File, error) {
 		return nil, err
 	}
 	// A sweep can come between the two calls and take the file for a dead run's; then it is the sweep that removes it.
-	if err := flock(f); err != nil || !h.inPlace(name, f) {
+	if err := flock(f, syscall.LOCK_NB); err != nil || !h.inPlace(name, f) {
 		f.Close()
 		if err == nil || errors.Is(err, syscall.EWOULDBLOCK) {
 			return nil, errHomeGone // which begins anew
@@ -107,10 +107,10 @@ func lockName(name string) string { return name + lockSuffix }
 
 const lockSuffix = ".lock"
 
-// flock does not wait: who does not get the lock at once has no business with the directory.
-func flock(f *os.File) error {
+// flock locks a file, with LOCK_NB now or not at all.
+func flock(f *os.File, how int) error {
 	for {
-		if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != syscall.EINTR {
+		if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|how); err != syscall.EINTR {
 			return err
 		}
 	}

@@ -71,14 +71,14 @@ func open(base, run string, rank int, exe string) (_ *Scratch, err error) {
 	s.swept, s.sweepErr = home.sweep()
 	s.name = fmt.Sprintf("%s-%d-%s", run, rank, strings.ToLower(rand.Text()[:10])) // 50 bits: enough among one user's runs
 	s.dir = filepath.Join(home.path, s.name)
-	if s.lock, err = home.lock(s.name); err != nil {
+	if s.guardian, err = startGuardian(exe, s.dir); err != nil { // first: this process may be killed at any moment
 		return nil, err
 	}
-	if err = home.root.Mkdir(s.name, 0o700); err == nil {
-		s.guardian, err = startGuardian(exe, s.dir, s.lock)
+	if s.lock, err = home.lock(s.name); err != nil {
+		return nil, errors.Join(err, s.guardian.dismiss())
 	}
-	if err != nil {
-		return nil, errors.Join(err, home.remove(s.name), s.lock.Close())
+	if err = home.root.Mkdir(s.name, 0o700); err != nil {
+		return nil, errors.Join(err, home.remove(s.name), s.lock.Close(), s.guardian.dismiss())
 	}
 	return s, nil
 }

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestOpenAndClose(t *testing.T) {
@@ -91,6 +93,7 @@ type rank struct {
 	dir      string
 	guardian int
 	life     *os.File // ends with the last of its tools
+	watched  *os.File // the guardian
 	lock     *os.File
 }
 
@@ -126,10 +129,29 @@ func startRank(t *testing.T, base string, env ...string) *rank {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { r.lock.Close() })
+	fd, err := unix.PidfdOpen(r.guardian, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.watched = os.NewFile(uintptr(fd), "guardian")
+	t.Cleanup(func() { r.watched.Close() })
 	return r
 }
 
-// waitUnlocked waits until neither the rank nor its guardian lives.
+// waitGuardianGone waits until the guardian has done its work.
+func (r *rank) waitGuardianGone(t *testing.T) {
+	t.Helper()
+	fds := []unix.PollFd{{Fd: int32(r.watched.Fd()), Events: unix.POLLIN}}
+	for {
+		if _, err := unix.Poll(fds, -1); err == nil {
+			return
+		} else if err != unix.EINTR {
+			t.Fatal(err)
+		}
+	}
+}
+
+// waitUnlocked waits until the rank does not live.
 func (r *rank) waitUnlocked(t *testing.T) {
 	t.Helper()
 	if err := syscall.Flock(int(r.lock.Fd()), syscall.LOCK_EX); err != nil {
@@ -153,7 +175,7 @@ func TestGuardianCleansUpAfterAKilledRank(t *testing.T) {
 	}
 	r.cmd.Process.Kill()
 	r.waitToolsGone(t)
-	r.waitUnlocked(t)
+	r.waitGuardianGone(t)
 	if left := list(t, base); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
 	}
@@ -169,7 +191,7 @@ func TestGuardianOutlivesTheSignalsOfATerminal(t *testing.T) {
 	}
 	r.cmd.Process.Kill()
 	r.waitToolsGone(t)
-	r.waitUnlocked(t)
+	r.waitGuardianGone(t)
 	if left := list(t, base); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
 	}
@@ -194,7 +216,7 @@ func TestKeptAfterAKill(t *testing.T) {
 	r := startRank(t, base, "SCRATCH_KEEP=1")
 	r.cmd.Process.Kill()
 	r.waitToolsGone(t)
-	r.waitUnlocked(t)
+	r.waitGuardianGone(t)
 	if _, err := os.Stat(filepath.Join(r.dir, "output")); err != nil {
 		t.Errorf("--keep-work kept nothing: %v", err)
 	}
@@ -207,6 +229,7 @@ func TestNextOpenSweepsWhenBothWereKilled(t *testing.T) {
 	base := t.TempDir()
 	dead, alive := startRank(t, base), startRank(t, base)
 	syscall.Kill(dead.guardian, syscall.SIGKILL)
+	dead.waitGuardianGone(t)
 	dead.cmd.Process.Kill()
 	dead.waitUnlocked(t)
 	if _, err := os.Stat(dead.dir); err != nil {
@@ -232,7 +255,7 @@ func TestNextOpenSweepsWhenBothWereKilled(t *testing.T) {
 	}
 	alive.cmd.Process.Kill()
 	alive.waitToolsGone(t)
-	alive.waitUnlocked(t)
+	alive.waitGuardianGone(t)
 	if left := list(t, base); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
 	}
