@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -238,7 +239,12 @@ func (c *buildCommand) Run(env *environment) error {
 	}
 	cfg.Place, cfg.Launch, cfg.Executable = env.place, env.launch.launch(), exe
 	cfg.Slots, cfg.Scratch, cfg.Report = c.Slots, c.Scratch, c.Report
-	cfg.Verify, cfg.KeepWork, cfg.Store, cfg.All = c.Verify, c.KeepWork, c.Store, c.All
+	cfg.Verify, cfg.KeepWork, cfg.All = c.Verify, c.KeepWork, c.All
+	if cfg.Store = c.Store; c.Store != "" {
+		if cfg.Store, err = filepath.Abs(c.Store); err != nil {
+			return err
+		}
+	}
 	cfg.NoPlanCache, cfg.SendFiles, cfg.TLS = c.NoPlanCache, c.SendFiles, c.TLS
 	cfg.AbortOnLoss = c.OnLoss == "abort"
 	cfg.Pipeline = map[string]rank.Pipeline{"auto": rank.PipelineAuto, "off": rank.PipelineOff, "require": rank.PipelineRequire}[c.Pipeline]
