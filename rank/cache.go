@@ -54,6 +54,8 @@ type hit struct {
 	keyed keyed
 	parts []store.Part
 	reads []string // what C compilers read beside what the plan names
+
+	linked []string // what the C compiler reads in a link, nil if that is not known
 }
 
 // lookup finds out whether an action is in the store. It returns false if the
@@ -95,14 +97,8 @@ func (c *cache) lookup(ctx context.Context, a *plan.Action) (h hit, kept bool, e
 // trace completes the key of an action that was executed, begun at since, with
 // what its C compilers read. It returns false where that cannot be told.
 func (c *cache) trace(ctx context.Context, a *plan.Action, h *hit, since time.Time) bool {
-	var files []string
-	ok := false
-	if a.Kind == plan.Link {
-		if c.ldflags == nil {
-			return false
-		}
-		files, ok = c.tracer.linked(ctx, c.ldflags)
-	} else {
+	files, ok := h.linked, h.linked != nil
+	if a.Kind != plan.Link {
 		files, ok = c.tracer.reads(ctx, a, since)
 	}
 	if !ok {
@@ -114,6 +110,17 @@ func (c *cache) trace(ctx context.Context, a *plan.Action, h *hit, since time.Ti
 	}
 	h.reads, h.key, h.parts = files, whole.Sum(), whole.Parts()
 	return true
+}
+
+// traceLink finds out what the C compiler reads in a link that is being
+// executed. What it finds is for trace.
+func (c *cache) traceLink(ctx context.Context, h *hit) {
+	if c.ldflags == nil {
+		return
+	}
+	if files, ok := c.tracer.linked(ctx, c.ldflags); ok {
+		h.linked = files
+	}
 }
 
 // note remembers what an action's inputs were, for who asks why it was executed.

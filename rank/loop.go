@@ -187,6 +187,11 @@ func (l *loop) make(a *plan.Action, again bool, m *doneMessage) (keep func(), er
 		}
 	}
 	since := time.Now()
+	var linking sync.WaitGroup
+	defer linking.Wait()
+	if kept && h.keyed.traced && a.Kind == plan.Link { // takes as long as a tenth of the link, and needs nothing of it
+		linking.Go(func() { l.cache.traceLink(l.ctx, &h) })
+	}
 	result, err := l.execute(a, m.Threads, func() {
 		m.Exported = l.now()
 		l.export(a)
@@ -202,6 +207,7 @@ func (l *loop) make(a *plan.Action, again bool, m *doneMessage) (keep func(), er
 	if m.Sizes, err = l.offer(a); err != nil {
 		return nil, err
 	}
+	linking.Wait()
 	if kept && h.keyed.traced {
 		kept = l.cache.trace(l.ctx, a, &h, since)
 		m.Traced, m.Reads = kept, h.reads

@@ -90,9 +90,6 @@ func (r *run) run(ctx context.Context) (err error) {
 	if err := r.findTools(ctx); err != nil {
 		return err
 	}
-	if err := r.findCompiler(ctx); err != nil {
-		return err
-	}
 	if err := r.openScratch(); err != nil {
 		return err
 	}
@@ -101,6 +98,9 @@ func (r *run) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { r.closeStore(ctx, err == nil) }()
+	if err := r.findCompiler(ctx); err != nil {
+		return err
+	}
 
 	if r.cfg.Place.Size == 1 {
 		p, err := r.makePlan(ctx)

@@ -64,7 +64,7 @@ func find(ctx context.Context, goCmd Go, storeDir string, progress func(string),
 	if err != nil {
 		return Compiler{}, err
 	}
-	k := kept{filepath.Join(storeDir, id)}
+	k := kept{filepath.Join(storeDir, id), goCmd.digest}
 	if c, err := k.load(); !errors.Is(err, errAbsent) {
 		return c, err
 	}
@@ -98,7 +98,7 @@ func (k kept) fill(ctx context.Context, build maker) (Compiler, error) {
 		return Compiler{}, err
 	}
 	defer os.RemoveAll(dir)
-	fresh := kept{filepath.Join(dir, "keep")}
+	fresh := kept{path: filepath.Join(dir, "keep")}
 	if err := os.MkdirAll(fresh.path, 0o777); err != nil {
 		return Compiler{}, err
 	}

@@ -19,7 +19,8 @@ import (
 // identity, with the executable and its digest; or, where the toolchain was
 // refused, a file beside it that says why.
 type kept struct {
-	path string
+	path   string
+	digest func(path string) (string, error)
 }
 
 const (
@@ -45,11 +46,12 @@ var errAbsent = errors.New("no pipelined compiler is kept")
 // load returns the compiler, after its digest has been compared, or the
 // reason of a refusal, or errAbsent.
 func (k kept) load() (Compiler, error) {
-	digest, err := os.ReadFile(filepath.Join(k.path, digestFile))
+	want, err := os.ReadFile(filepath.Join(k.path, digestFile))
 	if err == nil {
-		c, err := open(filepath.Join(k.path, compilerFile))
-		if err == nil && c.Digest == strings.TrimSpace(string(digest)) {
-			return c, nil
+		path := filepath.Join(k.path, compilerFile)
+		is, err := k.digest(path)
+		if err == nil && is == strings.TrimSpace(string(want)) {
+			return Compiler{Path: path, Digest: is, Signal: SignalEnv}, nil
 		}
 		return Compiler{}, errAbsent
 	}
@@ -119,7 +121,7 @@ func identity(goCmd Go) (string, error) {
 	h := sha256.New()
 	fmt.Fprintf(h, "host %s/%s %s\n", runtime.GOOS, runtime.GOARCH, goCmd.experiment())
 	for _, name := range []string{"VERSION", stockCompiler()} {
-		digest, err := fileDigest(filepath.Join(goCmd.Root, name))
+		digest, err := goCmd.digest(filepath.Join(goCmd.Root, name))
 		if err != nil {
 			return "", err
 		}
