@@ -104,6 +104,9 @@ func (h history) goHome(p *plan.Plan, hosts []string, ranks []schedule.Rank, lim
 	for i := range p.Actions {
 		a := &p.Actions[i]
 		there := home[h[historyKey(a.Kind.String(), a.Package)].Host]
+		if len(there) > 0 && there[0] == root {
+			there = there[:1] // its store is theirs, and the link takes the objects of all
+		}
 		if len(there) == 0 || a.Kind == plan.Link || slices.Contains(there, p.Owner[i]) {
 			continue
 		}

@@ -30,10 +30,26 @@ const UnpackArgument = "unpack"
 
 // Serve does on a node what the argument says, for a Put elsewhere.
 func Serve(argument string, r io.Reader, w io.Writer) error {
-	if argument == UnpackArgument {
-		return Unpack(r)
+	if argument != UnpackArgument {
+		return Digests(r, w)
 	}
-	return Digests(r, w)
+	// The distgo of a Put that was killed just now may still be busy with what it has received, under the same names.
+	path, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	alone, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer alone.Close() // which unlocks it
+	for err = syscall.EINTR; err == syscall.EINTR; {
+		err = syscall.Flock(int(alone.Fd()), syscall.LOCK_EX)
+	}
+	if err != nil {
+		return fmt.Errorf("locking %s: %w", path, err)
+	}
+	return Unpack(r)
 }
 
 // maxStreamed is up to which size a file goes into the stream. Larger ones keep SFTP busy with few requests, and are
