@@ -2,6 +2,7 @@ package rank
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -71,12 +72,15 @@ func (c *cache) key(ctx context.Context, a *plan.Action) (keyed, bool, error) {
 			files[normal(s.Args[0], a.Node, inputs, roots)] = *c.unsent
 		}
 		words := append([]string{fmt.Sprint(s.Op)}, s.Env...)
-		if s.Op == transcript.Run && len(roots) == 0 {
+		if s.Op == transcript.Run && len(roots) == 0 && a.Kind != plan.Link {
 			words = append(words, s.Dir) // recorded in the object
 		}
 		for _, arg := range append(slices.Clone(s.Args), s.Body) {
 			if a.Kind == plan.Link && s.Op != transcript.Run && filepath.IsAbs(arg) {
 				continue // where the program goes says nothing about what it is
+			}
+			if a.Kind == plan.Link && isBuildID(arg) {
+				arg = buildID // which is made of this key
 			}
 			words = append(words, normal(arg, a.Node, inputs, roots))
 		}
@@ -89,6 +93,36 @@ func (c *cache) key(ctx context.Context, a *plan.Action) (keyed, bool, error) {
 		k.Digest("file "+name, files[name])
 	}
 	return keyed{k, traced, roots}, true, nil
+}
+
+const buildID = "-buildid="
+
+// isBuildID reports whether a linker's argument is the build ID that the go
+// command gave to a program (buildID in GOROOT/src/cmd/go/internal/work/buildid.go:
+// four hashes), and not one that the user chose.
+func isBuildID(arg string) bool {
+	return strings.HasPrefix(arg, buildID) && strings.Count(arg, "/") == 3
+}
+
+// identify gives a program the key of its link as build ID. The one in the plan
+// was made when the plan was, perhaps of other sources; two programs must not
+// pass for the same one. It is as long as go build's, so that everything else
+// lies where it lies there.
+func (k keyed) identify(a *plan.Action) *plan.Action {
+	sum := k.Sum()
+	hash := base64.RawURLEncoding.EncodeToString(sum[:15]) // as long as in cmd/go/internal/cache.HashToString
+	identified := *a
+	identified.Steps = slices.Clone(a.Steps)
+	for i := range identified.Steps {
+		s := &identified.Steps[i]
+		s.Args = slices.Clone(s.Args)
+		for j, arg := range s.Args {
+			if isBuildID(arg) {
+				s.Args[j] = buildID + strings.Join([]string{hash, hash, hash, hash}, "/")
+			}
+		}
+	}
+	return &identified
 }
 
 // complete adds to a key the files that C compilers read, as they are now.

@@ -192,7 +192,11 @@ func (l *loop) make(a *plan.Action, again bool, m *doneMessage) (keep func(), er
 	if kept && h.keyed.traced && a.Kind == plan.Link { // takes as long as a tenth of the link, and needs nothing of it
 		linking.Go(func() { l.cache.traceLink(l.ctx, &h) })
 	}
-	result, err := l.execute(a, m.Threads, func() {
+	executed := a
+	if kept && a.Kind == plan.Link {
+		executed = h.keyed.identify(a)
+	}
+	result, err := l.execute(executed, m.Threads, func() {
 		m.Exported = l.now()
 		l.export(a)
 	})
