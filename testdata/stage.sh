@@ -101,7 +101,7 @@ CONF
 	unshare --mount --propagation private bash -euc '
 		mount --bind "$1/node.$2" "$1/node"
 		mount --bind "$1/user.$2" "$1/user"
-		if (($2 == 4)); then mount -t tmpfs -o size=20m small "$1/small"; fi
+		if (($2 == 4)); then mount -t tmpfs -o size=60m small "$1/small"; fi
 		exec "$3" -D -e -f "$1/sshd/config.$2"
 	' - "$work" "$n" "$sshd" 2>"$work/sshd/log.$n" &
 	daemons+=($!)
@@ -162,14 +162,14 @@ left=$(find "$work"/node.? -name '.distgo-part*' | sed -n 1,3p)
 [[ -z $left ]] || wrong "left behind: $left"
 
 # A node whose disk is too small for the tree, and holds an older file of it.
-first=$(cd "$tree" && find . -type f | sort | head -n 1)
+first=$(cd "$tree" && find . -type f | sort | sed -n 1p)
 mkdir -p "$work/old/tree/$(dirname "$first")"
 echo older >"$work/old/tree/$first"
 "$distgo" stage -q --hosts n4 --to "$work/small" "$work/old/tree"
 code=0
 "$distgo" stage -q --hosts n4 --to "$work/small" "$tree" >"$work/words" 2>&1 || code=$?
 say "a full disk: exit code $code: $(cat "$work/words")"
-(($(wc -l <"$work/words") == 1)) && grep -q 'no space left' "$work/words" || wrong "one sentence is wanted"
+(($(wc -l <"$work/words") == 1)) && grep -q ' MB left and ' "$work/words" || wrong "one sentence is wanted"
 "$distgo" stage fetch -q --hosts n4 --into "$work/back" "$work/small/tree/$first" || true
 was=$(find "$work/back" -type f -exec cat {} + | cksum)
 [[ $was == "$(echo older | cksum)" || $was == "$(cksum <"$tree/$first")" ]] || wrong "the older $first is not whole"
