@@ -309,14 +309,6 @@ func (l *loop) finished(m doneMessage, err error) error {
 		return l.effects(l.rank.Finished(a.ID, false))
 	}
 	m.OK = true
-	for _, out := range a.Outputs {
-		if l.rank.Made(out) {
-			continue // handed out before the end
-		}
-		if err := l.effects(l.rank.Produced(out)); err != nil {
-			return err
-		}
-	}
 	if err := l.tell(kindDone, m); err != nil {
 		return err
 	}

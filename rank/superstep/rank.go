@@ -74,7 +74,7 @@ type Rank struct {
 	doomed  []bool      // by action: will not be executed, or its result not used: what it depends on did not build
 	missing []int       // by action of mine: inputs that are not here
 	here    []bool      // by artifact
-	made    []bool      // by artifact: made here
+	made    []bool      // by artifact: told of as made here, or root named this rank as its holder: its readers have been put it
 	owner   []plan.Rank // by action: the plan's placement, and root's after a loss
 	asked   []bool      // by artifact: wanted from a holder
 	queue   queue
@@ -139,12 +139,19 @@ func (r *Rank) reads(f *plan.Artifact) bool {
 	return false
 }
 
-// Produced tells that an action running here left an artifact in its place.
+// Produced tells that an action running here, which goes on, left an artifact
+// in its place.
 func (r *Rank) Produced(f plan.ArtifactID) (Effects, error) {
 	producer := r.plan.Artifacts[f].Producer
 	if s := r.state[producer]; s != running {
 		return Effects{}, violation("%s appeared while %s was not running here", r.plan.Artifacts[f].Path, r.plan.Actions[producer].Package)
 	}
+	r.produce(f)
+	r.advance()
+	return r.take(), nil
+}
+
+func (r *Rank) produce(f plan.ArtifactID) {
 	sent := map[plan.Rank]bool{r.self: true}
 	for _, c := range r.plan.Artifacts[f].Consumers {
 		if to := r.owner[c]; !sent[to] {
@@ -154,8 +161,6 @@ func (r *Rank) Produced(f plan.ArtifactID) (Effects, error) {
 	}
 	r.made[f] = true
 	r.arrive(f)
-	r.advance()
-	return r.take(), nil
 }
 
 // Arrived tells that an artifact of another rank is here and its digest is
@@ -173,11 +178,6 @@ func (r *Rank) Arrived(f plan.ArtifactID) Effects {
 
 // Holds reports whether f is here.
 func (r *Rank) Holds(f plan.ArtifactID) bool { return r.here[f] }
-
-// Made reports whether f was told of as made here, or root named this rank as
-// its holder: whoever reads it has been put it. One that came from a rank that
-// is lost now is here as well, but its readers may have changed hands.
-func (r *Rank) Made(f plan.ArtifactID) bool { return r.made[f] }
 
 func (r *Rank) arrive(f plan.ArtifactID) {
 	if r.here[f] {
@@ -204,8 +204,8 @@ func (r *Rank) admit(a plan.ActionID) {
 	heap.Push(&r.queue, a)
 }
 
-// Finished tells that an action running here ended, all its artifacts having
-// been told of when it succeeded.
+// Finished tells that an action running here ended, and left all its artifacts
+// in their places when it succeeded.
 func (r *Rank) Finished(a plan.ActionID, ok bool) (Effects, error) {
 	if r.state[a] != running {
 		return Effects{}, violation("%s ended without running here", r.plan.Actions[a].Package)
@@ -215,6 +215,15 @@ func (r *Rank) Finished(a plan.ActionID, ok bool) (Effects, error) {
 	r.open[r.plan.Actions[a].Group]--
 	if !ok {
 		r.drop(a)
+		r.advance()
+		return r.take(), nil
+	}
+	// What waited for them starts when the slot is free: alone, it gets all cores. One that is here, but came from a rank
+	// that is lost now, may have readers elsewhere by now.
+	for _, out := range r.plan.Actions[a].Outputs {
+		if !r.made[out] {
+			r.produce(out)
+		}
 	}
 	r.advance()
 	return r.take(), nil

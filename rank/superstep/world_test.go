@@ -231,13 +231,13 @@ func (w *world) execute(self plan.Rank, s Start) {
 		w.runs[a.ID]++
 		w.last[a.ID] = self
 		ok := !w.fail[a.ID]
-		for _, out := range a.Outputs {
-			if ok && !r.Made(out) {
-				produce(out)
-			}
-		}
 		// The end is told before its consequences, as package rank does.
 		w.send(self, 0, func() {
+			for _, out := range a.Outputs {
+				if ok {
+					w.orders(w.root.Exists(out, self), nil)
+				}
+			}
 			o, err := w.root.Done(a.ID, self, ok)
 			w.orders(o, err)
 		})
