@@ -12,7 +12,8 @@
 //	actions/         journals of the action cache: key → Entry
 //	plans/, cflags/, compilers/, notes-N, history-…
 //	                 are package rank's, which bounds them itself
-//	sources/         journals of the file digest cache: path and stat → digest
+//	sources/         journals of the file digest cache: path and stat → digest,
+//	                 and of the files that were read and found undamaged
 //	tmp/             files that have no name yet
 //	id               what tells this store from others
 //	pruned           when the files were last counted, and how much they were
@@ -25,7 +26,9 @@
 // Invariant 1: a file appears under its digest only when it is whole, and an
 // entry only after its files: a killed run leaves nothing wrong behind.
 // Invariant 2: what Get, Copy and Open give has the size and the digest that
-// was asked for. What has not is removed and named, once.
+// was asked for. What has not is removed and named, once. A file that was found
+// to be right is not read again until the machine is started anew, while it is
+// the same by inode, size and modification time; distgo cache verify reads it.
 // Invariant 3: nothing is right only because a lock was held. Locks, where the
 // file system has them, spare work; everything else is rename and link, as NFS
 // has them. Of two runs that do the same, either may win.

@@ -11,13 +11,6 @@ import (
 	"path/filepath"
 )
 
-// A mark says which file it was that was found undamaged.
-type mark struct {
-	inode    uint64
-	size     int64
-	modified int64 // nanoseconds since 1970
-}
-
 // Has reports whether a file is here, by its name and size, and keeps it from
 // being the next to be pruned. It does not read it.
 func (s *Store) Has(f File) bool { return s.has(f) }
@@ -89,6 +82,7 @@ func (s *Store) open(f File) (*os.File, error) {
 // pour writes the file in to out. Its bytes are hashed on the way, unless they
 // were before: then the kernel may copy, or share, them by itself.
 func (s *Store) pour(out, in *os.File, f File) error {
+	started := s.now()
 	info, err := in.Stat()
 	if err != nil {
 		return err
@@ -102,12 +96,13 @@ func (s *Store) pour(out, in *os.File, f File) error {
 	if err != nil {
 		return err
 	}
-	return s.judge(f, info, File{Digest(h.Sum(nil)), n})
+	return s.judge(f, info, started, File{Digest(h.Sum(nil)), n})
 }
 
 // verify reads a file to its end, unless it was read before, and back to its
 // start.
 func (s *Store) verify(in *os.File, f File) error {
+	started := s.now()
 	info, err := in.Stat()
 	if err != nil || s.isVerified(f, info) {
 		return err
@@ -121,30 +116,7 @@ func (s *Store) verify(in *os.File, f File) error {
 			return err
 		}
 	}
-	return s.judge(f, info, is)
-}
-
-// judge compares what a file is with what it should be.
-func (s *Store) judge(f File, info fs.FileInfo, is File) error {
-	if is == f {
-		s.mu.Lock()
-		s.verified[f.Digest] = mark{inode(info), info.Size(), info.ModTime().UnixNano()}
-		s.mu.Unlock()
-		return nil
-	}
-	reason := "its content has another digest"
-	if is.Size != f.Size {
-		reason = fmt.Sprintf("it has %d bytes, not %d", is.Size, f.Size)
-	}
-	s.discard(s.path(f.Digest), info, reason)
-	return fmt.Errorf("%s was damaged: %w", f.Digest, ErrAbsent)
-}
-
-func (s *Store) isVerified(f File, info fs.FileInfo) bool {
-	s.mu.Lock()
-	m, ok := s.verified[f.Digest]
-	s.mu.Unlock()
-	return ok && m == mark{inode(info), info.Size(), info.ModTime().UnixNano()} && f.Size == info.Size()
+	return s.judge(f, info, started, is)
 }
 
 // partial is a name beside path, for what is not whole yet.

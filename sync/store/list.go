@@ -120,6 +120,7 @@ func (s *Store) Verify(ctx context.Context) (Verified, error) {
 
 // reread is verify for a file that may have been read before.
 func (s *Store) reread(f File) error {
+	started := s.now()
 	in, err := os.Open(s.path(f.Digest))
 	if err != nil {
 		return err
@@ -133,7 +134,7 @@ func (s *Store) reread(f File) error {
 	if err != nil {
 		return fmt.Errorf("reading %s: %w", s.path(f.Digest), err)
 	}
-	return s.judge(f, info, is)
+	return s.judge(f, info, started, is)
 }
 
 func (j *journal) len() int {

@@ -39,7 +39,7 @@ type Store struct {
 	sources *journal
 
 	mu       sync.Mutex
-	verified map[Digest]mark // guarded by mu: files this Store has hashed, as they were then
+	verified map[Digest]mark // guarded by mu: files this Store has hashed, as they were then; see verified.go
 }
 
 // Open opens the store in a directory. It reads nothing that is large: the
