@@ -163,3 +163,19 @@ func (p *Plan) Targets() []string {
 	}
 	return targets
 }
+
+// Last returns the action that all others lead to, the link of the only
+// program: nothing else runs when it does. Ok is false where there is none.
+func (p *Plan) Last() (last ActionID, ok bool) {
+	for i := range p.Actions {
+		end := true
+		p.Dependents(ActionID(i), func(ActionID) { end = false })
+		if end && ok {
+			return 0, false
+		}
+		if end {
+			last, ok = ActionID(i), true
+		}
+	}
+	return last, ok
+}

@@ -218,3 +218,17 @@ func TestBottomLevelsAreLongestChains(t *testing.T) {
 		}
 	}
 }
+
+func TestLast(t *testing.T) {
+	p := diamond()
+	if last, ok := p.Last(); !ok || last != 3 {
+		t.Errorf("the last action is %d, %v; want 3", last, ok)
+	}
+	p.Actions = append(p.Actions, Action{ID: 4, Kind: Link}) // of another program
+	if last, ok := p.Last(); ok {
+		t.Errorf("action %d is the last, but two programs are linked", last)
+	}
+	if _, ok := new(Plan).Last(); ok {
+		t.Error("an empty plan has a last action")
+	}
+}

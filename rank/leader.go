@@ -20,6 +20,8 @@ type leader struct {
 	records  []report.Action
 	words    []words
 	reads    map[plan.ActionID][]string // what C compilers read, of actions that start some
+	alone    plan.ActionID              // runs when nothing else does; -1 where there is none
+	cores    int                        // of this node: the slots of all its ranks
 	moved    int
 	troubles []int // by rank: actions that it gave back
 	give     *give // nil where no rank is away
@@ -31,6 +33,15 @@ type leader struct {
 	// capacity is both of every peer, so that nobody who says goodbye is kept
 	// waiting.
 	farewells chan farewell
+}
+
+// threads is how many an action gets that begins here. One that runs when
+// nothing else does gets the cores of the other ranks of the node too.
+func (d *leader) threads(s superstep.Start) int {
+	if s.Action == d.alone {
+		return max(s.Threads, d.cores)
+	}
+	return s.Threads
 }
 
 // words is what the tools said about one action.

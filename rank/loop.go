@@ -135,14 +135,17 @@ func (l *loop) start(s superstep.Start) {
 	a := &l.plan.Actions[s.Action]
 	slot := l.free[0]
 	l.free = l.free[1:]
-	again := s.Again
+	again, threads := s.Again, s.Threads
+	if l.lead != nil {
+		threads = l.lead.threads(s)
+	}
 	for _, out := range a.Outputs {
 		if !l.exchange.Claim(l.file(out)) {
 			again = true // it has come from who made it before; the loop will hear of it
 		}
 	}
 	l.tools.Go(func() {
-		m := doneMessage{Action: a.ID, Start: l.now(), Slot: slot, Threads: s.Threads}
+		m := doneMessage{Action: a.ID, Start: l.now(), Slot: slot, Threads: threads}
 		keep, err := l.make(a, again, &m)
 		l.post(func() error { return l.finished(m, err) })
 		if keep != nil {

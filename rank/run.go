@@ -377,10 +377,14 @@ func (r *run) lead(l *loop) error {
 	l.lead = &leader{
 		state:    superstep.NewRoot(l.plan, slots, r.cfg.Mode),
 		troubles: make([]int, len(slots)),
+		alone:    -1,
 
 		abortOnLoss: r.cfg.AbortOnLoss,
 		progress:    r.progress,
 		farewells:   make(chan farewell, 2*r.cfg.Place.Size),
+	}
+	if last, ok := l.plan.Last(); ok {
+		l.lead.alone = last
 	}
 	for i := range l.plan.Actions {
 		l.lead.steps = append(l.lead.steps, l.plan.Actions[i].Steps)
@@ -394,6 +398,9 @@ func (r *run) lead(l *loop) error {
 			host = name
 		}
 		r.report.Ranks = append(r.report.Ranks, report.Rank{Rank: i, Host: host, Slots: n})
+		if host == r.report.Ranks[0].Host {
+			l.lead.cores += n
+		}
 	}
 	return nil
 }
