@@ -34,9 +34,8 @@ type tracer struct {
 	runner    *execute.Runner
 	compilers []string // first words of what is a C compiler to the environment
 
-	once     sync.Once
-	identity []string // the compilers' own programs
-	err      error
+	mu  sync.Mutex
+	own map[string]func() ([]string, error) // by name of the variable that names a compiler: what it consists of; guarded by mu
 }
 
 // startsC reports whether a command starts a C compiler, by itself or through cgo.
@@ -74,57 +73,81 @@ func (t *tracer) tells(a *plan.Action) bool {
 	return true
 }
 
-// programs are what the compilers' drivers start. What a driver does not have
-// it names without a path.
-var programs = []string{"cc1", "cc1plus", "as", "collect2", "ld"}
+// programs are what a compiler's driver starts, by the variable that names the
+// compiler. What a driver does not have it names without a path.
+var programs = map[string][]string{
+	"CC":  {"cc1", "cc1plus", "as", "collect2", "ld"}, // -x c++ is a flag like others
+	"CXX": {"cc1plus", "as", "collect2", "ld"},
+	"FC":  {"f951", "as", "collect2", "ld"},
+}
 
-// own lists the files that the C compilers consist of.
-func (t *tracer) own(ctx context.Context) ([]string, error) {
-	t.once.Do(func() {
-		files := map[string]bool{}
-		var said [][]string
-		var asking errgroup.Group
-		for _, name := range []string{"CC", "CXX", "FC"} {
-			words := strings.Fields(variable(t.runner.Env, name))
-			if len(words) == 0 {
-				continue
-			}
-			found := false
-			for _, word := range words { // a wrapper, the compiler
-				if path := inPath(t.runner.Env, word); path != "" {
-					files[path] = true
-					found = true
-				}
-			}
-			if !found {
-				continue // the build will say so, if it comes to that
-			}
-			answers := make([]string, len(programs))
-			said = append(said, answers)
-			for i, program := range programs { // side by side: actions wait for it, and each takes a start
-				asking.Go(func() (err error) {
-					answers[i], err = t.ask(ctx, append(slices.Clone(words), "-print-prog-name="+program))
-					return err
-				})
-			}
+// compilersOf lists the files that the C compilers of an action consist of.
+func (t *tracer) compilersOf(ctx context.Context, a *plan.Action) ([]string, error) {
+	files := map[string]bool{}
+	for _, name := range slices.Sorted(maps.Keys(programs)) {
+		command, cc := firstWord(variable(t.runner.Env, name)), name == "CC"
+		if !slices.ContainsFunc(a.Steps, func(s transcript.Command) bool {
+			return s.Op == transcript.Run && (s.Args[0] == command || cc && (isCgo(&s) || a.Kind == plan.Link))
+		}) {
+			continue
 		}
-		if t.err = asking.Wait(); t.err != nil {
-			return
+		own, err := t.consistsOf(ctx, name)
+		if err != nil {
+			return nil, err
 		}
-		for _, answers := range said {
-			for _, answer := range answers {
-				path := strings.TrimSpace(answer)
-				if !filepath.IsAbs(path) {
-					path = inPath(t.runner.Env, path)
-				}
-				if path != "" {
-					files[path] = true
-				}
-			}
+		for _, path := range own {
+			files[path] = true
 		}
-		t.identity = slices.Sorted(maps.Keys(files))
-	})
-	return t.identity, t.err
+	}
+	return slices.Sorted(maps.Keys(files)), nil
+}
+
+// consistsOf asks a compiler, once, for the files that it consists of.
+func (t *tracer) consistsOf(ctx context.Context, name string) ([]string, error) {
+	t.mu.Lock()
+	answer, asked := t.own[name]
+	if !asked {
+		answer = sync.OnceValues(func() ([]string, error) { return t.askFor(ctx, name) })
+		if t.own == nil {
+			t.own = map[string]func() ([]string, error){}
+		}
+		t.own[name] = answer
+	}
+	t.mu.Unlock()
+	return answer()
+}
+
+func (t *tracer) askFor(ctx context.Context, name string) (files []string, err error) {
+	words := strings.Fields(variable(t.runner.Env, name))
+	for _, word := range words { // a wrapper, the compiler
+		if path := inPath(t.runner.Env, word); path != "" {
+			files = append(files, path)
+		}
+	}
+	if len(files) == 0 {
+		return nil, nil // the build will say so
+	}
+	answers := make([]string, len(programs[name]))
+	var asking errgroup.Group
+	for i, program := range programs[name] { // side by side: actions wait for it, and each takes a start
+		asking.Go(func() (err error) {
+			answers[i], err = t.ask(ctx, append(slices.Clone(words), "-print-prog-name="+program))
+			return err
+		})
+	}
+	if err := asking.Wait(); err != nil {
+		return nil, err
+	}
+	for _, answer := range answers {
+		path := strings.TrimSpace(answer)
+		if !filepath.IsAbs(path) {
+			path = inPath(t.runner.Env, path)
+		}
+		if path != "" {
+			files = append(files, path)
+		}
+	}
+	return files, nil
 }
 
 // ask runs a C compiler for what it prints.

@@ -38,7 +38,7 @@ func (c *cache) key(ctx context.Context, a *plan.Action) (keyed, bool, error) {
 	}
 	if traced {
 		k.Strings("environment of C compilers", cEnv(c.plan.Env)...)
-		own, err := c.tracer.own(ctx)
+		own, err := c.tracer.compilersOf(ctx, a)
 		if err != nil {
 			return keyed{}, false, nil // a compiler that does not answer is asked to compile, and will have words
 		}

@@ -136,6 +136,9 @@ func (r *run) closeStore(ctx context.Context, tidy bool) {
 	if r.store == nil {
 		return
 	}
+	if r.keeps != nil {
+		r.keeps()
+	}
 	err := r.notes.keep(notesPath(r.store.Dir(), r.cfg.Place.Rank), r.begun)
 	if store.Full(err) {
 		err = nil // the actions' files were told of

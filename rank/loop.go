@@ -36,6 +36,7 @@ type loop struct {
 	ctx     context.Context // done when the loop takes no more events; tools end with it
 	cancel  context.CancelCauseFunc
 	tools   sync.WaitGroup
+	keeps   sync.WaitGroup // what is being put into the store; the run may end meanwhile
 	begun   time.Time
 	free    []int          // slot numbers without an action
 	backlog []func() error // what this rank tells itself; done before the next event
@@ -149,7 +150,7 @@ func (l *loop) start(s superstep.Start) {
 		keep, err := l.make(a, again, &m)
 		l.post(func() error { return l.finished(m, err) })
 		if keep != nil {
-			keep() // nobody waits for it
+			l.keeps.Go(keep)
 		}
 	})
 }

@@ -60,6 +60,7 @@ type run struct {
 	inbox    *inbox
 	progress *report.Progress
 	store    *store.Store // nil where there is none
+	keeps    func()       // waits for what is being put there; nil before the build
 	recalled *remembered  // nil where this run's plan was not made before
 	idle     bool         // at root: there is nothing to do
 	planned  planned      // at root
@@ -327,6 +328,7 @@ func (r *run) build(ctx, running context.Context, p *plan.Plan, mode superstep.M
 		events: make(chan func() error, 64), // frames and tools hardly ever wait for the loop
 		begun:  time.Now(),
 	}
+	r.keeps = l.keeps.Wait
 	l.ctx, l.cancel = context.WithCancelCause(running)
 	defer l.cancel(nil)
 	l.exchange = exchange.New(r.world, r.scratch.Dir(), func(id int32) (exchange.File, bool) {
