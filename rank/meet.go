@@ -34,7 +34,7 @@ func (r *run) meet(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	digest, err := executableDigest(r.cfg.Executable)
+	digest, err := r.executableDigest()
 	if err != nil {
 		return err
 	}
@@ -68,9 +68,13 @@ func (r *run) meet(ctx context.Context) error {
 }
 
 // executableDigest names this distgo by content: ranks of different builds do
-// not work together.
-func executableDigest(path string) (string, error) {
-	f, err := os.Open(path)
+// not work together. The store remembers it.
+func (r *run) executableDigest() (string, error) {
+	if r.store != nil {
+		f, err := r.store.Source(r.cfg.Executable)
+		return hex.EncodeToString(f.Digest[:6]), err
+	}
+	f, err := os.Open(r.cfg.Executable)
 	if err != nil {
 		return "", err
 	}
