@@ -161,6 +161,23 @@ func (c *cache) restore(a *plan.Action, h hit, work string) (err error) {
 	return nil
 }
 
+// hold stores an artifact that came from a peer: the next time that the peer
+// has it out of its store, it need not be put. It matters to no run whether
+// that succeeds.
+func (c *cache) hold(f exchange.File, work string) {
+	digest, ok := c.exchange.Digest(f)
+	size, err := c.exchange.Size(f)
+	if ok && err == nil {
+		_ = c.store.PutKnown(filepath.Join(work, f.Path), store.File{Digest: store.Digest(digest), Size: size})
+	}
+}
+
+// supply puts an artifact in its place that a peer's store holds, if this one
+// does too.
+func (c *cache) supply(f exchange.File, is store.File) error {
+	return c.exchange.Supply(f, exchange.Digest(is.Digest), is.Size, func(path string) error { return c.store.Get(is, path) })
+}
+
 // keep stores what an action made. A store that takes no more is said once and
 // does not stop the build.
 func (c *cache) keep(a *plan.Action, h hit, text, work string) {

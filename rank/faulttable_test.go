@@ -85,7 +85,7 @@ func smallBuilds(t *testing.T, tools string) map[*smallBuild][]transport.Kind {
 		a.Steps = append(a.Steps, transcript.Command{Op: transcript.Copy, Args: []string{source, transcript.Work + a.Node + "/_pkg_.a"}})
 	}
 	return map[*smallBuild][]transport.Kind{
-		asking:   {kindHolds, kindAsk, kindGiven},
+		asking:   {kindHolds, kindAsk, kindGiven, kindOffer},
 		shipping: {kindReads, kindFiles, kindFetch, kindParcel},
 		plain:    {kindPlan, kindPut, kindExists, kindDone, kindNotify, kindCommit, kindOver, kindFarewell},
 		moved:    {kindYield, kindYielded, kindAssign, kindWant},

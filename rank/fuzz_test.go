@@ -25,6 +25,7 @@ func FuzzMessages(f *testing.F) {
 		kindAbort: abortMessage{3, "gone"}, kindSurvey: surveyMessage{1, []plan.ArtifactID{0}}, kindHeld: surveyMessage{1, nil},
 		kindCutOff: cutOffMessage{1, "gone"},
 		kindHolds:  holdsMessage{"other"}, kindAsk: askMessage{make([]byte, 32)}, kindGiven: givenMessage{Key: make([]byte, 32), Entry: []byte("entry")},
+		kindOffer: offerMessage{0, make([]byte, 32), 12},
 		kindReads: readsMessage{[]plan.ActionID{0}}, kindFiles: filesMessage{[]byte("packed")}, kindFetch: fetchMessage{[][]byte{make([]byte, 32)}},
 		kindParcel:  ship.Batch{},
 		kindRecover: recoverMessage{Recovery: superstep.Recovery{Owners: []superstep.Owner{{Action: 1, Rank: 1}}, Holders: []superstep.Holder{{Artifact: 0, Rank: 0}}}},

@@ -112,7 +112,16 @@ func (b *inbox) dispatch(l *loop, from plan.Rank, f transport.Frame) error {
 		if err != nil {
 			return err
 		}
+		if l.cache != nil {
+			l.cache.hold(l.file(plan.ArtifactID(id)), l.runner.Work)
+		}
 		l.post(func() error { return l.effects(l.rank.Arrived(plan.ArtifactID(id)), nil) })
+	case kindOffer:
+		m, err := decode[offerMessage](f)
+		if err != nil {
+			return err
+		}
+		return l.offered(from, m)
 	case kindWant:
 		m, err := decode[wantMessage](f)
 		if err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/badbubble/distgo/plan/transcript"
 	"github.com/badbubble/distgo/rank/superstep"
 	"github.com/badbubble/distgo/sync/exchange"
+	"github.com/badbubble/distgo/sync/store"
 	"github.com/badbubble/distgo/transport"
 	"github.com/badbubble/distgo/transport/transporttest"
 )
@@ -133,6 +134,9 @@ func TestInboxChecksNumbers(t *testing.T) {
 	}{
 		{atRoot, 1, frame(t, kindWant, wantMessage{1}), "wants artifact 1 of 1"},
 		{atRoot, 1, frame(t, kindWant, wantMessage{-1}), "wants artifact -1 of 1"},
+		{elsewhere, 0, frame(t, kindOffer, offerMessage{1, make([]byte, 32), 1}), "offers artifact 1 of 1"},
+		{elsewhere, 0, frame(t, kindOffer, offerMessage{-1, make([]byte, 32), 1}), "offers artifact -1 of 1"},
+		{elsewhere, 0, frame(t, kindOffer, offerMessage{0, make([]byte, 31), 1}), "a digest of 31 bytes"},
 		{elsewhere, 0, frame(t, kindFail, actionMessage{2}), "action 2 of 2"},
 		{elsewhere, 0, frame(t, kindYield, actionMessage{-1}), "action -1 of 2"},
 		{elsewhere, 0, frame(t, kindDone, doneMessage{}), "for root"},
@@ -141,6 +145,55 @@ func TestInboxChecksNumbers(t *testing.T) {
 	} {
 		if err := c.to.Receive(c.from, c.f); err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%v: %v, expected words of %q", c.f.Kind, err, c.says)
+		}
+	}
+}
+
+// What comes out of a store is sent to a rank once, and taken out of that rank's own store the next time.
+func TestOffer(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "store")
+	for _, sent := range []bool{true, false} {
+		worlds := transporttest.NewWorld(t, 2)
+		holder, atRoot := member(t, worlds[0], onePut(2))
+		taker, elsewhere := member(t, worlds[1], onePut(2))
+		kept, err := store.Open(store.Options{Dir: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		taker.cache = &cache{store: kept, plan: taker.plan, exchange: taker.exchange, file: taker.file}
+		path := filepath.Join(holder.runner.Work, "b001", "_pkg_.x")
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte("export data"), 0o600), holder.exchange.Offer(holder.file(0))); err != nil {
+			t.Fatal(err)
+		}
+		if !sent {
+			if err := os.Remove(path); err != nil { // so that it cannot be
+				t.Fatal(err)
+			}
+		}
+		worlds[0].Start(atRoot)
+		worlds[1].Start(elsewhere)
+		result := make(chan error, 1)
+		go func() { result <- taker.run(superstep.Split) }()
+		holder.answered = map[plan.ArtifactID]bool{0: true}
+		if err := holder.put(superstep.Put{Artifact: 0, To: 1}); err != nil {
+			t.Fatal(err)
+		}
+		heard := time.After(patience)
+		for ended := false; !ended; {
+			select {
+			case <-holder.events: // what rank 1 tells root: that it has executed what reads the file
+				text, err := os.ReadFile(filepath.Join(taker.runner.Work, "b001", "_pkg_.x"))
+				ended = err == nil && string(text) == "export data"
+			case err := <-result:
+				t.Fatalf("sent %v: rank 1 ended: %v", sent, err)
+			case <-heard:
+				t.Fatalf("sent %v: it does not arrive", sent)
+			}
+		}
+		taker.cancel(errors.New("enough"))
+		<-result
+		if err := kept.Close(); err != nil {
+			t.Fatal(err)
 		}
 	}
 }

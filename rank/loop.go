@@ -43,6 +43,7 @@ type loop struct {
 	over    bool
 	built   bool
 
+	answered            map[plan.ArtifactID]bool // came out of the store
 	notified, committed []int64
 }
 
@@ -65,6 +66,7 @@ func (l *loop) run(mode superstep.Mode) (err error) {
 		l.free = append(l.free, i)
 	}
 	groups := len(l.plan.Groups())
+	l.answered = map[plan.ArtifactID]bool{}
 	l.notified, l.committed = make([]int64, groups), make([]int64, groups)
 
 	var effects superstep.Effects
@@ -110,7 +112,7 @@ func (l *loop) effects(e superstep.Effects, err error) error {
 		return err
 	}
 	for _, p := range e.Put {
-		if err := l.exchange.Put(transport.Rank(p.To), l.file(p.Artifact)); err != nil && !isLost(err) {
+		if err := l.put(p); err != nil && !isLost(err) {
 			return err
 		}
 	}
@@ -128,6 +130,41 @@ func (l *loop) effects(e superstep.Effects, err error) error {
 			return err
 		}
 	}
+	return nil
+}
+
+// put sends an artifact to a rank that reads it. What came out of a store the
+// other has probably received before; it is offered, and sent if it is asked for.
+func (l *loop) put(p superstep.Put) error {
+	f := l.file(p.Artifact)
+	digest, known := l.exchange.Digest(f)
+	if !known || !l.answered[p.Artifact] {
+		return l.exchange.Put(transport.Rank(p.To), f)
+	}
+	size, err := l.exchange.Size(f)
+	if err != nil {
+		return err
+	}
+	return l.send(p.To, kindOffer, offerMessage{p.Artifact, digest[:], size})
+}
+
+// offered takes what a rank offers out of this rank's own store, or asks for it.
+// It may be called from any goroutine.
+func (l *loop) offered(from plan.Rank, m offerMessage) error {
+	if m.Artifact < 0 || int(m.Artifact) >= len(l.plan.Artifacts) || len(m.Digest) != len(store.Digest{}) {
+		return fmt.Errorf("rank %d offers artifact %d of %d, with a digest of %d bytes", from, m.Artifact, len(l.plan.Artifacts), len(m.Digest))
+	}
+	err := store.ErrAbsent
+	if l.cache != nil {
+		err = l.cache.supply(l.file(m.Artifact), store.File{Digest: store.Digest(m.Digest), Size: m.Size})
+	}
+	switch {
+	case errors.Is(err, exchange.ErrClaimed):
+		return nil
+	case err != nil: // whatever it is, the bytes help
+		return l.send(from, kindWant, wantMessage{m.Artifact})
+	}
+	l.post(func() error { return l.effects(l.rank.Arrived(m.Artifact), nil) })
 	return nil
 }
 
@@ -313,6 +350,11 @@ func (l *loop) finished(m doneMessage, err error) error {
 		return l.effects(l.rank.Finished(a.ID, false))
 	}
 	m.OK = true
+	for _, out := range a.Outputs {
+		if m.Cached {
+			l.answered[out] = true
+		}
+	}
 	if err := l.tell(kindDone, m); err != nil {
 		return err
 	}

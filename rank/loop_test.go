@@ -47,6 +47,7 @@ func ended(t *testing.T, l *loop) error {
 	go func() { done <- l.run(superstep.Split) }()
 	select {
 	case err := <-done:
+		l.keeps.Wait()
 		return err
 	case <-time.After(patience):
 		t.Fatal("the loop does not end")

@@ -33,6 +33,7 @@ const (
 	kindHolds    transport.Kind = 50 // to all: the keys in my store
 	kindAsk      transport.Kind = 51 // give me what is under this key
 	kindGiven    transport.Kind = 52 // this, or nothing
+	kindOffer    transport.Kind = 53 // an artifact that you read is in my store, perhaps in yours
 )
 
 // Kinds for files that a rank does not see, see ship.go.
@@ -65,6 +66,13 @@ type order struct {
 
 type wantMessage struct {
 	Artifact plan.ArtifactID `msgpack:"f"`
+}
+
+// offerMessage is what is in an artifact that came out of a store.
+type offerMessage struct {
+	Artifact plan.ArtifactID `msgpack:"f"`
+	Digest   []byte          `msgpack:"d"`
+	Size     int64           `msgpack:"z"` // bytes
 }
 
 type existsMessage struct {

@@ -15,7 +15,7 @@ var kindNames = map[transport.Kind]string{
 	kindCommit: "commit", kindFail: "fail", kindYield: "yield", kindYielded: "yielded", kindAssign: "assign",
 	kindOver: "over", kindFarewell: "farewell", kindAbort: "abort",
 	kindSurvey: "survey", kindHeld: "held", kindRecover: "recover", kindCutOff: "cut off",
-	kindHolds: "holds", kindAsk: "ask", kindGiven: "given",
+	kindHolds: "holds", kindAsk: "ask", kindGiven: "given", kindOffer: "offer",
 	kindReads: "reads", kindFiles: "files", kindFetch: "fetch", kindParcel: "parcel",
 }
 

@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -211,6 +212,32 @@ func (x *Exchange) Receive(frame transport.Frame) (int32, error) {
 		return 0, fmt.Errorf("receiving %s: %w", f.Path, err)
 	}
 	return f.ID, nil
+}
+
+// Supply puts a file in its place that a peer has and this rank has elsewhere,
+// too: put makes it at a path, whole and verified. Nothing is done for a file
+// that is here; one that this rank is making is ErrClaimed.
+func (x *Exchange) Supply(f File, d Digest, size int64, put func(path string) error) error {
+	if _, have := x.offer(f.ID); have {
+		return nil
+	}
+	path := x.path(f)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	tmp := filepath.Join(filepath.Dir(path), ".part-"+rand.Text())
+	defer os.Remove(tmp) // no longer there after the rename
+	if err := put(tmp); err != nil {
+		return err
+	}
+	info, err := os.Stat(tmp)
+	if err != nil {
+		return err
+	}
+	if err := x.arrived(f, offer{d, size, info.ModTime()}); err != nil {
+		return err
+	}
+	return os.Rename(tmp, path)
 }
 
 // A DamagedError says that an artifact did not arrive as its sender had made it.
