@@ -130,7 +130,11 @@ func (b *inbox) dispatch(l *loop, from plan.Rank, f transport.Frame) error {
 		if m.Artifact < 0 || int(m.Artifact) >= len(l.plan.Artifacts) {
 			return fmt.Errorf("rank %d wants artifact %d of %d", from, m.Artifact, len(l.plan.Artifacts))
 		}
-		err = l.exchange.Put(transport.Rank(from), l.file(m.Artifact))
+		if m.Offered {
+			err = l.exchange.Put(transport.Rank(from), l.file(m.Artifact))
+		} else {
+			err = l.put(superstep.Put{Artifact: m.Artifact, To: from})
+		}
 		if _, lost := errors.AsType[*transport.LostError](err); lost {
 			return nil // who asked is gone: Lost comes next, and says why
 		}

@@ -1,6 +1,7 @@
 package rank
 
 import (
+	"crypto/sha256"
 	"errors"
 	"io"
 	"os"
@@ -85,7 +86,7 @@ func TestWantOfALostRank(t *testing.T) {
 	if err := os.WriteFile(path, []byte("export data"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	want := frame(t, kindWant, wantMessage{0})
+	want := frame(t, kindWant, wantMessage{0, true})
 	heard := listener{make(chan transport.Rank, 2)}
 	worlds[0].Start(heard)
 	for _, w := range worlds[1:] {
@@ -132,8 +133,8 @@ func TestInboxChecksNumbers(t *testing.T) {
 		f    transport.Frame
 		says string
 	}{
-		{atRoot, 1, frame(t, kindWant, wantMessage{1}), "wants artifact 1 of 1"},
-		{atRoot, 1, frame(t, kindWant, wantMessage{-1}), "wants artifact -1 of 1"},
+		{atRoot, 1, frame(t, kindWant, wantMessage{1, true}), "wants artifact 1 of 1"},
+		{atRoot, 1, frame(t, kindWant, wantMessage{-1, true}), "wants artifact -1 of 1"},
 		{elsewhere, 0, frame(t, kindOffer, offerMessage{1, make([]byte, 32), 1}), "offers artifact 1 of 1"},
 		{elsewhere, 0, frame(t, kindOffer, offerMessage{-1, make([]byte, 32), 1}), "offers artifact -1 of 1"},
 		{elsewhere, 0, frame(t, kindOffer, offerMessage{0, make([]byte, 31), 1}), "a digest of 31 bytes"},
@@ -162,9 +163,10 @@ func TestOffer(t *testing.T) {
 		}
 		taker.cache = &cache{store: kept, plan: taker.plan, exchange: taker.exchange, file: taker.file}
 		path := filepath.Join(holder.runner.Work, "b001", "_pkg_.x")
-		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte("export data"), 0o600), holder.exchange.Offer(holder.file(0))); err != nil {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte("export data"), 0o600)); err != nil {
 			t.Fatal(err)
 		}
+		holder.exchange.Known(holder.file(0), sha256.Sum256([]byte("export data")), int64(len("export data")))
 		if !sent {
 			if err := os.Remove(path); err != nil { // so that it cannot be
 				t.Fatal(err)
@@ -174,7 +176,6 @@ func TestOffer(t *testing.T) {
 		worlds[1].Start(elsewhere)
 		result := make(chan error, 1)
 		go func() { result <- taker.run(superstep.Split) }()
-		holder.answered = map[plan.ArtifactID]bool{0: true}
 		if err := holder.put(superstep.Put{Artifact: 0, To: 1}); err != nil {
 			t.Fatal(err)
 		}

@@ -43,7 +43,6 @@ type loop struct {
 	over    bool
 	built   bool
 
-	answered            map[plan.ArtifactID]bool // came out of the store
 	notified, committed []int64
 }
 
@@ -66,7 +65,6 @@ func (l *loop) run(mode superstep.Mode) (err error) {
 		l.free = append(l.free, i)
 	}
 	groups := len(l.plan.Groups())
-	l.answered = map[plan.ArtifactID]bool{}
 	l.notified, l.committed = make([]int64, groups), make([]int64, groups)
 
 	var effects superstep.Effects
@@ -117,7 +115,7 @@ func (l *loop) effects(e superstep.Effects, err error) error {
 		}
 	}
 	for _, w := range e.Want {
-		if err := l.send(w.From, kindWant, wantMessage{w.Artifact}); err != nil {
+		if err := l.send(w.From, kindWant, wantMessage{Artifact: w.Artifact}); err != nil {
 			return err
 		}
 	}
@@ -134,18 +132,14 @@ func (l *loop) effects(e superstep.Effects, err error) error {
 }
 
 // put sends an artifact to a rank that reads it. What came out of a store the
-// other has probably received before; it is offered, and sent if it is asked for.
+// other has probably received before; it is offered, and sent if it is asked
+// for. It may be called from any goroutine.
 func (l *loop) put(p superstep.Put) error {
 	f := l.file(p.Artifact)
-	digest, known := l.exchange.Digest(f)
-	if !known || !l.answered[p.Artifact] {
-		return l.exchange.Put(transport.Rank(p.To), f)
+	if digest, size, ok := l.exchange.Stored(f); ok {
+		return l.send(p.To, kindOffer, offerMessage{p.Artifact, digest[:], size})
 	}
-	size, err := l.exchange.Size(f)
-	if err != nil {
-		return err
-	}
-	return l.send(p.To, kindOffer, offerMessage{p.Artifact, digest[:], size})
+	return l.exchange.Put(transport.Rank(p.To), f)
 }
 
 // offered takes what a rank offers out of this rank's own store, or asks for it.
@@ -162,7 +156,7 @@ func (l *loop) offered(from plan.Rank, m offerMessage) error {
 	case errors.Is(err, exchange.ErrClaimed):
 		return nil
 	case err != nil: // whatever it is, the bytes help
-		return l.send(from, kindWant, wantMessage{m.Artifact})
+		return l.send(from, kindWant, wantMessage{m.Artifact, true})
 	}
 	l.post(func() error { return l.effects(l.rank.Arrived(m.Artifact), nil) })
 	return nil
@@ -350,11 +344,6 @@ func (l *loop) finished(m doneMessage, err error) error {
 		return l.effects(l.rank.Finished(a.ID, false))
 	}
 	m.OK = true
-	for _, out := range a.Outputs {
-		if m.Cached {
-			l.answered[out] = true
-		}
-	}
 	if err := l.tell(kindDone, m); err != nil {
 		return err
 	}

@@ -66,6 +66,7 @@ type order struct {
 
 type wantMessage struct {
 	Artifact plan.ArtifactID `msgpack:"f"`
+	Offered  bool            `msgpack:"o,omitempty"` // and not here: the bytes are wanted
 }
 
 // offerMessage is what is in an artifact that came out of a store.

@@ -52,6 +52,7 @@ type offer struct {
 	digest  Digest
 	size    int64
 	written time.Time // last, when the digest was taken
+	stored  bool      // it came out of a store
 }
 
 // New returns the exchange of a rank whose artifacts lie below dir. File looks
@@ -116,16 +117,23 @@ func (x *Exchange) Digest(f File) (Digest, bool) {
 	return o.digest, ok
 }
 
-// Known tells the digest of a file that is in its place, so that it need not
-// be read to be put to peers.
+// Known tells the digest of a file that came out of a store and is in its
+// place, so that it need not be read to be put to peers.
 func (x *Exchange) Known(f File, d Digest, size int64) {
-	o := offer{digest: d, size: size}
+	o := offer{digest: d, size: size, stored: true}
 	if info, err := os.Stat(x.path(f)); err == nil {
 		o.written = info.ModTime()
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.offered[f.ID] = o
+}
+
+// Stored returns what is in a file that came out of a store; ok is false for
+// one that did not.
+func (x *Exchange) Stored(f File) (d Digest, size int64, ok bool) {
+	o, _ := x.offer(f.ID)
+	return o.digest, o.size, o.stored
 }
 
 // Put queues a file for a peer. It returns at once when the file was offered
@@ -206,7 +214,7 @@ func (x *Exchange) Receive(frame transport.Frame) (int32, error) {
 		return 0, err
 	}
 	err := store(path, frame, Digest(m.Digest), func(written time.Time) error {
-		return x.arrived(f, offer{Digest(m.Digest), frame.BlobSize, written})
+		return x.arrived(f, offer{Digest(m.Digest), frame.BlobSize, written, false})
 	})
 	if err != nil {
 		return 0, fmt.Errorf("receiving %s: %w", f.Path, err)
@@ -214,7 +222,7 @@ func (x *Exchange) Receive(frame transport.Frame) (int32, error) {
 	return f.ID, nil
 }
 
-// Supply puts a file in its place that a peer has and this rank has elsewhere,
+// Supply puts a file in its place that a peer has and this rank's store has,
 // too: put makes it at a path, whole and verified. Nothing is done for a file
 // that is here; one that this rank is making is ErrClaimed.
 func (x *Exchange) Supply(f File, d Digest, size int64, put func(path string) error) error {
@@ -234,7 +242,7 @@ func (x *Exchange) Supply(f File, d Digest, size int64, put func(path string) er
 	if err != nil {
 		return err
 	}
-	if err := x.arrived(f, offer{d, size, info.ModTime()}); err != nil {
+	if err := x.arrived(f, offer{d, size, info.ModTime(), true}); err != nil {
 		return err
 	}
 	return os.Rename(tmp, path)
