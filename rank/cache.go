@@ -2,7 +2,6 @@ package rank
 
 import (
 	"context"
-	"crypto/sha256"
 	"fmt"
 	"io"
 	"os"
@@ -200,11 +199,7 @@ func (c *cache) keep(a *plan.Action, h hit, text, work string) {
 			entry.Outputs = append(entry.Outputs, store.Output{Name: outputName(f.Path), File: file})
 		}
 		for i, target := range targets(a) {
-			made, err := c.store.Source(target)
-			if err != nil {
-				return err
-			}
-			file, err := c.store.PutReader(strings.NewReader(made.Digest.String()))
+			file, err := c.store.PutReader(strings.NewReader(programShape(target)))
 			if err != nil {
 				return err
 			}
@@ -226,10 +221,12 @@ func (c *cache) keep(a *plan.Action, h hit, text, work string) {
 	}
 }
 
-// targetName is what an entry calls the digest of a program that a link puts in
-// its place. Programs themselves are not kept: they are large, the user has
-// them, and a link that finds its program in its place has nothing to do.
+// targetName is what an entry calls what a program looked like when a link had
+// put it in its place. Programs themselves are not kept: they are large, the
+// user has them, and a link that finds its program in its place has nothing to do.
 func targetName(i int) string { return fmt.Sprintf("program %d", i) }
+
+func programShape(target string) string { return fmt.Sprintf("%016x", store.Shape(target)) }
 
 // isThere reports whether the program that a link would put at target is there.
 func (c *cache) isThere(h hit, i int, target string) bool {
@@ -242,9 +239,8 @@ func (c *cache) isThere(h hit, i int, target string) bool {
 		return false
 	}
 	defer f.Close()
-	want, err := io.ReadAll(io.LimitReader(f, 2*sha256.Size))
-	there, serr := c.store.Source(target)
-	return err == nil && serr == nil && string(want) == there.Digest.String()
+	want, err := io.ReadAll(io.LimitReader(f, 64))
+	return err == nil && store.Shape(target) != 0 && string(want) == programShape(target)
 }
 
 // outputName is what an entry calls a file of an action's directory.

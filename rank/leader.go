@@ -22,6 +22,7 @@ type leader struct {
 	reads    map[plan.ActionID][]string // what C compilers read, of actions that start some
 	alone    plan.ActionID              // runs when nothing else does; -1 where there is none
 	cores    int                        // of this node: the slots of all its ranks
+	observe  func()                     // done while the last action runs, for which nobody waits
 	moved    int
 	troubles []int // by rank: actions that it gave back
 	give     *give // nil where no rank is away

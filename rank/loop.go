@@ -170,6 +170,9 @@ func (l *loop) start(s superstep.Start) {
 	again, threads := s.Again, s.Threads
 	if l.lead != nil {
 		threads = l.lead.threads(s)
+		if s.Action == l.lead.alone && l.lead.observe != nil {
+			l.tools.Go(l.lead.observe)
+		}
 	}
 	for _, out := range a.Outputs {
 		if !l.exchange.Claim(l.file(out)) {

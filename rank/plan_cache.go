@@ -216,34 +216,53 @@ func (r *run) dismiss() error {
 	return nil
 }
 
+// observePlan notes what this run's plan depends on, as it is now: a change
+// since the run began is found now, one from now on by the next run. It returns
+// nil where the plan is not to be kept.
+func (r *run) observePlan(p *plan.Plan) (*observed, error) {
+	if r.cfg.NoPlanCache || r.planned.packed == nil || slices.Contains(r.planned.answers, "") {
+		return nil, nil
+	}
+	if r.recalled != nil && !r.recalled.edited && len(r.recalled.Made.Places) > 0 && len(r.recalled.Made.Changed()) == 0 {
+		return nil, nil // as it was
+	}
+	o := &observed{remembered: remembered{Env: r.tools.Env, Asked: r.planned.asked, Answers: r.planned.answers, Headers: map[string]uint64{}, packed: r.planned.packed}}
+	var err error
+	if o.looked, err = r.look(p); o.looked == nil || err != nil {
+		return nil, err
+	}
+	for path := range o.looked.edited { // first: what changes behind it shows
+		if h, err := header(path); err == nil {
+			o.Headers[path] = h
+		}
+	}
+	if o.Seen, err = store.Observe(o.looked.sights(), r.begun, nil); err != nil {
+		return nil, unsettled(err)
+	}
+	return o, nil
+}
+
+// observed is a plan to be remembered, all but what was made.
+type observed struct {
+	remembered
+	looked *looked
+}
+
 // keepPlan remembers this run's plan. That it cannot be is no error: the next
 // run asks the go command.
 func (r *run) keepPlan(l *loop) error {
 	path, err := r.planPath()
-	if err != nil || r.cfg.NoPlanCache || r.planned.packed == nil || slices.Contains(r.planned.answers, "") {
+	if err != nil {
 		return err
 	}
-	if r.recalled != nil && !r.recalled.edited && len(r.recalled.Made.Places) > 0 && len(r.recalled.Made.Changed()) == 0 {
-		return nil // as it was
-	}
-	m := remembered{Env: r.tools.Env, Asked: r.planned.asked, Answers: r.planned.answers, Headers: map[string]uint64{}, packed: r.planned.packed}
-	seen, err := r.look(l.plan)
-	if seen == nil || err != nil {
+	o, err := r.observed()
+	if o == nil || err != nil {
 		return err
 	}
-	begun := r.begun
-	if m.Seen, err = store.Observe(seen.sights(), begun, nil); err != nil {
-		return unsettled(err)
+	if o.Made, err = r.observeMade(l, o.looked); err != nil {
+		o.Made = store.Witness{}
 	}
-	for path := range seen.edited {
-		if h, err := header(path); err == nil {
-			m.Headers[path] = h
-		}
-	}
-	if m.Made, err = r.observeMade(l, seen); err != nil {
-		m.Made = store.Witness{}
-	}
-	return m.write(path)
+	return o.write(path)
 }
 
 // unsettled takes a source that was edited while the run went on for what it

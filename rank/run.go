@@ -59,11 +59,12 @@ type run struct {
 	world    *transport.World // nil for one rank alone: it opens no socket
 	inbox    *inbox
 	progress *report.Progress
-	store    *store.Store // nil where there is none
-	keeps    func()       // waits for what is being put there; nil before the build
-	recalled *remembered  // nil where this run's plan was not made before
-	idle     bool         // at root: there is nothing to do
-	planned  planned      // at root
+	store    *store.Store              // nil where there is none
+	keeps    func()                    // waits for what is being put there; nil before the build
+	recalled *remembered               // nil where this run's plan was not made before
+	idle     bool                      // at root: there is nothing to do
+	planned  planned                   // at root
+	observed func() (*observed, error) // there: observePlan, once
 	notes    notebook
 	report   report.Report
 
@@ -369,6 +370,7 @@ func (r *run) build(ctx, running context.Context, p *plan.Plan, mode superstep.M
 
 // lead sets up root's duties.
 func (r *run) lead(l *loop) error {
+	r.observed = sync.OnceValues(func() (*observed, error) { return r.observePlan(l.plan) })
 	slots := []int{l.slots}
 	if r.world != nil {
 		var err error
@@ -380,6 +382,7 @@ func (r *run) lead(l *loop) error {
 		state:    superstep.NewRoot(l.plan, slots, r.cfg.Mode),
 		troubles: make([]int, len(slots)),
 		alone:    -1,
+		observe:  func() { _, _ = r.observed() },
 
 		abortOnLoss: r.cfg.AbortOnLoss,
 		progress:    r.progress,
