@@ -55,6 +55,7 @@ type hit struct {
 	reads []string // what C compilers read beside what the plan names
 
 	linked []string // what the C compiler reads in a link, nil if that is not known
+	placed []string // shapes of the programs that a link put in their places
 }
 
 // lookup finds out whether an action is in the store. It returns false if the
@@ -198,8 +199,8 @@ func (c *cache) keep(a *plan.Action, h hit, text, work string) {
 			}
 			entry.Outputs = append(entry.Outputs, store.Output{Name: outputName(f.Path), File: file})
 		}
-		for i, target := range targets(a) {
-			file, err := c.store.PutReader(strings.NewReader(programShape(target)))
+		for i, shape := range h.placed {
+			file, err := c.store.PutReader(strings.NewReader(shape))
 			if err != nil {
 				return err
 			}

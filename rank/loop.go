@@ -44,6 +44,8 @@ type loop struct {
 	built   bool
 
 	notified, committed []int64
+
+	placed sync.Map // shapes of programs, by their places
 }
 
 func (l *loop) now() int64 { return time.Since(l.begun).Microseconds() }
@@ -213,6 +215,7 @@ func (l *loop) make(a *plan.Action, again bool, m *doneMessage) (keep func(), er
 		if h.found {
 			err := l.cache.restore(a, h, l.runner.Work)
 			if err == nil {
+				l.look(a, &h)
 				m.Cached, m.Output, m.End = true, h.entry.Text, l.now()
 				m.Traced, m.Reads = h.keyed.traced, h.reads
 				l.cache.note(a, h, false)
@@ -239,6 +242,7 @@ func (l *loop) make(a *plan.Action, again bool, m *doneMessage) (keep func(), er
 		l.export(a)
 	})
 	m.End = l.now()
+	l.look(a, &h)
 	m.CPU, m.RSS, m.Commands, m.Output = result.CPU.Microseconds(), result.MaxRSS, result.Commands, result.Output
 	if err := l.unaltered(a, m); err != nil {
 		return nil, err // whatever the tools made or said of it
@@ -260,6 +264,16 @@ func (l *loop) make(a *plan.Action, again bool, m *doneMessage) (keep func(), er
 		keep = func() { l.cache.keep(a, h, text, l.runner.Work) }
 	}
 	return keep, nil
+}
+
+// look notes what the programs look like that an action has put in their
+// places, or found there: another run may replace them by its own.
+func (l *loop) look(a *plan.Action, h *hit) {
+	for _, target := range targets(a) {
+		shape := programShape(target)
+		h.placed = append(h.placed, shape)
+		l.placed.Store(target, shape)
+	}
 }
 
 // execute runs an action's commands where the files that they read are.

@@ -299,7 +299,13 @@ func (r *run) observeMade(l *loop, seen *looked) (store.Witness, error) {
 	if l.plan.Pipelined {
 		made.file(r.compiler.Path)
 	}
-	return store.Observe(made.sights(), r.begun, targets)
+	w, err := store.Observe(made.sights(), r.begun, targets)
+	for _, path := range targets {
+		if placed, ok := l.placed.Load(path); !ok || placed != programShape(path) {
+			return store.Witness{}, err // another run's by now
+		}
+	}
+	return w, err
 }
 
 // readsOfAll lists what the actions of all ranks read beside artifacts. It
