@@ -15,13 +15,21 @@
 // data came. Errors found afterwards are printed in the stock compiler's
 // words, p.x is removed again, and the exit status is the stock one's.
 //
+// Several compilers can share one package's functions, which the back end
+// compiles independently of each other. Each goes through the front end; all
+// but one compile a share, write down what the back end made of it, and end;
+// the one that writes the object takes over what is there and compiles the
+// rest. It is never waited for, so a share that does not come costs nothing but
+// time. SharesEnv has the details, added/cmd/internal/obj/distgo.go.txt what a
+// share consists of.
+//
 // In distgo it stands beside the rest of rank/toolchain: root asks Ensure for
 // the compiler before it plans, and where Ensure declines, the build goes on
 // with the stock compiler and the user reads why in one line.
 //
 // Invariant 1: Ensure returns no compiler that has not been proved on this
-// toolchain: the probe program, compiled by it with split outputs from the
-// runtime up, equals the stock `go build`'s byte for byte, and runs.
+// toolchain: the probe program, compiled by it with split outputs and shares
+// from the runtime up, equals the stock `go build`'s byte for byte, and runs.
 //
 // Invariant 2: with -linkobj given, the symbols of the objects are not
 // interchangeable with the stock compiler's: content hashes go by name. Never

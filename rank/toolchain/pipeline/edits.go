@@ -1,8 +1,18 @@
 package pipeline
 
-// SignalEnv names the environment variable that carries the number of the
-// inherited descriptor on which the compiler reports its export data.
-const SignalEnv = "DISTGO_EXPORTED"
+import "embed"
+
+// Environment variables that the compiler reads.
+const (
+	// SignalEnv carries the number of the inherited descriptor on which the
+	// compiler reports its export data.
+	SignalEnv = "DISTGO_EXPORTED"
+	// SharesEnv says I/N:PREFIX: this is compiler I of N of a package. Compiler 0
+	// looks for the others' results in PREFIX.1 … PREFIX.N-1, but never waits for
+	// them; what it takes over it removes. Compiler I > 0 compiles a share of the
+	// functions, writes PREFIX.I and nothing else; if it cannot, it exits with 1.
+	SharesEnv = "DISTGO_SHARES"
+)
 
 // edits are numbered from 1 within their file in messages.
 var edits = [...]edit{
@@ -29,7 +39,10 @@ var edits = [...]edit{
 		old: `	dumpobj1(base.Flag.LowerO, modeCompilerObj)
 	dumpobj1(base.Flag.LinkObj, modeLinkerObj)
 `,
-		new: `	dumpobj1(base.Flag.LinkObj, modeLinkerObj)
+		new: `	if share.index > 0 {
+		giveUp("there are no functions")
+	}
+	dumpobj1(base.Flag.LinkObj, modeLinkerObj)
 `,
 	},
 	// Symbol indices are assigned after the back end. Early, every symbol is
@@ -68,16 +81,6 @@ var edits = [...]edit{
 	// So hash by name wherever the target has a name of its own.
 	{
 		file: "cmd/internal/obj/objfile.go",
-		old: `const UnlinkablePkg = "<unlinkable>" // invalid package path, used when compiled without -p flag
-`,
-		new: `const UnlinkablePkg = "<unlinkable>" // invalid package path, used when compiled without -p flag
-
-// HashByName makes content hashes independent of symbol indices.
-var HashByName bool
-`,
-	},
-	{
-		file: "cmd/internal/obj/objfile.go",
 		old: `		switch rs.PkgIdx {
 		case goobj.PkgIdxHashed64:
 			h.Write([]byte{0})
@@ -89,6 +92,74 @@ var HashByName bool
 		switch pkgIdx {
 		case goobj.PkgIdxHashed64:
 			h.Write([]byte{0})
+`,
+	},
+	// Functions may be shared between compilers. What one notes of references
+	// between debug information entries, the other resolves; types are named by
+	// the order in which they come into being.
+	{
+		file: "cmd/compile/internal/gc/compile.go",
+		old: `	compile(compilequeue)
+	compilequeue = nil
+	wg.Wait()
+`,
+		new: `	if !compileShares(compilequeue, func(fns []*ir.Func) { compile(fns); wg.Wait() }) {
+		compile(compilequeue)
+		wg.Wait()
+	}
+	compilequeue = nil
+`,
+	},
+	{
+		file: "cmd/compile/internal/types/type.go",
+		old: `		width: BADWIDTH,
+	}
+	t.underlying = t
+	// TODO(josharian)`,
+		new: `		width: BADWIDTH,
+	}
+	register(t)
+	t.underlying = t
+	// TODO(josharian)`,
+	},
+	{
+		file: "cmd/compile/internal/types/type.go",
+		old: `	nt := *t
+	// copy any`,
+		new: `	nt := *t
+	register(&nt)
+	// copy any`,
+	},
+	{
+		file: "cmd/internal/obj/link.go",
+		old: `	constSyms []*LSym
+`,
+		new: `	constSyms []*LSym
+
+	noted                  *dieNotes // while a share is made
+	notedData, notedConsts int       // lengths of Data and constSyms before
+`,
+	},
+	{
+		file: "cmd/internal/obj/dwarf.go",
+		old: `	// Create entry for symbol if not already present.
+	idx, found := ft.symtab[tgt]
+`,
+		new: `	if ft.note(s, ridx, tgt, dclidx, inlIndex) {
+		return
+	}
+
+	// Create entry for symbol if not already present.
+	idx, found := ft.symtab[tgt]
+`,
+	},
+	{
+		file: "cmd/internal/obj/dwarf.go",
+		old: `	// Store offsets for this symbol.
+`,
+		new: `	ft.noteOffsets(s, doffsets)
+
+	// Store offsets for this symbol.
 `,
 	},
 	// Let nobody take this compiler for the stock one: cmd/go makes the whole
@@ -103,43 +174,8 @@ var HashByName bool
 	},
 }
 
-// exportsFile is added to the compiler beside the edits.
-const exportsFile = "cmd/compile/internal/gc/distgo.go"
-
-const exportsText = `package gc
-
-import (
-	"fmt"
-	"os"
-	"strconv"
-
-	"cmd/compile/internal/base"
-)
-
-// dumpExports writes the compiler object, moves it to its place, and says so
-// on the descriptor that the parent may have named.
-func dumpExports() {
-	tmp := base.Flag.LowerO + ".part"
-	dumpobj1(tmp, modeCompilerObj)
-	if err := os.Rename(tmp, base.Flag.LowerO); err != nil {
-		os.Remove(tmp)
-		base.FlushErrors()
-		fmt.Printf("can't create %s: %v\n", base.Flag.LowerO, err)
-		base.ErrorExit()
-	}
-
-	env := os.Getenv("` + SignalEnv + `")
-	if env == "" {
-		return
-	}
-	fd, err := strconv.Atoi(env)
-	if err != nil {
-		base.Fatalf("` + SignalEnv + `: %v", err)
-	}
-	signal := os.NewFile(uintptr(fd), "` + SignalEnv + `")
-	if _, err := signal.Write([]byte{1}); err != nil {
-		base.Fatalf("` + SignalEnv + `: %v", err)
-	}
-	signal.Close()
-}
-`
+// added are files that the compiler gets beside the edits, below GOROOT/src and
+// with .txt behind their names, so that they are nobody's packages here.
+//
+//go:embed added
+var added embed.FS

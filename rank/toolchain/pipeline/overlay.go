@@ -3,8 +3,10 @@ package pipeline
 import (
 	"bytes"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // An edit replaces one passage of a file of the toolchain's source. The old
@@ -37,6 +39,14 @@ func Edits(goroot string) (map[string][]byte, error) {
 		}
 		overlay[name] = bytes.Replace(text, []byte(e.old), []byte(e.new), 1)
 	}
-	overlay[filepath.Join(goroot, "src", filepath.FromSlash(exportsFile))] = []byte(exportsText)
-	return overlay, nil
+	err := fs.WalkDir(added, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		text, err := added.ReadFile(name)
+		target := strings.TrimSuffix(strings.TrimPrefix(name, "added/"), ".txt")
+		overlay[filepath.Join(goroot, "src", filepath.FromSlash(target))] = text
+		return err
+	})
+	return overlay, err
 }

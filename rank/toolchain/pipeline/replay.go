@@ -16,8 +16,9 @@ import (
 )
 
 // A replay executes a transcript on this machine the way a pipelined build
-// does: compiles write two files, and start as soon as the export data of
-// what they import is there. It exists for the proof; builds are rank/execute's.
+// does: compiles write two files, start as soon as the export data of what
+// they import is there, and get a share of each package's functions from
+// another compiler. It exists for the proof; builds are rank/execute's.
 type replay struct {
 	compile string   // executable to run in place of the stock compiler
 	work    string   // what $WORK stands for
@@ -176,12 +177,19 @@ func (r *replay) tool(ctx context.Context, n *node, c transcript.Command, args [
 
 	var err error
 	if compile {
+		var unshare func() error
+		if unshare, err = r.share(ctx, cmd, args[2]); err != nil {
+			return fmt.Errorf("a share: %w", err)
+		}
 		start := time.Now()
 		err = runSignalled(cmd, args[2], func() {
 			n.ready = time.Since(start)
 			close(n.exported)
 		})
 		n.took = time.Since(start)
+		if err == nil {
+			err = unshare()
+		}
 	} else {
 		err = cmd.Run()
 	}
@@ -195,6 +203,31 @@ func (r *replay) tool(ctx context.Context, n *node, c transcript.Command, args [
 	}
 	return nil
 }
+
+// share compiles the second of a package's three shares in front of the
+// package's own compile, which is told of it, and which is to take it over. The
+// third is not made: the compile does without. Packages without functions have
+// no shares.
+func (r *replay) share(ctx context.Context, compile *exec.Cmd, exports string) (taken func() error, err error) {
+	prefix := exports + ".share"
+	helper := own(exec.CommandContext(ctx, compile.Path, compile.Args[1:]...))
+	helper.Dir = compile.Dir
+	helper.Env = append(compile.Env[:len(compile.Env):len(compile.Env)], SharesEnv+"=1/3:"+prefix)
+	compile.Env = append(compile.Env[:len(compile.Env):len(compile.Env)], SharesEnv+"=0/3:"+prefix)
+	said, err := helper.CombinedOutput()
+	if err != nil && strings.TrimSpace(string(said)) != noFunctions {
+		return nil, fmt.Errorf("%w: %s", err, bytes.TrimSpace(said))
+	}
+	return func() error {
+		if _, err := os.Stat(prefix + ".1"); err == nil {
+			return &Difference{"has a share that was not taken over: " + prefix}
+		}
+		return nil
+	}, nil
+}
+
+// noFunctions is what a compiler says that has none to share.
+const noFunctions = "share: there are no functions"
 
 // split makes a compile of one output one of two: export data in .x, the link
 // object in .a. The export data's name is the third word of the result.

@@ -92,6 +92,9 @@ func TestProofFindsMutants(t *testing.T) {
 		{"type descriptors on request", "cmd/compile/internal/noder/linker.go",
 			"\t\tw.Int64(-1)\n\t\tw.Int64(-1)\n",
 			"\t\treflectdata.TypeLinksym(typ)\n\t\treflectdata.TypeLinksym(typ.PtrTo())\n\t\tw.Int64(-1)\n\t\tw.Int64(-1)\n"},
+		{"type descriptors forgotten", "cmd/compile/internal/gc/distgo_shares.go", "\treflectdata.Request(asked)\n", "\t_ = asked\n"},
+		{"function values forgotten", "cmd/compile/internal/gc/distgo_shares.go", "\t\tstaticdata.RequestFuncValue(types.NewPkg(pkg, \"\").Lookup(name))\n", "\t\t_, _ = pkg, name\n"},
+		{"debug information unresolved", "cmd/internal/obj/distgo.go", "\t\tr.ctxt.DwFixups.ReferenceChildDIE(s, relocation, r.Sym(), dcl, inlining)\n", "\t\t_, _, _, _ = relocation, dcl, inlining, r.Sym()\n"},
 		{"hashes by index", "cmd/compile/internal/gc/main.go", "obj.HashByName = true", "obj.HashByName = false"},
 	} {
 		t.Run(mutant.name, func(t *testing.T) {
