@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -84,6 +85,9 @@ func write(t *testing.T, name, text string) {
 
 func TestEditsRefuse(t *testing.T) {
 	objfile := "cmd/internal/obj/objfile.go"
+	of := func(file string) int {
+		return slices.IndexFunc(edits[:], func(e edit) bool { return e.file == file })
+	}
 	for _, test := range []struct {
 		name   string
 		change func(text string) string
@@ -92,9 +96,9 @@ func TestEditsRefuse(t *testing.T) {
 		{"altered", func(s string) string {
 			return strings.Replace(s, "switch rs.PkgIdx {", "switch idx := rs.PkgIdx; idx {", 1)
 		},
-			"edit 2 of " + objfile + " does not match"},
-		{"twice", func(s string) string { return s + edits[5].old },
-			"edit 2 of " + objfile + " does not match"},
+			"edit 1 of " + objfile + " does not match"},
+		{"twice", func(s string) string { return s + edits[of(objfile)].old },
+			"edit 1 of " + objfile + " does not match"},
 		{"empty", func(string) string { return "" }, "edit 1 of " + objfile + " does not match"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
