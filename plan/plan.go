@@ -93,10 +93,11 @@ type Plan struct {
 	GoVersion string     `msgpack:"v"`
 	Actions   []Action   `msgpack:"a"`
 	Artifacts []Artifact `msgpack:"f"`
-	Owner     []Rank     `msgpack:"o"` // by ActionID: who executes it, unless it is moved while the build runs
-	Priority  []int64    `msgpack:"y"` // by ActionID: higher starts first
-	Env       []string   `msgpack:"e"` // environment of every command, sorted
-	Pipelined bool       `msgpack:"l"` // compiles hand out export data before their end
+	Owner     []Rank     `msgpack:"o"`           // by ActionID: who executes it, unless it is moved while the build runs
+	Priority  []int64    `msgpack:"y"`           // by ActionID: higher starts first
+	Helpers   [][]Rank   `msgpack:"h,omitempty"` // by ActionID: who compiles a share of it, see Shares; nil where nobody helps
+	Env       []string   `msgpack:"e"`           // environment of every command, sorted
+	Pipelined bool       `msgpack:"l"`           // compiles hand out export data before their end
 }
 
 // Groups lists the actions by group, each in ascending order.

@@ -53,6 +53,24 @@ func TestValidate(t *testing.T) {
 	step := func(a ActionID, c transcript.Command) func(*Plan) {
 		return func(p *Plan) { p.Actions[a].Steps = append(p.Actions[a].Steps, c) }
 	}
+	helped := func(a ActionID, by ...Rank) func(*Plan) {
+		return func(p *Plan) {
+			p.Pipelined, p.Helpers = true, make([][]Rank, len(p.Actions))
+			p.Helpers[a] = by
+		}
+	}
+	shared := diamond()
+	if helped(1, 2, 0)(shared); shared.Validate(3) != nil {
+		t.Errorf("an action with helpers: %v", shared.Validate(3))
+	}
+	for _, c := range []struct {
+		rank      Rank
+		share, of int
+	}{{0, 2, 3}, {1, 0, 3}, {2, 1, 3}} {
+		if share, of := shared.Share(1, c.rank); share != c.share || of != c.of {
+			t.Errorf("rank %d compiles share %d of %d, expected %d of %d", c.rank, share, of, c.share, c.of)
+		}
+	}
 	for name, c := range map[string]struct {
 		broken func(*Plan)
 		says   string
@@ -90,6 +108,19 @@ func TestValidate(t *testing.T) {
 		"an output that is not known": {func(p *Plan) { p.Actions[3].Outputs = []ArtifactID{4} }, "makes artifact 4 of 4"},
 		"an output of two":            {func(p *Plan) { p.Actions[2].Outputs = []ArtifactID{2, 3} }, "action 2 makes artifact 2"},
 		"an output nobody claims":     {func(p *Plan) { p.Actions[2].Outputs = nil }, "action 2 makes artifact 3"},
+
+		"helpers of other actions":   {func(p *Plan) { p.Helpers = [][]Rank{{2}} }, "has helpers of 1"},
+		"helpers of a link":          {helped(3, 1), "a link, has helpers"},
+		"a helper beyond the world":  {helped(1, 3), "is helped by ranks [3] of 3"},
+		"a helper below it":          {helped(1, -1), "is helped by ranks [-1]"},
+		"an owner that helps":        {helped(1, 2, 1), "of rank 1 is helped by ranks [2 1]"},
+		"a helper twice":             {helped(1, 2, 0, 2), "is helped by ranks [2 0 2]"},
+		"more shares than there are": {helped(1, 0, 2, 3, 4, 5, 6, 7, 8), "divided into 9 shares"},
+		"helpers of a stock compile": {func(p *Plan) { helped(1, 2)(p); p.Pipelined = false }, "cannot be shared"},
+		"helpers of two compiles": {func(p *Plan) {
+			helped(1, 2)(p)
+			p.Actions[1].Steps = append(p.Actions[1].Steps, p.Actions[1].Steps[1])
+		}, "cannot be shared"},
 
 		"a compile that writes outside":    {step(1, transcript.Command{Op: transcript.Copy, Args: []string{"$WORK/b003/_pkg_.a", "/home/me/lib.a"}}), "writes outside the scratch directory"},
 		"a compile that makes a directory": {step(1, transcript.Command{Op: transcript.Mkdir, Args: []string{"/home/me/lib/"}}), "writes outside"},

@@ -31,6 +31,9 @@ func (p *Plan) Validate(size int) error {
 		}
 		paths[f.Path] = f.ID
 	}
+	if err := p.validateHelpers(size); err != nil {
+		return err
+	}
 	return p.validateEdges()
 }
 

@@ -25,14 +25,14 @@ const (
 	maxRatio = 1000
 )
 
-// actionSteps is the commands of one action, which only its owner gets.
+// actionSteps is the commands of one action, which only its owner and its helpers get.
 type actionSteps struct {
 	ID    plan.ActionID        `msgpack:"i"`
 	Steps []transcript.Command `msgpack:"c"`
 }
 
 // encodePlan makes what every rank gets: first the plan without commands,
-// which is the same for all, then the commands of the rank's own actions.
+// which is the same for all, then the commands of the actions that the rank owns or helps.
 func encodePlan(p *plan.Plan, size int) (skeleton []byte, own [][]byte, err error) {
 	z, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest))
 	if err != nil {
@@ -44,8 +44,9 @@ func encodePlan(p *plan.Plan, size int) (skeleton []byte, own [][]byte, err erro
 	steps := make([][]actionSteps, size)
 	for i := range bare.Actions {
 		a := &bare.Actions[i]
-		owner := p.Owner[i]
-		steps[owner] = append(steps[owner], actionSteps{a.ID, a.Steps})
+		for _, to := range append([]plan.Rank{p.Owner[i]}, p.HelpersOf(a.ID)...) {
+			steps[to] = append(steps[to], actionSteps{a.ID, a.Steps})
+		}
 		a.Steps = nil
 	}
 	if skeleton, err = pack(z, &bare); err != nil {

@@ -34,16 +34,20 @@ func travelling(size int) *plan.Plan {
 		p.Owner[i] = plan.Rank(i % size)
 	}
 	p.Artifacts[1].Size = 1 << 40
+	if size > 2 {
+		p.Helpers = make([][]plan.Rank, len(p.Actions))
+		p.Helpers[0] = []plan.Rank{2, 1}
+	}
 	p.Priority = plan.BottomLevels(p)
 	return p
 }
 
-// asSeenBy is what a rank has of a plan: the commands of its own actions only.
+// asSeenBy is what a rank has of a plan: the commands of the actions only that it owns or helps.
 func asSeenBy(p *plan.Plan, rank plan.Rank) *plan.Plan {
 	mine := *p
 	mine.Actions = slices.Clone(p.Actions)
 	for i := range mine.Actions {
-		if p.Owner[i] != rank {
+		if share, _ := p.Share(plan.ActionID(i), rank); share == 0 && p.Owner[i] != rank {
 			mine.Actions[i].Steps = nil
 		}
 	}

@@ -1,0 +1,76 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+)
+
+// The functions of a package are compiled one by one once the front end is
+// through, and can be divided: into share 0, which its own compile does, and
+// one for each helper, Helpers[a][j-1] for share j. A share is a hint: a compile
+// that does not have one does that part too, and its bytes are the same.
+
+// MaxShares is into how many shares a package's functions are divided at most.
+// Each helper repeats the front end, a third of a compile: more bring nothing.
+const MaxShares = 8
+
+// HelpersOf lists the helpers of an action, share 1's first.
+func (p *Plan) HelpersOf(a ActionID) []Rank {
+	if len(p.Helpers) == 0 {
+		return nil
+	}
+	return p.Helpers[a]
+}
+
+// Share is the number of the share that a rank compiles of an action, 0 for a
+// rank that does not help, and into how many shares the action is divided.
+func (p *Plan) Share(a ActionID, rank Rank) (share, of int) {
+	helpers := p.HelpersOf(a)
+	return slices.Index(helpers, rank) + 1, len(helpers) + 1
+}
+
+// CompileStep is the index of the only command of a that runs the compiler, -1
+// where there is none or more than one.
+func (a *Action) CompileStep() int {
+	step := -1
+	for i := range a.Steps {
+		switch {
+		case !isTool(&a.Steps[i], "compile"):
+		case step >= 0:
+			return -1
+		default:
+			step = i
+		}
+	}
+	return step
+}
+
+// MayBeShared reports whether helpers can do a part of an action.
+func (p *Plan) MayBeShared(a ActionID) bool {
+	action := &p.Actions[a]
+	return p.Pipelined && action.Kind == Compile && (len(action.Steps) == 0 || action.CompileStep() >= 0)
+}
+
+func (p *Plan) validateHelpers(size int) error {
+	if p.Helpers == nil {
+		return nil
+	}
+	if len(p.Helpers) != len(p.Actions) {
+		return fmt.Errorf("plan of %d actions has helpers of %d", len(p.Actions), len(p.Helpers))
+	}
+	for i, helpers := range p.Helpers {
+		a := &p.Actions[i]
+		if len(helpers) >= MaxShares {
+			return fmt.Errorf("action %d of the plan is divided into %d shares, at most %d are possible", i, len(helpers)+1, MaxShares)
+		}
+		if len(helpers) > 0 && !p.MayBeShared(a.ID) {
+			return fmt.Errorf("action %d of the plan, a %s, has helpers, and cannot be shared", i, a.Kind)
+		}
+		for j, h := range helpers {
+			if h < 0 || int(h) >= size || h == p.Owner[i] || slices.Contains(helpers[:j], h) {
+				return fmt.Errorf("action %d of rank %d is helped by ranks %v of %d", i, p.Owner[i], helpers, size)
+			}
+		}
+	}
+	return nil
+}
