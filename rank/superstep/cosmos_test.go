@@ -29,6 +29,8 @@ const (
 	opHeld
 	opRecover
 	opLost
+	opCall
+	opDismiss
 )
 
 // A message is what is on its way; it never changes.
@@ -41,10 +43,11 @@ type message struct {
 	recovery *Recovery
 }
 
-// A job is an action that runs.
+// A job is an action that runs, or a share of one.
 type job struct {
 	action   plan.ActionID
 	exported bool // or will not be, as it is made again
+	share    bool
 }
 
 // cosmos is one state of a world.
@@ -61,7 +64,7 @@ type cosmos struct {
 
 // rankParts and rootParts are what changes in the state machines. TestExploreKnowsAll checks that nothing is forgotten.
 func rankParts(r *Rank) []any {
-	return []any{&r.state, &r.doomed, &r.missing, &r.here, &r.made, &r.owner, &r.asked, &r.queue.ids, &r.active, &r.open, &r.due, &r.notified, &r.committed}
+	return []any{&r.state, &r.doomed, &r.missing, &r.here, &r.made, &r.owner, &r.asked, &r.queue.ids, &r.sharing, &r.caller, &r.shares.ids, &r.active, &r.open, &r.due, &r.notified, &r.committed}
 }
 
 func rootParts(r *Root) []any {
@@ -76,7 +79,7 @@ func TestExploreKnowsAll(t *testing.T) {
 		rest  []string // never change, or are empty between events
 	}{
 		{reflect.TypeFor[Rank](), len(rankParts(new(Rank))), []string{"plan", "self", "mode", "slots", "out"}},
-		{reflect.TypeFor[Root](), len(rootParts(new(Root))), []string{"plan", "mode", "out", "fixed", "away"}},
+		{reflect.TypeFor[Root](), len(rootParts(new(Root))), []string{"plan", "mode", "out", "fixed", "away", "helped"}},
 	} {
 		if c.of.NumField() != c.parts+len(c.rest) {
 			t.Errorf("%v has %d fields, %d are explored, %d are not", c.of, c.of.NumField(), c.parts, len(c.rest))
@@ -217,7 +220,7 @@ func (x *exploration) key(c *cosmos, b []byte) uint64 {
 	}
 	for _, jobs := range c.jobs {
 		for _, j := range jobs {
-			b = append(b, byte(j.action), flag(j.exported))
+			b = append(b, byte(j.action), flag(j.exported), flag(j.share))
 		}
 		b = append(b, 254)
 	}

@@ -7,7 +7,8 @@
 // caller must
 //
 //  1. tell a Rank of every artifact that exists locally (Produced, Arrived),
-//     every action that ended (Finished) and every message of root;
+//     every action that ended (Finished), every share that did (Helped), every
+//     call for a share (Called, Dismissed) and every message of root;
 //  2. carry out all effects it got before it waits for the next event;
 //  3. tell Root of every Done and Notify, its own included, in the order in
 //     which each rank sent them.
@@ -20,6 +21,8 @@
 // Invariant 4: only an action whose inputs all exist is moved. So the placement
 // in the plan, which says where artifacts are put, is never stale for an
 // artifact that does not exist yet, and needs no update when an action moves.
+// Invariant 5: nothing waits for a share, and a share for nothing but its inputs
+// and a slot.
 //
 // A violation is an *Error: a defect of distgo or a peer that lies. The types
 // are not safe for concurrent use.

@@ -41,6 +41,8 @@ const (
 	yieldsRunning  mutant = "a rank gives up an action that it executes"
 	commitsEarly   mutant = "root closes a barrier before all its actions have ended"
 	forgetsExports mutant = "an executed action whose artifacts are lost is not executed again"
+	keepsSlot      mutant = "a share keeps its slot when it has ended"
+	helpsBlind     mutant = "a share starts without its inputs"
 )
 
 // events lists what can happen next, each with its name.
@@ -71,12 +73,15 @@ func (x *exploration) events(c *cosmos) (names []string, events []func(*history)
 	for r := range size {
 		for i, j := range c.jobs[r] {
 			p := x.plan.Actions[j.action].Package
+			if j.share {
+				p = "its share of " + p
+			}
 			if x.early && !j.exported && len(x.plan.Actions[j.action].Outputs) > 0 {
 				add(fmt.Sprintf("%d exports %s", r, p), func(h *history) { h.end(plan.Rank(r), i, "exports") })
 			} else {
 				add(fmt.Sprintf("%d ends %s", r, p), func(h *history) { h.end(plan.Rank(r), i, "ends") })
 			}
-			if c.returns > 0 {
+			if c.returns > 0 && !j.share {
 				add(fmt.Sprintf("%d gives back %s", r, p), func(h *history) { h.returns--; h.end(plan.Rank(r), i, "gives back") })
 			}
 		}
@@ -227,6 +232,12 @@ func smallPlan(t *testing.T, size int, owners []plan.Rank, imports ...[]plan.Act
 	return p
 }
 
+// clone is a plan that can be given helpers.
+func clone(p *plan.Plan) *plan.Plan {
+	q := *p
+	return &q
+}
+
 // explorations are small enough to be gone through on every check; with DISTGO_EXPLORE, larger ones are too.
 func explorations(t *testing.T) map[string]exploration {
 	chain := smallPlan(t, 3, []plan.Rank{1, 2}, nil, []plan.ActionID{0})
@@ -234,6 +245,17 @@ func explorations(t *testing.T) map[string]exploration {
 	queue := smallPlan(t, 3, []plan.Rank{1, 1, 2}, nil, nil, []plan.ActionID{0})
 	slots := []int{1, 1, 1}
 	const most = 1_000_000
+	helped := clone(fork)
+	helped.Pipelined, helped.Helpers = true, [][]plan.Rank{nil, {0}, {2}, nil}
+	helpedAll := clone(chain)
+	helpedAll.Pipelined, helpedAll.Helpers = true, [][]plan.Rank{{2}, {0, 1}, nil}
+	helpedOne := clone(chain)
+	helpedOne.Pipelined, helpedOne.Helpers = true, [][]plan.Rank{nil, {0}, nil}
+	for _, p := range []*plan.Plan{helped, helpedAll, helpedOne} {
+		if err := p.Validate(3); err != nil {
+			t.Fatal(err)
+		}
+	}
 	byRoot := smallPlan(t, 3, []plan.Rank{1, 2, 0}, nil, []plan.ActionID{0}, []plan.ActionID{0})
 	all := map[string]exploration{
 		"chain, 2 losses":        {plan: chain, slots: slots, losses: 2, limit: most},
@@ -242,6 +264,9 @@ func explorations(t *testing.T) map[string]exploration {
 		"fork, 1 loss":           {plan: fork, slots: slots, losses: 1, limit: most},
 		"queue, 1 loss":          {plan: queue, slots: slots, losses: 1, limit: most},
 		"queue, 1 return":        {plan: queue, slots: slots, returns: 1, limit: most},
+		"helped fork":            {plan: helped, slots: slots, limit: most},
+		"helped chain, 1 loss":   {plan: helpedAll, slots: slots, losses: 1, limit: most},
+		"helped end, 1 return":   {plan: helpedOne, slots: slots, returns: 1, limit: most},
 		"fork by root, 1 loss":   {plan: byRoot, slots: slots, losses: 1, limit: most},
 	}
 	if os.Getenv("DISTGO_EXPLORE") != "" {
@@ -249,6 +274,8 @@ func explorations(t *testing.T) map[string]exploration {
 		diamond := smallPlan(t, 3, []plan.Rank{1, 2, 1, 2}, nil, []plan.ActionID{0}, []plan.ActionID{0}, []plan.ActionID{1, 2})
 		all["chain, 1 loss, 2 returns"] = exploration{plan: chain, slots: slots, losses: 1, returns: 2, limit: more}
 		all["fork, 2 losses"] = exploration{plan: fork, slots: slots, losses: 2, limit: more}
+		all["helped chain, 1 return"] = exploration{plan: helpedAll, slots: slots, returns: 1, limit: more}
+		all["helped fork, 1 loss"] = exploration{plan: helped, slots: slots, losses: 1, limit: more}
 		all["queue, loss and return"] = exploration{plan: queue, slots: slots, losses: 1, returns: 1, limit: more}
 		behind := smallPlan(t, 3, []plan.Rank{1, 2, 2}, nil, []plan.ActionID{0}, nil)
 		all["queue behind, 1 loss, 2 returns"] = exploration{plan: behind, slots: slots, losses: 1, returns: 2, limit: more}
@@ -288,6 +315,7 @@ func TestExploreFindsMutants(t *testing.T) {
 	for m, name := range map[mutant]string{
 		heldIsMade: "fork, 1 loss", forgetsReaders: "fork by root, 1 loss", nobodyPuts: "chain, 2 losses", forgetsExports: "fork, 1 loss",
 		yieldsRunning: "queue, 1 loss", commitsEarly: "queue, 1 return",
+		keepsSlot: "helped fork", helpsBlind: "helped chain, 1 loss",
 	} {
 		t.Run(string(m), func(t *testing.T) {
 			x := explorations(t)[name]

@@ -81,10 +81,34 @@ func (h *history) effects(self plan.Rank, e Effects, err error) {
 		if h.x.mode == Blocking && a.Group > h.ranks[self].committed {
 			h.fail("rank %d started %s of group %d after %d barriers", self, a.Package, a.Group, h.ranks[self].committed)
 		}
-		h.jobs[self] = append(h.jobs[self], job{s.Action, s.Again})
+		h.jobs[self] = append(h.jobs[self], job{s.Action, s.Again, false})
+		if !s.Again {
+			h.tell(self, s.Action, opCall)
+		}
+	}
+	for _, help := range e.Help {
+		a := &h.x.plan.Actions[help.Action]
+		for _, in := range a.Inputs {
+			if !h.ranks[self].Holds(in) {
+				h.fail("rank %d helps %s without %s", self, a.Package, h.x.plan.Artifacts[in].Path)
+			}
+		}
+		h.jobs[self] = append(h.jobs[self], job{help.Action, true, true})
+	}
+	if n := len(h.jobs[self]); n > h.x.slots[self] {
+		h.fail("rank %d runs %d actions and shares in %d slots", self, n, h.x.slots[self])
 	}
 	for _, k := range e.Notify {
 		h.send(self, 0, message{op: opNotify, n: int32(k)})
+	}
+}
+
+// tell calls for all shares of an action, or dismisses them.
+func (h *history) tell(self plan.Rank, a plan.ActionID, op op) {
+	for _, to := range h.x.plan.HelpersOf(a) {
+		if to != self {
+			h.send(self, to, message{op: op, n: int32(a)})
+		}
 	}
 }
 
@@ -130,7 +154,7 @@ func (h *history) orders(o Orders, err error) {
 // deliver is the arrival of a message.
 func (h *history) deliver(from, to plan.Rank, m message) {
 	r := &h.ranks[to]
-	if to == 0 && from != 0 && !h.root.Alive(from) && m.op != opPut && m.op != opWant {
+	if to == 0 && from != 0 && !h.root.Alive(from) && !slices.Contains([]op{opPut, opWant, opCall, opDismiss}, m.op) {
 		return // left out
 	}
 	switch m.op {
@@ -188,6 +212,15 @@ func (h *history) deliver(from, to plan.Rank, m message) {
 			e.Put = nil
 		}
 		h.effects(to, e, nil)
+	case opCall:
+		e, err := r.Called(plan.ActionID(m.n), from)
+		if a := plan.ActionID(m.n); h.x.mutant == helpsBlind && r.sharing[a] == waiting {
+			r.sharing[a] = running
+			e.Help = append(e.Help, Help{Action: a})
+		}
+		h.effects(to, e, err)
+	case opDismiss:
+		h.effects(to, r.Dismissed(plan.ActionID(m.n), from), nil)
 	case opLost:
 		h.orders(h.root.Lost(plan.Rank(m.n)), nil)
 	}
@@ -207,6 +240,15 @@ func (h *history) end(self plan.Rank, i int, how string) {
 		return
 	}
 	h.jobs[self] = slices.Delete(h.jobs[self], i, i+1)
+	if j.share {
+		if h.x.mutant == keepsSlot {
+			r.active++
+		}
+		_, _, e, err := r.Helped(a.ID)
+		h.effects(self, e, err)
+		return
+	}
+	h.tell(self, a.ID, opDismiss)
 	if how == "gives back" {
 		h.send(self, 0, message{op: opGaveBack, n: int32(a.ID)})
 		e, err := r.GaveBack(a.ID)

@@ -29,6 +29,7 @@ func (m Mode) String() string {
 // Effects is what a Rank wants done, in no particular order.
 type Effects struct {
 	Start  []Start
+	Help   []Help
 	Put    []Put
 	Want   []Want
 	Notify []plan.Superstep // tell root: my part of this superstep is done
@@ -78,7 +79,10 @@ type Rank struct {
 	owner   []plan.Rank // by action: the plan's placement, and root's after a loss
 	asked   []bool      // by artifact: wanted from a holder
 	queue   queue
-	active  int   // actions running
+	sharing []state     // by action that this rank helps: what is with its share; foreign while nobody calls for it
+	caller  []plan.Rank // by action: whom a share is for
+	shares  queue
+	active  int   // actions and shares running
 	open    []int // by group: actions of mine that have not ended
 	due     []int // by group: artifacts of that group that are on their way here; counted in Blocking mode
 
@@ -101,6 +105,9 @@ func NewRank(p *plan.Plan, self plan.Rank, slots int, mode Mode) (*Rank, Effects
 		owner:   slices.Clone(p.Owner),
 		asked:   make([]bool, len(p.Artifacts)),
 		queue:   queue{priority: p.Priority},
+		sharing: make([]state, len(p.Actions)),
+		caller:  slices.Repeat([]plan.Rank{nobody}, len(p.Actions)),
+		shares:  queue{priority: p.Priority},
 		open:    make([]int, groups),
 		due:     make([]int, groups),
 	}
@@ -129,7 +136,8 @@ func (r *Rank) expect() {
 	}
 }
 
-// reads reports whether the plan puts f here.
+// reads reports whether the plan puts f here for an action of this rank. That
+// it is put to helpers too is nothing to rely on.
 func (r *Rank) reads(f *plan.Artifact) bool {
 	for _, c := range f.Consumers {
 		if r.owner[c] == r.self {
@@ -153,10 +161,18 @@ func (r *Rank) Produced(f plan.ArtifactID) (Effects, error) {
 
 func (r *Rank) produce(f plan.ArtifactID) {
 	sent := map[plan.Rank]bool{r.self: true}
-	for _, c := range r.plan.Artifacts[f].Consumers {
-		if to := r.owner[c]; !sent[to] {
+	put := func(to plan.Rank) {
+		if !sent[to] {
 			sent[to] = true
 			r.out.Put = append(r.out.Put, Put{f, to})
+		}
+	}
+	for _, c := range r.plan.Artifacts[f].Consumers {
+		put(r.owner[c])
+		if r.mode == Split {
+			for _, helper := range r.plan.HelpersOf(c) {
+				put(helper)
+			}
 		}
 	}
 	r.made[f] = true
@@ -189,6 +205,7 @@ func (r *Rank) arrive(f plan.ArtifactID) {
 			r.missing[c]--
 			r.admit(c)
 		}
+		r.admitShare(c)
 	}
 }
 
@@ -251,6 +268,7 @@ func (r *Rank) drop(a plan.ActionID) {
 			return
 		}
 		r.doomed[c] = true
+		r.dismiss(c)
 		switch r.state[c] {
 		case ready:
 			r.queue.remove(c)
@@ -333,12 +351,19 @@ func (r *Rank) Assigned(a plan.ActionID, holders []plan.Rank) (Effects, error) {
 
 // advance starts what can start and notifies what is done.
 func (r *Rank) advance() {
-	for r.active < r.slots && len(r.queue.ids) > 0 {
-		a := heap.Pop(&r.queue).(plan.ActionID)
-		r.state[a] = running
+	for r.active < r.slots && len(r.queue.ids)+len(r.shares.ids) > 0 {
 		r.active++
 		// An action that is alone gets the cores that would idle.
-		threads := max(1, r.slots/(r.active+len(r.queue.ids)))
+		threads := max(1, r.slots/(r.active+len(r.queue.ids)+len(r.shares.ids)-1))
+		if r.shareFirst() {
+			a := heap.Pop(&r.shares).(plan.ActionID)
+			r.sharing[a] = running
+			r.out.Help = append(r.out.Help, Help{a, threads})
+			continue
+		}
+		a := heap.Pop(&r.queue).(plan.ActionID)
+		r.state[a] = running
+		r.dismiss(a) // it changed hands, and is this rank's own
 		again := slices.ContainsFunc(r.plan.Actions[a].Outputs, func(f plan.ArtifactID) bool { return r.here[f] })
 		r.out.Start = append(r.out.Start, Start{a, threads, again})
 	}

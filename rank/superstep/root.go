@@ -40,16 +40,17 @@ type Root struct {
 	ended    []bool      // by action: executed or dropped
 	dropped  []bool      // by action: will not be executed, or its result not used
 	failed   []plan.ActionID
-	tried    [][]plan.Rank // by action: ranks that gave it back
-	homeless []bool        // by action: given back, nobody's until root has decided
-	fixed    []bool        // by action: not for ranks that are away; nil if no rank is
-	away     []bool        // by rank
-	missing  []int         // by action: inputs that do not exist anywhere
-	holder   []plan.Rank   // by artifact that exists: who made it, or has it
-	exists   []bool        // by artifact
-	alive    []bool        // by rank
-	epoch    int           // ranks lost
-	asked    int           // answers to the survey that are still out
+	helped   []plan.ActionID // actions that have helpers
+	tried    [][]plan.Rank   // by action: ranks that gave it back
+	homeless []bool          // by action: given back, nobody's until root has decided
+	fixed    []bool          // by action: not for ranks that are away; nil if no rank is
+	away     []bool          // by rank
+	missing  []int           // by action: inputs that do not exist anywhere
+	holder   []plan.Rank     // by artifact that exists: who made it, or has it
+	exists   []bool          // by artifact
+	alive    []bool          // by rank
+	epoch    int             // ranks lost
+	asked    int             // answers to the survey that are still out
 	answers  map[plan.ArtifactID]plan.Rank
 	moving   []plan.Rank // by action: the rank it is being moved to, -1
 	settled  []bool      // by action: started, or given back by a rank; stays where it is
@@ -90,6 +91,9 @@ func NewRoot(p *plan.Plan, slots []int, mode Mode) *Root {
 		r.moving[i] = -1
 		r.missing[i] = len(p.Actions[i].Inputs)
 		r.open[p.Actions[i].Group]++
+		if len(p.HelpersOf(plan.ActionID(i))) > 0 {
+			r.helped = append(r.helped, plan.ActionID(i))
+		}
 		if r.missing[i] == 0 {
 			r.enqueue(r.owner[i], plan.ActionID(i))
 		}
@@ -255,7 +259,7 @@ func (r *Root) balance() {
 		return
 	}
 	for to := range r.slots {
-		for len(r.load[to]) < r.slots[to] {
+		for len(r.load[to])+r.helping(plan.Rank(to)) < r.slots[to] {
 			from, a := r.surplus(plan.Rank(to))
 			if from < 0 {
 				break

@@ -36,6 +36,22 @@ type world struct {
 	returns []returned                  // actions given back
 	last    map[plan.ActionID]plan.Rank // by action: who executed it
 	again   int                         // actions executed a second time after a loss
+	shares  int                         // compiled to their ends and wanted then
+}
+
+// addHelpers has some actions helped by some ranks.
+func addHelpers(rng *rand.Rand, p *plan.Plan, size int) {
+	p.Pipelined, p.Helpers = true, make([][]plan.Rank, len(p.Actions))
+	for i := range p.Actions {
+		if p.Actions[i].Kind != plan.Compile || rng.IntN(3) > 0 {
+			continue
+		}
+		for _, h := range rng.Perm(size)[:rng.IntN(min(size, plan.MaxShares))] {
+			if plan.Rank(h) != p.Owner[i] {
+				p.Helpers[i] = append(p.Helpers[i], plan.Rank(h))
+			}
+		}
+	}
 }
 
 func randomPlan(rng *rand.Rand, actions, size int) *plan.Plan {
@@ -84,6 +100,7 @@ func newWorld(t *testing.T, seed uint64, actions, size int, mode Mode) *world {
 		last: map[plan.ActionID]plan.Rank{},
 		dead: make([]bool, size), busy: make([][]func(), size), runs: map[plan.ActionID]int{}, order: make([][]plan.Superstep, size),
 	}
+	addHelpers(rng, w.plan, size)
 	if err := w.plan.Validate(size); err != nil {
 		t.Fatal(err)
 	}
@@ -183,6 +200,12 @@ func (w *world) effects(self plan.Rank, e Effects, err error) {
 	for _, s := range e.Start {
 		w.execute(self, s)
 	}
+	for _, h := range e.Help {
+		w.help(self, h)
+	}
+	if r != nil && r.active > w.slots[self] { // nil where it begins
+		w.t.Fatalf("rank %d runs %d actions and shares in %d slots", self, r.active, w.slots[self])
+	}
 	for _, p := range e.Put {
 		w.send(self, p.To, func() { w.effects(p.To, w.ranks[p.To].Arrived(p.Artifact), nil) })
 	}
@@ -200,7 +223,34 @@ func (w *world) effects(self plan.Rank, e Effects, err error) {
 	for _, k := range e.Notify {
 		w.send(self, 0, func() { o, err := w.root.Notified(k, self); w.orders(o, err) })
 	}
-	_ = r
+}
+
+// help compiles a share: nothing but its slot and whom it is for is of interest.
+func (w *world) help(self plan.Rank, h Help) {
+	for _, in := range w.plan.Actions[h.Action].Inputs {
+		if !w.ranks[self].Holds(in) {
+			w.t.Fatalf("rank %d helps %s without %s", self, w.plan.Actions[h.Action].Package, w.plan.Artifacts[in].Path)
+		}
+	}
+	if w.mode == Blocking {
+		w.t.Fatalf("rank %d helps %s in blocking mode", self, w.plan.Actions[h.Action].Package)
+	}
+	w.busy[self] = append(w.busy[self], func() {
+		_, wanted, e, err := w.ranks[self].Helped(h.Action)
+		if wanted {
+			w.shares++
+		}
+		w.effects(self, e, err)
+	})
+}
+
+// call calls for all shares of an action, or dismisses them.
+func (w *world) call(self plan.Rank, a plan.ActionID, tell func(*Rank) (Effects, error)) {
+	for _, to := range w.plan.HelpersOf(a) {
+		if to != self {
+			w.send(self, to, func() { e, err := tell(w.ranks[to]); w.effects(to, e, err) })
+		}
+	}
 }
 
 func (w *world) execute(self plan.Rank, s Start) {
@@ -219,7 +269,14 @@ func (w *world) execute(self plan.Rank, s Start) {
 		e, err := r.Produced(out)
 		w.effects(self, e, err)
 	}
+	called := !s.Again && w.rng.IntN(8) > 0 // else it comes out of a store
+	if called {
+		w.call(self, a.ID, func(r *Rank) (Effects, error) { return r.Called(a.ID, self) })
+	}
 	end := func() {
+		if called {
+			w.call(self, a.ID, func(r *Rank) (Effects, error) { return r.Dismissed(a.ID, self), nil })
+		}
 		if w.flaky[a.ID] > 0 {
 			w.flaky[a.ID]--
 			w.returns = append(w.returns, returned{a.ID, self})
@@ -301,7 +358,7 @@ func (w *world) orders(o Orders, err error) {
 }
 
 func TestWorlds(t *testing.T) {
-	moves := 0
+	moves, shares := 0, 0
 	for _, size := range []int{1, 2, 3, 5, 8} {
 		for _, mode := range []Mode{Split, Blocking} {
 			for _, early := range []bool{false, true} {
@@ -326,7 +383,13 @@ func TestWorlds(t *testing.T) {
 					if mode == Blocking && w.moves > 0 {
 						t.Fatalf("%s: %d actions moved", name, w.moves)
 					}
+					for r := range w.ranks {
+						if n := len(w.ranks[r].shares.ids); n > 0 || w.ranks[r].active > 0 {
+							t.Fatalf("%s: rank %d is left with %d shares to compile and %d slots taken", name, r, n, w.ranks[r].active)
+						}
+					}
 					moves += w.moves
+					shares += w.shares
 				}
 			}
 		}
@@ -334,6 +397,10 @@ func TestWorlds(t *testing.T) {
 	if moves == 0 {
 		t.Error("no world moved an action: the test does not reach balance")
 	}
+	if shares == 0 {
+		t.Error("no share was compiled in time")
+	}
+	t.Logf("%d actions moved, %d shares were compiled in time", moves, shares)
 }
 
 // A failure ends the build: what depends on it is dropped, all else is executed.
