@@ -76,6 +76,7 @@ func smallBuilds(t *testing.T, tools string) map[*smallBuild][]transport.Kind {
 	asking := &smallBuild{name: "asking", plan: newPlan(t, tools, firstOnly, []plan.Rank{2, 2, 1, 0}, forkImports...), slots: []int{1, 1, 1}}
 	asking.stores = storeOf(t, tools, asking)
 	shipping := &smallBuild{name: "shipping", plan: newPlan(t, tools, none, fork, forkImports...), slots: []int{1, 1, 1}, stores: t.TempDir(), away: []bool{false, true, true}}
+	helped := helpedBuild(t, tools, 3)
 	source := filepath.Join(tools, "source")
 	if err := os.WriteFile(source, []byte("source\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -85,6 +86,7 @@ func smallBuilds(t *testing.T, tools string) map[*smallBuild][]transport.Kind {
 		a.Steps = append(a.Steps, transcript.Command{Op: transcript.Copy, Args: []string{source, transcript.Work + a.Node + "/_pkg_.a"}})
 	}
 	return map[*smallBuild][]transport.Kind{
+		helped:   {kindHelp, kindShare},
 		asking:   {kindHolds, kindAsk, kindGiven, kindOffer},
 		shipping: {kindReads, kindFiles, kindFetch, kindParcel},
 		plain:    {kindPlan, kindPut, kindExists, kindDone, kindNotify, kindCommit, kindOver, kindFarewell},
@@ -194,6 +196,7 @@ func TestFaultTable(t *testing.T) {
 	for b, kinds := range smallBuilds(t, tools) {
 		alone := smallBuild{plan: clonePlan(b.plan), slots: []int{1}}
 		clear(alone.plan.Owner) // all is root's
+		alone.plan.Helpers = nil
 		b.made = alone.run(t, tools).program
 		if (b.made == "") != b.failed {
 			t.Fatalf("%s, by root alone: %q", b.name, b.made)
@@ -208,7 +211,7 @@ func TestFaultTable(t *testing.T) {
 				if inject.offsets && !testing.Short() {
 					offsets = []int64{0, transport.HeaderSize - 1, transport.HeaderSize + 1}
 				}
-				if inject.offsets && slices.Contains([]transport.Kind{kindPut, kindGiven, kindParcel}, at.Kind) {
+				if inject.offsets && slices.Contains([]transport.Kind{kindPut, kindGiven, kindParcel, kindShare}, at.Kind) {
 					offsets = append(offsets, transport.HeaderSize+45) // in the artifact, the key, the list of files
 				}
 				if inject.offsets && at.Kind == kindGiven {

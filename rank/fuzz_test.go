@@ -27,7 +27,7 @@ func FuzzMessages(f *testing.F) {
 		kindHolds:  holdsMessage{"other"}, kindAsk: askMessage{make([]byte, 32)}, kindGiven: givenMessage{Key: make([]byte, 32), Entry: []byte("entry")},
 		kindOffer: offerMessage{0, make([]byte, 32), 12},
 		kindReads: readsMessage{[]plan.ActionID{0}}, kindFiles: filesMessage{[]byte("packed")}, kindFetch: fetchMessage{[][]byte{make([]byte, 32)}},
-		kindParcel:  ship.Batch{},
+		kindParcel: ship.Batch{}, kindHelp: helpMessage{1, false}, kindShare: shareMessage{1, make([]byte, 32)},
 		kindRecover: recoverMessage{Recovery: superstep.Recovery{Owners: []superstep.Owner{{Action: 1, Rank: 1}}, Holders: []superstep.Holder{{Artifact: 0, Rank: 0}}}},
 	} {
 		text, err := msgpack.Marshal(body)
@@ -48,7 +48,10 @@ func FuzzMessages(f *testing.F) {
 		if toRoot {
 			w, from = worlds[0], 1
 		}
-		l, b := member(t, w, onePut(2))
+		p := onePut(2)
+		p.Pipelined, p.Helpers = true, [][]plan.Rank{{1}, {0}}
+		l, b := member(t, w, p)
+		l.shares.awaited = map[plan.ActionID][]int{plan.ActionID(l.self): nil}
 		l.events = make(chan func() error, 8)
 		l.rank, _ = superstep.NewRank(l.plan, l.self, 1, superstep.Split)
 		l.free = []int{0}

@@ -139,6 +139,14 @@ func (b *inbox) dispatch(l *loop, from plan.Rank, f transport.Frame) error {
 			return nil // who asked is gone: Lost comes next, and says why
 		}
 		return err
+	case kindHelp:
+		m, err := l.help(f)
+		if err != nil {
+			return err
+		}
+		l.post(func() error { return l.called(from, m) })
+	case kindShare:
+		return l.receiveShare(from, f)
 	case kindCommit:
 		m, err := decode[stepMessage](f)
 		if err != nil {

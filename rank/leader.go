@@ -24,6 +24,7 @@ type leader struct {
 	cores    int                        // of this node: the slots of all its ranks
 	observe  func()                     // done while the last action runs, for which nobody waits
 	moved    int
+	taken    map[plan.ActionID][]int // shares that came to an action before its end
 	troubles []int // by rank: actions that it gave back
 	give     *give // nil where no rank is away
 
@@ -106,6 +107,12 @@ func (l *loop) done(on plan.Rank, m doneMessage) error {
 			l.lead.reads = map[plan.ActionID][]string{}
 		}
 		l.lead.reads[a.ID] = m.Reads
+	}
+	if len(m.Taken) > 0 {
+		if l.lead.taken == nil {
+			l.lead.taken = map[plan.ActionID][]int{}
+		}
+		l.lead.taken[a.ID] = m.Taken
 	}
 	l.lead.record(l.plan, on, m)
 	if m.OK {

@@ -52,7 +52,7 @@ func (r *run) takeLeave(l *loop) error {
 	children, _ := consumed(syscall.RUSAGE_CHILDREN)
 	m := farewellMessage{
 		OwnCPU: cpu, OwnRSS: rss, ChildCPU: children, Exchange: r.inbox.exchanging().Microseconds(),
-		Notified: l.notified, Committed: l.committed, Sent: r.sent(),
+		Notified: l.notified, Committed: l.committed, Sent: r.sent(), Shares: l.shares.compiled(),
 	}
 	if l.take != nil {
 		m.Shipped = l.take.taker.Counts()
@@ -159,7 +159,7 @@ func (r *run) fill(l *loop, told []farewell) {
 
 	cpu, rss := consumed(syscall.RUSAGE_SELF)
 	children, _ := consumed(syscall.RUSAGE_CHILDREN)
-	own := farewellMessage{OwnCPU: cpu, OwnRSS: rss, ChildCPU: children, Notified: l.notified, Committed: l.committed, Sent: r.sent()}
+	own := farewellMessage{OwnCPU: cpu, OwnRSS: rss, ChildCPU: children, Notified: l.notified, Committed: l.committed, Sent: r.sent(), Shares: l.shares.compiled()}
 	if r.inbox != nil {
 		own.Exchange = r.inbox.exchanging().Microseconds()
 	}

@@ -46,6 +46,7 @@ type loop struct {
 	notified, committed []int64
 
 	placed sync.Map // shapes of programs, by their places
+	shares shares
 }
 
 func (l *loop) now() int64 { return time.Since(l.begun).Microseconds() }
@@ -123,6 +124,9 @@ func (l *loop) effects(e superstep.Effects, err error) error {
 	}
 	for _, s := range e.Start {
 		l.start(s)
+	}
+	for _, h := range e.Help {
+		l.startShare(h)
 	}
 	for _, k := range e.Notify {
 		l.notified[k] = l.now()
@@ -237,11 +241,15 @@ func (l *loop) make(a *plan.Action, again bool, m *doneMessage) (keep func(), er
 	if kept && a.Kind == plan.Link {
 		executed = h.keyed.identify(a)
 	}
+	if executed, err = l.callHelpers(executed); err != nil {
+		return nil, err
+	}
 	result, err := l.execute(executed, m.Threads, func() {
 		m.Exported = l.now()
 		l.export(a)
 	})
 	m.End = l.now()
+	m.Taken = l.dismissHelpers(a)
 	l.look(a, &h)
 	m.CPU, m.RSS, m.Commands, m.Output = result.CPU.Microseconds(), result.MaxRSS, result.Commands, result.Output
 	if err := l.unaltered(a, m); err != nil {
@@ -320,7 +328,9 @@ func (l *loop) offer(a *plan.Action) ([]int64, error) {
 
 func (l *loop) offerOne(out plan.ArtifactID) (size int64, err error) {
 	f := &l.plan.Artifacts[out]
-	needed := l.cache != nil || slices.ContainsFunc(f.Consumers, func(c plan.ActionID) bool { return l.plan.Owner[c] != l.self })
+	needed := l.cache != nil || slices.ContainsFunc(f.Consumers, func(c plan.ActionID) bool {
+		return l.plan.Owner[c] != l.self || len(l.plan.HelpersOf(c)) > 0
+	})
 	if _, known := l.exchange.Digest(l.file(out)); needed && !known {
 		err = l.exchange.Offer(l.file(out))
 	}

@@ -44,6 +44,12 @@ const (
 	kindParcel transport.Kind = 57 // root: some of them
 )
 
+// Kinds for shares, see share.go.
+const (
+	kindHelp  transport.Kind = 58 // compile your share of an action that I execute; or do not, any more
+	kindShare transport.Kind = 59 // here it is
+)
+
 // byRootAlone are the kinds with which root directs the others.
 var byRootAlone = []transport.Kind{kindPlan, kindCommit, kindFail, kindYield, kindAssign, kindOver, kindSurvey, kindRecover, kindFiles, kindParcel}
 
@@ -100,6 +106,31 @@ type doneMessage struct {
 	Trouble  string        `msgpack:"y,omitempty"` // the node's: the action is given back, neither made nor refused
 	Lasting  bool          `msgpack:"l,omitempty"` // the trouble is the node's whatever it executes
 	Tainted  bool          `msgpack:"n,omitempty"` // it gave out export data that may be wrong
+	Taken    []int         `msgpack:"p,omitempty"` // the shares that came from helpers before its end
+}
+
+type helpMessage struct {
+	Action plan.ActionID `msgpack:"a"`
+	Over   bool          `msgpack:"o,omitempty"` // the action has ended: the share is of no use
+}
+
+// shareMessage comes with the share's bytes. Which share it is follows from who
+// sends it.
+type shareMessage struct {
+	Action plan.ActionID `msgpack:"a"`
+	Digest []byte        `msgpack:"d"`
+}
+
+// shareRecord is a share that was compiled here.
+type shareRecord struct {
+	Action plan.ActionID `msgpack:"a"`
+	Start  int64         `msgpack:"b"` // microseconds since the plan was here
+	End    int64         `msgpack:"e"`
+	CPU    int64         `msgpack:"u"`
+	RSS    int64         `msgpack:"r"`
+	Slot   int           `msgpack:"s"`
+	Bytes  int64         `msgpack:"z,omitempty"` // 0 where none came out
+	Failed bool          `msgpack:"f,omitempty"` // by itself, not because it was dismissed
 }
 
 type stepMessage struct {
@@ -133,7 +164,8 @@ type farewellMessage struct {
 	Committed []int64 `msgpack:"m"`
 	Sent      []sent  `msgpack:"s"`
 
-	Shipped ship.Counts `msgpack:"f"`
+	Shipped ship.Counts   `msgpack:"f"`
+	Shares  []shareRecord `msgpack:"h,omitempty"`
 }
 
 type sent struct {

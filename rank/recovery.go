@@ -122,7 +122,7 @@ func (l *loop) recover(m recoverMessage) error {
 // and may be being read. It works in a directory of its own and adds what is
 // missing.
 func (l *loop) makeAgain(a *plan.Action, m *doneMessage) error {
-	elsewhere := aside(a)
+	elsewhere := aside(a, "-again")
 	if err := l.runner.Prepare(&elsewhere); err != nil {
 		return err
 	}
@@ -149,10 +149,10 @@ func (l *loop) makeAgain(a *plan.Action, m *doneMessage) error {
 	return err
 }
 
-// aside is an action that works in another directory than a.
-func aside(a *plan.Action) plan.Action {
+// aside is an action that works in another directory than a, whose name ends so.
+func aside(a *plan.Action, suffix string) plan.Action {
 	b := *a
-	b.Node = a.Node + "-again"
+	b.Node = a.Node + suffix
 	move := strings.NewReplacer(transcript.Work+a.Node+"/", transcript.Work+b.Node+"/", transcript.Work+a.Node+"=", transcript.Work+b.Node+"=")
 	b.Steps = slices.Clone(a.Steps)
 	for i := range b.Steps {

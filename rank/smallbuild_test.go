@@ -20,6 +20,7 @@ import (
 	"github.com/badbubble/distgo/rank/execute"
 	"github.com/badbubble/distgo/rank/launch"
 	"github.com/badbubble/distgo/rank/superstep"
+	"github.com/badbubble/distgo/rank/toolchain/pipeline"
 	"github.com/badbubble/distgo/sync/exchange"
 	"github.com/badbubble/distgo/sync/store"
 	"github.com/badbubble/distgo/transport"
@@ -45,6 +46,7 @@ type smallBuild struct {
 	stores string              // a directory of stores, by rank, from copies of which they start; "" for ranks without
 	kept   func(stores string) // sees what became of them
 	away   []bool              // by rank; nil where all see root's files
+	ended  func(*loop)         // sees what became of each rank that came to its end
 }
 
 // outcome is what came out of a run.
@@ -54,13 +56,30 @@ type outcome struct {
 	took    time.Duration
 }
 
-// compileScript is the stand-in for the compiler: compile EXPORT OBJECT INPUT...
+// compileScript is the stand-in for the compiler: compile EXPORT OBJECT INPUT... An object is four functions, which can
+// be shared. Unlike the compiler it waits for shares, half a second each, for tests that want to see them taken.
 const compileScript = `#!/bin/sh
 set -e
 x=$1 o=$2; shift 2
+spec=${DISTGO_SHARES:-0/1:}
+j=${spec%%/*} k=${spec#*/} prefix=${spec#*:}; k=${k%%:*}
+body=$(cat "$@" /dev/null | tr '\n' ' ')
+if [ $j != 0 ]; then
+	for i in 0 1 2 3; do
+		[ $((i % k)) != $j ] || echo "function $i: $body"
+	done >$prefix.part
+	mv $prefix.part $prefix.$j
+	exit 0
+fi
 cat "$@" /dev/null >$x; echo export >>$x
 [ -z "$EARLY" ] || printf . >&3
-cat "$@" /dev/null >$o; echo object >>$o
+for i in 0 1 2 3; do
+	file=$prefix.$((i % k)) tries=0
+	while [ $((i % k)) != 0 ] && [ ! -f $file ] && [ $tries -lt 50 ]; do
+		sleep 0.01; tries=$((tries + 1))
+	done
+	if [ $((i % k)) != 0 ] && [ -f $file ]; then grep "^function $i:" $file; else echo "function $i: $body"; fi
+done >$o
 `
 
 // toolDir is a directory with that compiler.
@@ -185,7 +204,7 @@ func (b *smallBuild) run(t *testing.T, tools string, faults ...*transporttest.Fa
 
 // rank is the life of one rank from the moment the world stands, as [run.together] and [run.build] lead it.
 func (b *smallBuild) rank(ctx context.Context, w *transport.World, work, tools string) (err error) {
-	r := &run{world: w, cfg: Config{
+	r := &run{world: w, compiler: &pipeline.Compiler{Path: filepath.Join(tools, "compile")}, cfg: Config{
 		Place: launch.Place{Rank: int(w.Rank()), Size: w.Size()}, Stderr: io.Discard, Quiet: true, Mode: superstep.Split,
 	}}
 	running, cancel := context.WithCancelCause(ctx)
@@ -259,6 +278,9 @@ func (b *smallBuild) rank(ctx context.Context, w *transport.World, work, tools s
 	r.inbox.open(l)
 	if err := l.run(r.cfg.Mode); err != nil {
 		return err
+	}
+	if b.ended != nil {
+		b.ended(l)
 	}
 	if !r.isRoot() {
 		return r.takeLeave(l)

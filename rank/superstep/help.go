@@ -49,13 +49,15 @@ func (r *Rank) Called(a plan.ActionID, by plan.Rank) (Effects, error) {
 }
 
 // Dismissed tells that the rank that called for a share has done without it, or
-// with it. A share that runs is ended by Helped all the same.
-func (r *Rank) Dismissed(a plan.ActionID, by plan.Rank) Effects {
+// with it. Unwanted says that it runs: it may be ended, and Helped follows all
+// the same.
+func (r *Rank) Dismissed(a plan.ActionID, by plan.Rank) (unwanted bool, e Effects) {
 	if r.caller[a] == by {
+		unwanted = r.sharing[a] == running
 		r.dismiss(a)
 	}
 	r.advance()
-	return r.take()
+	return unwanted, r.take()
 }
 
 func (r *Rank) dismiss(a plan.ActionID) {

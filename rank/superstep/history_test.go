@@ -220,7 +220,8 @@ func (h *history) deliver(from, to plan.Rank, m message) {
 		}
 		h.effects(to, e, err)
 	case opDismiss:
-		h.effects(to, r.Dismissed(plan.ActionID(m.n), from), nil)
+		_, e := r.Dismissed(plan.ActionID(m.n), from)
+		h.effects(to, e, nil)
 	case opLost:
 		h.orders(h.root.Lost(plan.Rank(m.n)), nil)
 	}

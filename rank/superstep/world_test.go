@@ -275,7 +275,7 @@ func (w *world) execute(self plan.Rank, s Start) {
 	}
 	end := func() {
 		if called {
-			w.call(self, a.ID, func(r *Rank) (Effects, error) { return r.Dismissed(a.ID, self), nil })
+			w.call(self, a.ID, func(r *Rank) (Effects, error) { _, e := r.Dismissed(a.ID, self); return e, nil })
 		}
 		if w.flaky[a.ID] > 0 {
 			w.flaky[a.ID]--

@@ -90,6 +90,17 @@ func digest(file *os.File) (o offer, err error) {
 	return o, err
 }
 
+// DigestFile digests a file that is no artifact.
+func DigestFile(path string) (d Digest, size int64, err error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return d, 0, err
+	}
+	defer file.Close()
+	o, err := digest(file)
+	return o.digest, o.size, err
+}
+
 // Altered reports whether a file that is here is no longer what its digest says: it is a link of a file in a store, and
 // somebody wrote to that. It reads the file only where its times or size differ from those that it had.
 func (x *Exchange) Altered(f File) bool {
@@ -253,6 +264,12 @@ type DamagedError struct{ Bytes int64 }
 
 func (e *DamagedError) Error() string {
 	return fmt.Sprintf("its %d bytes are not those that were sent: the digests differ", e.Bytes)
+}
+
+// Store puts the bytes of a frame at path, which is no artifact's, when they are
+// what the digest says; else it is a *DamagedError, and nothing is there.
+func Store(path string, frame transport.Frame, want Digest) error {
+	return store(path, frame, want, func(time.Time) error { return nil })
 }
 
 // store writes the frame's bytes to a temporary name and renames it when they
