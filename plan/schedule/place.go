@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"container/heap"
+	"slices"
 
 	"github.com/badbubble/distgo/plan"
 )
@@ -39,26 +40,10 @@ func (n Network) cost(f *plan.Artifact) int64 {
 
 // Place sets p.Owner and returns the finish time it expects, in the plan's
 // unit of cost, microseconds. Links, and what else writes outside the scratch directories,
-// go to root, where the program's place is.
+// go to root, where the program's place is. Nobody helps.
 func Place(p *plan.Plan, ranks []Rank, network Network) (makespan int64) {
-	s := simulation{
-		plan:    p,
-		ranks:   ranks,
-		network: network,
-		free:    make([]int, len(ranks)),
-		missing: make([]int, len(p.Actions)),
-		made:    make([]int64, len(p.Artifacts)),
-	}
-	for r := range ranks {
-		s.free[r] = max(ranks[r].Slots, 1)
-	}
-	s.ready.priority = p.Priority
-	for i := range p.Actions {
-		s.missing[i] = len(p.Actions[i].Inputs)
-		if s.missing[i] == 0 {
-			heap.Push(&s.ready, plan.ActionID(i))
-		}
-	}
+	s := newSimulation(p, ranks, network, nil)
+	p.Helpers = nil
 	return s.run()
 }
 
@@ -73,22 +58,60 @@ type simulation struct {
 	inbound int64   // when the objects made so far will have reached root, which takes them one after the other
 	ready   byPriority
 	running byTime
+	last    plan.ActionID // that has ended, at
+	end     int64
+	divided map[plan.ActionID]*division // what is shared, see help.go
 }
 
-func (s *simulation) run() (now int64) {
+func newSimulation(p *plan.Plan, ranks []Rank, network Network, shares map[plan.ActionID]int) *simulation {
+	s := &simulation{
+		plan:    p,
+		ranks:   ranks,
+		network: network,
+		free:    make([]int, len(ranks)),
+		missing: make([]int, len(p.Actions)),
+		made:    make([]int64, len(p.Artifacts)),
+		divided: make(map[plan.ActionID]*division, len(shares)),
+	}
+	for r := range ranks {
+		s.free[r] = max(ranks[r].Slots, 1)
+	}
+	for a, n := range shares {
+		s.divided[a] = s.divide(a, n)
+	}
+	s.ready.priority = p.Priority
+	for i := range p.Actions {
+		s.missing[i] = len(p.Actions[i].Inputs)
+		if s.missing[i] == 0 {
+			heap.Push(&s.ready, turn{action: plan.ActionID(i)})
+		}
+	}
+	return s
+}
+
+func (s *simulation) run() (makespan int64) {
+	now := int64(0)
 	for s.ready.Len() > 0 || len(s.running) > 0 {
 		s.start(now)
 		if len(s.running) == 0 {
-			return now // a cycle; Validate refuses such plans
+			break // a cycle; Validate refuses such plans
 		}
 		next := heap.Pop(&s.running).(moment)
 		now = next.at
-		if next.end {
+		switch next.what {
+		case shareEnds:
+			s.free[next.rank]++
+			continue
+		case ownShareEnds:
+			s.gather(next.action, now)
+			continue
+		case ends:
 			s.free[s.plan.Owner[next.action]]++
+			s.last, s.end = next.action, now
 		}
 		for _, out := range s.plan.Actions[next.action].Outputs {
 			f := &s.plan.Artifacts[out]
-			if early := s.early(f); early == next.end {
+			if early := s.early(f); early == (next.what == ends) {
 				continue // was there before, or comes at the end
 			}
 			s.made[out] = now
@@ -97,12 +120,12 @@ func (s *simulation) run() (now int64) {
 			}
 			for _, c := range f.Consumers {
 				if s.missing[c]--; s.missing[c] == 0 {
-					heap.Push(&s.ready, c)
+					heap.Push(&s.ready, turn{action: c})
 				}
 			}
 		}
 	}
-	return now
+	return s.end
 }
 
 // early reports whether an artifact is there before its action ends.
@@ -110,29 +133,42 @@ func (s *simulation) early(f *plan.Artifact) bool {
 	return s.plan.After(f) < s.plan.Actions[f.Producer].Cost
 }
 
-// start gives free slots to ready actions until one of the two runs out.
+// start gives free slots to what is ready until one of the two runs out.
 func (s *simulation) start(now int64) {
-	var wait []plan.ActionID // pinned to a rank that is busy
+	var wait []turn // for a slot, of certain ranks or any
 	for s.ready.Len() > 0 {
-		a := heap.Pop(&s.ready).(plan.ActionID)
-		r, delay := s.choose(a, now)
+		t := heap.Pop(&s.ready).(turn)
+		if t.share {
+			if !s.startShare(t.action, now) {
+				wait = append(wait, t)
+			}
+			continue
+		}
+		r, delay := s.choose(t.action, now)
 		if r < 0 {
-			wait = append(wait, a)
-			if s.plan.Actions[a].Kind != plan.Link {
+			wait = append(wait, t)
+			if s.plan.Actions[t.action].Kind != plan.Link {
 				break // no slot anywhere
 			}
 			continue
 		}
 		s.free[r]--
-		s.plan.Owner[a] = r
-		action := &s.plan.Actions[a]
+		s.plan.Owner[t.action] = r
+		action := &s.plan.Actions[t.action]
 		if action.Lead < action.Cost {
-			heap.Push(&s.running, moment{now + delay + s.on(r, action.Lead), a, false})
+			heap.Push(&s.running, moment{now + delay + s.on(r, action.Lead), t.action, exports, r})
 		}
-		heap.Push(&s.running, moment{now + delay + s.on(r, action.Cost), a, true})
+		if d := s.divided[t.action]; d != nil {
+			heap.Push(&s.running, moment{now + delay + s.on(r, action.Lead+d.each), t.action, ownShareEnds, r})
+			for range d.of - 1 {
+				heap.Push(&s.ready, turn{t.action, true})
+			}
+			continue
+		}
+		heap.Push(&s.running, moment{now + delay + s.on(r, action.Cost), t.action, ends, r})
 	}
-	for _, a := range wait {
-		heap.Push(&s.ready, a)
+	for _, t := range wait {
+		heap.Push(&s.ready, t)
 	}
 }
 
@@ -154,20 +190,21 @@ func (s *simulation) choose(a plan.ActionID, now int64) (best plan.Rank, delay i
 		}
 		return 0, max(0, s.inbound-now)
 	}
+	return s.soonest(action, action.Cost, now, nil)
+}
+
+// soonest finds the rank, of those with a free slot that are not left out, on
+// which so much of an action would be done first.
+func (s *simulation) soonest(action *plan.Action, cost, now int64, out []plan.Rank) (best plan.Rank, delay int64) {
 	best = -1
 	var bestEnd int64
+	inputs := s.arrivals(action)
 	for r := range s.ranks {
-		if s.free[r] == 0 {
+		if s.free[r] == 0 || slices.Contains(out, plan.Rank(r)) {
 			continue
 		}
-		// Artifacts are put when they are made; only the latest are still on their way.
-		var d int64
-		for _, in := range action.Inputs {
-			if f := &s.plan.Artifacts[in]; s.plan.Owner[f.Producer] != plan.Rank(r) {
-				d = max(d, s.made[in]+s.network.cost(f)-now)
-			}
-		}
-		end := d + s.on(plan.Rank(r), action.Cost)
+		d := max(0, inputs.at(plan.Rank(r))-now)
+		end := d + s.on(plan.Rank(r), cost)
 		if best < 0 || end < bestEnd || end == bestEnd && s.free[r] > s.free[best] {
 			best, bestEnd, delay = plan.Rank(r), end, d
 		}
@@ -175,34 +212,84 @@ func (s *simulation) choose(a plan.ActionID, now int64) (best plan.Rank, delay i
 	return best, delay
 }
 
-// byPriority is a heap of ready actions, highest priority first, then lowest ID.
-type byPriority struct {
-	priority []int64
-	ids      []plan.ActionID
+// arrivals are when the last of an action's inputs is there: with the rank that
+// made it, the last but for those, and with all others, the last.
+type arrivals struct {
+	last, rest int64
+	from       plan.Rank // who made the last
 }
 
-func (h *byPriority) Len() int { return len(h.ids) }
-func (h *byPriority) Less(i, j int) bool {
-	a, b := h.ids[i], h.ids[j]
-	if h.priority[a] != h.priority[b] {
-		return h.priority[a] > h.priority[b]
+func (t arrivals) at(r plan.Rank) int64 {
+	if r == t.from {
+		return t.rest
 	}
-	return a < b
+	return t.last
 }
-func (h *byPriority) Swap(i, j int) { h.ids[i], h.ids[j] = h.ids[j], h.ids[i] }
-func (h *byPriority) Push(x any)    { h.ids = append(h.ids, x.(plan.ActionID)) }
+
+// arrivals reckons with the latest inputs being on their way: artifacts are put
+// when they are made.
+func (s *simulation) arrivals(action *plan.Action) arrivals {
+	t := arrivals{from: -1}
+	for _, in := range action.Inputs {
+		f := &s.plan.Artifacts[in]
+		from, at := s.plan.Owner[f.Producer], s.made[in]+s.network.cost(f)
+		switch {
+		case from == t.from:
+			t.last = max(t.last, at)
+		case at > t.last:
+			t = arrivals{last: at, rest: t.last, from: from}
+		default:
+			t.rest = max(t.rest, at)
+		}
+	}
+	return t
+}
+
+// A turn is what waits for a slot: an action, or a share of one that has started.
+type turn struct {
+	action plan.ActionID
+	share  bool
+}
+
+// byPriority is a heap of what is ready, highest priority first, then lowest ID,
+// actions before shares.
+type byPriority struct {
+	priority []int64
+	turns    []turn
+}
+
+func (h *byPriority) Len() int { return len(h.turns) }
+func (h *byPriority) Less(i, j int) bool {
+	a, b := h.turns[i], h.turns[j]
+	if h.priority[a.action] != h.priority[b.action] {
+		return h.priority[a.action] > h.priority[b.action]
+	}
+	return a.action < b.action || a.action == b.action && !a.share && b.share
+}
+func (h *byPriority) Swap(i, j int) { h.turns[i], h.turns[j] = h.turns[j], h.turns[i] }
+func (h *byPriority) Push(x any)    { h.turns = append(h.turns, x.(turn)) }
 func (h *byPriority) Pop() any {
-	last := h.ids[len(h.ids)-1]
-	h.ids = h.ids[:len(h.ids)-1]
+	last := h.turns[len(h.turns)-1]
+	h.turns = h.turns[:len(h.turns)-1]
 	return last
 }
 
-// A moment of a running action: its end, or before that its export data's
-// being ready.
+// event is what happens to a running action.
+type event uint8
+
+const (
+	exports      event = iota // its export data is there
+	ownShareEnds              // it has done what no helper was to do
+	shareEnds                 // a helper has done its part
+	ends
+)
+
+// A moment is when something happens to a running action, and on which rank.
 type moment struct {
 	at     int64
 	action plan.ActionID
-	end    bool
+	what   event
+	rank   plan.Rank
 }
 
 // byTime is a heap of what is to come, first things first, then lowest ID.
@@ -213,7 +300,10 @@ func (h byTime) Less(i, j int) bool {
 	if h[i].at != h[j].at {
 		return h[i].at < h[j].at
 	}
-	return h[i].action < h[j].action
+	if h[i].action != h[j].action {
+		return h[i].action < h[j].action
+	}
+	return h[i].what < h[j].what
 }
 func (h byTime) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
 func (h *byTime) Push(x any)   { *h = append(*h, x.(moment)) }

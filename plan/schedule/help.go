@@ -1,0 +1,153 @@
+package schedule
+
+import (
+	"container/heap"
+	"slices"
+
+	"github.com/badbubble/distgo/plan"
+)
+
+// division is how an action's functions are shared in a simulation.
+type division struct {
+	of      int   // shares, its own included
+	each    int64 // cost of the functions of one
+	object  plan.Artifact
+	helpers []plan.Rank
+	arrive  []int64 // by helper: when its share is there
+	over    bool    // the action wants no share any more
+}
+
+func (s *simulation) divide(a plan.ActionID, shares int) *division {
+	action := &s.plan.Actions[a]
+	d := &division{of: shares, each: (action.Cost - action.Lead) / int64(shares)}
+	for _, out := range action.Outputs {
+		if f := &s.plan.Artifacts[out]; f.Kind == plan.Object {
+			d.object = *f
+		}
+	}
+	d.object.Size /= int64(shares)
+	return d
+}
+
+// startShare gives one more helper to an action that runs. A helper repeats the
+// front end. It returns false when no slot is free that could be used.
+func (s *simulation) startShare(a plan.ActionID, now int64) bool {
+	d, action := s.divided[a], &s.plan.Actions[a]
+	if d.over {
+		return true
+	}
+	cost := action.Lead + d.each
+	r, delay := s.soonest(action, cost, now, append(d.helpers[:len(d.helpers):len(d.helpers)], s.plan.Owner[a]))
+	if r < 0 {
+		return false
+	}
+	s.free[r]--
+	done := now + delay + s.on(r, cost)
+	d.helpers = append(d.helpers, r)
+	d.arrive = append(d.arrive, done+s.network.cost(&d.object))
+	heap.Push(&s.running, moment{done, a, shareEnds, r})
+	return true
+}
+
+// gather ends an action whose own share is done: it takes the others in their
+// order, and compiles itself what is not there.
+func (s *simulation) gather(a plan.ActionID, now int64) {
+	d, owner := s.divided[a], s.plan.Owner[a]
+	d.over = true
+	for i := range d.of - 1 {
+		compiled := now + s.on(owner, d.each)
+		if i < len(d.arrive) { // it looks between functions
+			compiled = min(compiled, max(now, d.arrive[i]))
+		}
+		now = compiled
+	}
+	heap.Push(&s.running, moment{now, a, ends, owner})
+}
+
+const (
+	// effort bounds the simulations of Help, in actions times ranks: 0.1 s.
+	effort = 4_000_000
+	// mostTrials bounds them where that is little. A build has a few long back ends at its end, not dozens.
+	mostTrials = 48
+	// worthwhile is which part of the makespan helpers have to save. The simulation knows the future no better.
+	worthwhile = 100
+)
+
+// divisions are into how many shares an action may be divided.
+var divisions = [...]int{2, 3, 4, 6, plan.MaxShares}
+
+// Help sets p.Owner and p.Helpers, and returns the finish time it expects. It
+// begins with what Place does. While the end waits for the back end of one action,
+// it looks into how many shares that is best divided; it keeps what saves enough,
+// and goes on with what the end waits for then.
+func Help(p *plan.Plan, ranks []Rank, network Network) (makespan int64) {
+	shares := map[plan.ActionID]int{}
+	kept := simulate(p, ranks, network, nil)
+	trials := min(mostTrials, effort/max(1, len(p.Actions)*len(ranks)))
+	for now := kept; p.Pipelined; {
+		a, ok := now.bound()
+		if !ok {
+			break
+		}
+		before := shares[a]
+		var best *outcome
+		for _, of := range divisions {
+			if of <= before || of > len(ranks) || trials == 0 {
+				continue
+			}
+			trials--
+			shares[a] = of
+			if o := simulate(p, ranks, network, shares); best == nil || o.end < best.end-best.end/(4*worthwhile) {
+				best = o
+			}
+		}
+		if best == nil || best.end > now.end {
+			break
+		}
+		now, shares[a] = best, best.divided[a].of
+		if now.end < kept.end-kept.end/worthwhile {
+			kept = now
+		}
+	}
+	p.Owner, p.Helpers = kept.owner, kept.helpers()
+	return kept.end
+}
+
+// outcome is a simulation that has come to its end, with the placement it led to.
+type outcome struct {
+	*simulation
+	owner []plan.Rank
+}
+
+func simulate(p *plan.Plan, ranks []Rank, network Network, shares map[plan.ActionID]int) *outcome {
+	s := newSimulation(p, ranks, network, shares)
+	s.run()
+	return &outcome{s, slices.Clone(p.Owner)}
+}
+
+// bound is the action whose back end the end of the build waits for, if it is
+// one that can be shared: the last, or the one that the last waited for.
+func (o *outcome) bound() (plan.ActionID, bool) {
+	p := o.plan
+	if len(p.Actions) == 0 {
+		return 0, false
+	}
+	a := o.last
+	if action := &p.Actions[a]; action.Kind == plan.Link && len(action.Inputs) > 0 {
+		latest := slices.MaxFunc(action.Inputs, func(x, y plan.ArtifactID) int { return int(o.made[x] - o.made[y]) })
+		a = p.Artifacts[latest].Producer
+	}
+	return a, p.MayBeShared(a) && p.Actions[a].Lead < p.Actions[a].Cost
+}
+
+// helpers are those of the plan, nil where nobody helps.
+func (o *outcome) helpers() [][]plan.Rank {
+	if len(o.divided) == 0 {
+		return nil
+	}
+	all := make([][]plan.Rank, len(o.plan.Actions))
+	for a, d := range o.divided {
+		all[a] = d.helpers
+	}
+	return all
+}
