@@ -15,6 +15,7 @@ import (
 
 	"github.com/badbubble/distgo/plan"
 	"github.com/badbubble/distgo/plan/schedule"
+	"github.com/badbubble/distgo/rank/report"
 	"github.com/badbubble/distgo/transport"
 )
 
@@ -117,6 +118,9 @@ func (h history) goHome(p *plan.Plan, hosts []string, ranks []schedule.Rank, lim
 		load[p.Owner[i]] -= cost
 		load[to] += cost
 		p.Owner[i] = to
+		if len(p.Helpers) > 0 { // nobody helps itself
+			p.Helpers[i] = slices.DeleteFunc(slices.Clone(p.Helpers[i]), func(h plan.Rank) bool { return h == to })
+		}
 	}
 }
 
@@ -150,6 +154,7 @@ func (r *run) learn(l *loop) error {
 		if a.Exported > a.Start {
 			m.Lead = int64(float64(a.CPU) * float64(a.Exported-a.Start) / float64(a.End-a.Start))
 		}
+		m.CPU += r.report.Spared(a.ID, func(s *report.Share) int64 { return s.CPU - m.Lead })
 		seen[key] = m
 	}
 	return seen.write(path)

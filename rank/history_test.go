@@ -76,6 +76,21 @@ func TestLearnAndRemember(t *testing.T) {
 	}
 }
 
+// What helpers did of a package is part of what it takes; their front ends are not, nor what was not taken.
+func TestLearnWhatWasHelped(t *testing.T) {
+	r := &run{cfg: Config{Store: t.TempDir()}, tools: &toolchain.Toolchain{Env: map[string]string{"GOOS": "linux", "GOARCH": "amd64"}}}
+	p := independent(2)
+	r.report.Ranks = []report.Rank{{Host: "node001"}}
+	r.report.Actions = []report.Action{{ID: 0, Kind: "compile", Package: "p0", Start: 0, Exported: 100, End: 400, CPU: 400, Cost: 100}}
+	r.report.Shares = []report.Share{{Action: 0, CPU: 350, Taken: true}, {Action: 0, CPU: 50, Taken: true}, {Action: 0, CPU: 1000}, {Action: 1, CPU: 1000, Taken: true}}
+	if err := r.learn(&loop{plan: p}); err != nil {
+		t.Fatal(err)
+	}
+	if m := r.remember(p)["compile p0"]; m.CPU != 400+250 || m.Lead != 100 {
+		t.Errorf("learned %+v", m)
+	}
+}
+
 // Actions go back to the nodes that have what they made. Where nobody could help out, no rank gets much more than its
 // share, as after a run of one rank.
 func TestGoHome(t *testing.T) {
@@ -104,7 +119,12 @@ func TestGoHome(t *testing.T) {
 		t.Errorf("limited: %v actions by rank, the link on %d", n, p.Owner[40])
 	}
 	copy(p.Owner, before)
+	p.Helpers = make([][]plan.Rank, len(p.Actions))
+	p.Helpers[1], p.Helpers[2] = []plan.Rank{0, 3, 2}, []plan.Rank{1}
 	h.goHome(p, hosts, ranks, false)
+	if !slices.Equal(p.Helpers[1], []plan.Rank{0, 2}) || !slices.Equal(p.Helpers[2], []plan.Rank{1}) {
+		t.Errorf("helpers after actions went to rank 3: %v", p.Helpers[1:3])
+	}
 	if n := count(); n != [4]int{2, 0, 0, 39} || p.Owner[0] != 0 || p.Owner[40] != 0 {
 		t.Errorf("%v actions by rank, p0 on %d, the link on %d", n, p.Owner[0], p.Owner[40])
 	}

@@ -25,8 +25,8 @@ type leader struct {
 	observe  func()                     // done while the last action runs, for which nobody waits
 	moved    int
 	taken    map[plan.ActionID][]int // shares that came to an action before its end
-	troubles []int // by rank: actions that it gave back
-	give     *give // nil where no rank is away
+	troubles []int                   // by rank: actions that it gave back
+	give     *give                   // nil where no rank is away
 
 	abortOnLoss bool
 	progress    *report.Progress
@@ -153,6 +153,15 @@ func (d *leader) record(p *plan.Plan, on plan.Rank, m doneMessage) {
 		}
 	}
 	d.records = append(d.records, r)
+}
+
+// share is the record of a share that a rank compiled.
+func (d *leader) share(p *plan.Plan, by plan.Rank, s shareRecord) report.Share {
+	number, _ := p.Share(s.Action, by)
+	return report.Share{
+		Action: int32(s.Action), Rank: int(by), Slot: s.Slot, Start: s.Start, End: s.End, CPU: s.CPU, RSS: s.RSS, Bytes: s.Bytes,
+		Taken: slices.Contains(d.taken[s.Action], number), Failed: s.Failed,
+	}
 }
 
 // orders carries out what root's state machine wants done.

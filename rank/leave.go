@@ -179,6 +179,13 @@ func (r *run) fill(l *loop, told []farewell) {
 		}
 	}
 	r.supersteps(l, records)
+	for _, f := range records {
+		for _, s := range f.Shares {
+			if s.Action >= 0 && int(s.Action) < len(l.plan.Actions) {
+				rep.Shares = append(rep.Shares, l.lead.share(l.plan, f.from, s))
+			}
+		}
+	}
 
 	var end, link int64
 	for i := range rep.Actions {
@@ -195,6 +202,12 @@ func (r *run) fill(l *loop, told []farewell) {
 	if link == 0 {
 		link = end
 	}
+	for i := range rep.Shares {
+		s := &rep.Shares[i]
+		k := &rep.Ranks[s.Rank]
+		k.Helped += s.End - s.Start
+		k.CPU += s.CPU
+	}
 	for i := range rep.Ranks {
 		k := &rep.Ranks[i]
 		k.OtherCPU = max(0, k.OtherCPU-k.CPU)
@@ -202,6 +215,11 @@ func (r *run) fill(l *loop, told []farewell) {
 		for j := range rep.Actions {
 			if a := &rep.Actions[j]; a.Rank == i && a.Start < link {
 				k.Waiting -= min(a.End, link) - a.Start
+			}
+		}
+		for j := range rep.Shares {
+			if s := &rep.Shares[j]; s.Rank == i && s.Start < link {
+				k.Waiting -= min(s.End, link) - s.Start
 			}
 		}
 	}
@@ -242,6 +260,8 @@ func (r *run) sent() []sent {
 		switch {
 		case t.Kind == kindPut && t.Lane == transport.Bulk:
 			name = "object"
+		case t.Kind == kindShare:
+			name = "share"
 		case t.Kind == kindPut:
 			name = "export"
 		case t.Kind == kindPlan, t.Kind == kindAssign:
@@ -256,7 +276,7 @@ func (r *run) sent() []sent {
 		kinds[name].Bytes += int64(t.BytesOut)
 	}
 	var all []sent
-	for _, name := range []string{"export", "object", "plan", "files", "messages"} {
+	for _, name := range []string{"export", "object", "share", "plan", "files", "messages"} {
 		if s := kinds[name]; s != nil {
 			all = append(all, *s)
 		}

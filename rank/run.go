@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -300,7 +301,11 @@ func (r *run) distribute(p *plan.Plan) (*plan.Plan, error) {
 	for i := range ranks {
 		ranks[i].Slots = slots[i]
 	}
-	schedule.Place(p, ranks, schedule.Gigabit)
+	if r.mayShare() {
+		schedule.Help(p, ranks, schedule.Gigabit)
+	} else {
+		schedule.Place(p, ranks, schedule.Gigabit)
+	}
 	if !r.cfg.All { // what is in the stores does not matter then
 		hosts := make([]string, r.world.Size())
 		for i := range hosts {
@@ -318,6 +323,13 @@ func (r *run) distribute(p *plan.Plan) (*plan.Plan, error) {
 	})
 	r.report.Send = time.Since(begun).Microseconds()
 	return p, err
+}
+
+// mayShare reports whether ranks may help each other compile a package, where
+// the plan is pipelined. In blocking mode nobody does, as in the textbook; and
+// ranks that are away compile from other paths.
+func (r *run) mayShare() bool {
+	return r.cfg.Mode == superstep.Split && !slices.Contains(r.away, true)
 }
 
 // build executes this rank's part of the plan while running lasts, and at root

@@ -8,8 +8,8 @@ import (
 // Predict says how long the run would have taken on so many ranks of so many
 // slots: its measured durations, put through the scheduler that plans builds,
 // with the network's cost of each artifact that changes ranks. What precedes
-// execution (capture, meeting, planning) is taken to be as it was. Microseconds
-// of root's wall time.
+// execution (capture, meeting, planning) is taken to be as it was, and so are
+// packages that were helped. Microseconds of root's wall time.
 func (r *Report) Predict(ranks, slots int, network schedule.Network) int64 {
 	p := r.plan()
 	places := make([]schedule.Rank, ranks)

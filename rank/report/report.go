@@ -34,6 +34,7 @@ type Report struct {
 	RootRSS    int64       `json:"root_rss_bytes"`   // root's own peak memory
 	Ranks      []Rank      `json:"ranks"`
 	Actions    []Action    `json:"actions"`
+	Shares     []Share     `json:"shares,omitempty"`
 	Supers     []Superstep `json:"supersteps"`
 	Moved      int         `json:"moved"` // actions that another rank took over
 	Bound      Bound       `json:"bound"`
@@ -50,8 +51,9 @@ type Rank struct {
 	OwnRSS   int64   `json:"own_rss_bytes"`
 	OtherCPU int64   `json:"other_cpu_us"` // programs that are no command of the plan: the go command, what was asked of C compilers
 	Exchange int64   `json:"exchange_us"`  // time in which artifacts were being received
-	Waiting  int64   `json:"waiting_us"`   // slot time without an action, until the link started
+	Waiting  int64   `json:"waiting_us"`   // slot time without an action or a share, until the link started
 	Commands int     `json:"commands"`
+	Helped   int64   `json:"help_us,omitempty"` // sum over the shares that it compiled; their CPU is tools' CPU
 	Sent     []Bytes `json:"sent,omitempty"`
 	Read     int64   `json:"read_bytes,omitempty"`    // files of root that its actions read and that it does not see
 	Fetched  int64   `json:"fetched_bytes,omitempty"` // of those, what was not in its store
@@ -59,7 +61,7 @@ type Rank struct {
 
 // Bytes counts what a rank sent of one kind.
 type Bytes struct {
-	Kind   string `json:"kind"` // export, object, plan, files, messages
+	Kind   string `json:"kind"` // export, object, share, plan, files, messages
 	Frames int64  `json:"frames"`
 	Bytes  int64  `json:"bytes"`
 }
@@ -85,6 +87,21 @@ type Action struct {
 	Deps     []int32 `json:"deps,omitempty"`   // actions whose outputs it reads
 	Export   int64   `json:"export_bytes,omitempty"`
 	Object   int64   `json:"object_bytes,omitempty"`
+}
+
+// A Share is a part of a package's functions that another rank than the
+// package's own compiled. It is no command of the plan, and is counted apart.
+type Share struct {
+	Action int32 `json:"action"` // ID
+	Rank   int   `json:"rank"`
+	Slot   int   `json:"slot"`
+	Start  int64 `json:"start_us"`
+	End    int64 `json:"end_us"`
+	CPU    int64 `json:"cpu_us"`
+	RSS    int64 `json:"rss_bytes"`
+	Bytes  int64 `json:"bytes,omitempty"`  // 0 where nothing came out: the action had ended, or it failed
+	Taken  bool  `json:"taken,omitempty"`  // it was there before its action ended
+	Failed bool  `json:"failed,omitempty"` // by itself
 }
 
 // A Superstep is one round, by rank.
@@ -153,6 +170,17 @@ func Read(r io.Reader) (*Report, error) {
 		return nil, fmt.Errorf("the report has schema %d, this distgo reads %d", report.Schema, Schema)
 	}
 	return &report, nil
+}
+
+// Spared sums what an action did not have to do itself: of each share that it
+// took, what is more than the front end, which each compile has.
+func (r *Report) Spared(action int32, more func(*Share) int64) (n int64) {
+	for i := range r.Shares {
+		if s := &r.Shares[i]; s.Action == action && s.Taken {
+			n += max(0, more(s))
+		}
+	}
+	return n
 }
 
 // Commands counts the tool invocations of the run.

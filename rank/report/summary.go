@@ -23,7 +23,7 @@ func (r *Report) Summary() string {
 		k := &r.Ranks[i]
 		exchange = max(exchange, k.Exchange)
 		waiting += k.Waiting
-		busy += k.Executed
+		busy += k.Executed + k.Helped
 		cpu += k.CPU
 		slots += k.Slots
 	}
@@ -48,6 +48,9 @@ func (r *Report) Summary() string {
 		}
 		fmt.Fprintf(&b, "; moved %s of export data, %s of objects, %s", megabytes(exports), megabytes(objects), plural(r.Moved, "action"))
 	}
+	if len(r.Shares) > 0 {
+		fmt.Fprintf(&b, "; helpers compiled %s, %d in time", plural(len(r.Shares), "share"), r.taken())
+	}
 	if cached := r.cached(); cached > 0 {
 		fmt.Fprintf(&b, "; %d of %s from the store", cached, plural(len(r.Actions), "action"))
 	}
@@ -71,6 +74,16 @@ func (r *Report) Summary() string {
 func (r *Report) cached() (n int) {
 	for i := range r.Actions {
 		if r.Actions[i].Cached {
+			n++
+		}
+	}
+	return n
+}
+
+// taken counts the shares that spared their actions something.
+func (r *Report) taken() (n int) {
+	for i := range r.Shares {
+		if r.Shares[i].Taken {
 			n++
 		}
 	}

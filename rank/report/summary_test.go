@@ -67,6 +67,10 @@ func TestSummary(t *testing.T) {
 	}
 	say("two ranks", func(*Report) {})
 	say("one rank", func(r *Report) { r.Ranks, r.Size = r.Ranks[:1], 1 })
+	say("helped", func(r *Report) {
+		r.Ranks[0].Helped = 500_000
+		r.Shares = []Share{{Action: 1, Start: 2_500_000, End: 3_000_000, CPU: 400_000, Bytes: 9000, Taken: true}, {Action: 1, Rank: 1, Failed: true}}
+	})
 	say("half from the store", func(r *Report) { r.Actions[0].Cached, r.Actions[2].Cached = true, true })
 	say("all from the store", func(r *Report) {
 		for i := range r.Actions {
