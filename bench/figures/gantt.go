@@ -16,7 +16,7 @@ import (
 	"github.com/badbubble/distgo/rank/report"
 )
 
-// A bar is one action on its slot, in undilated seconds.
+// A bar is one action on its slot, or a share of one, in undilated seconds.
 type bar struct {
 	row               int // slots of rank 0 first
 	start, ready, end float64
@@ -64,6 +64,21 @@ func newChart(r *report.Report, f float64) *chart {
 		c.bars = append(c.bars, b)
 		c.end = max(c.end, b.end)
 	}
+	packages := map[int32]string{}
+	for _, a := range r.Actions {
+		packages[a.ID] = a.Package
+	}
+	for _, s := range r.Shares {
+		row, ok := first[s.Rank]
+		if !ok || row+s.Slot >= len(c.rows) {
+			continue
+		}
+		b := bar{row: row + s.Slot, start: sec(s.Start), end: sec(s.End), kind: kindShare, name: packages[s.Action]}
+		if b.ready = b.start; s.Taken {
+			b.ready = b.end
+		}
+		c.bars = append(c.bars, b)
+	}
 	c.commits = make([][]float64, len(ranks))
 	for _, s := range r.Supers {
 		for i := range c.commits {
@@ -81,6 +96,7 @@ const (
 	kindModules = "modules"
 	kindLink    = "link"
 	kindOther   = "other"
+	kindShare   = "share" // light where it came to nothing
 )
 
 // kindOf tells packages of the standard library by their path: a first element without a dot, as the go command does
@@ -110,7 +126,7 @@ func ownElement(actions []report.Action) string {
 	return ""
 }
 
-var kindColours = map[string]color.RGBA{kindStd: blue, kindModules: green, kindLink: red, kindOther: purple}
+var kindColours = map[string]color.RGBA{kindStd: blue, kindModules: green, kindLink: red, kindOther: purple, kindShare: orange}
 
 // ganttFigure draws one run: the one nearest to its cell's median.
 func (c *Campaign) ganttFigure(s *sample.Sample, r *report.Report) *Figure {
@@ -134,12 +150,15 @@ func (c *Campaign) ganttFigure(s *sample.Sample, r *report.Report) *Figure {
 	}
 	sh.panels = append(sh.panels, p)
 	sh.key = []entry{{label: "compiling", head: true}}
-	for _, kind := range []struct{ kind, label string }{{kindStd, "standard library"}, {kindModules, "modules"}, {kindOther, "other"}, {kindLink, "linking"}} {
+	for _, kind := range []struct{ kind, label string }{{kindStd, "standard library"}, {kindModules, "modules"}, {kindOther, "other"}, {kindLink, "linking"}, {kindShare, "helping with another rank's"}} {
 		if slices.ContainsFunc(ch.bars, func(b bar) bool { return b.kind == kind.kind }) {
 			sh.key = append(sh.key, entry{label: kind.label, fill: kindColours[kind.kind]})
 		}
 	}
-	if slices.ContainsFunc(ch.bars, func(b bar) bool { return b.ready < b.end }) {
+	if slices.ContainsFunc(ch.bars, func(b bar) bool { return b.kind == kindShare && b.ready < b.end }) {
+		sh.key = append(sh.key, entry{label: "in vain", fill: lighter(orange, 0.55)})
+	}
+	if slices.ContainsFunc(ch.bars, func(b bar) bool { return b.kind != kindShare && b.ready < b.end }) {
 		sh.key = append(sh.key, entry{label: "export data is out", fill: lighter(blue, 0.55)})
 	}
 	sh.key = append(sh.key, entry{label: "critical path", fill: paper, border: ink}, entry{label: "barrier passed", line: stroke(loser, 0.8)})

@@ -71,6 +71,18 @@ func events(r *report.Report) (all []event) {
 			all = append(all, arrows(from, a, arrow)...)
 		}
 	}
+	for i := range r.Shares {
+		s := &r.Shares[i]
+		a, ok := byID[s.Action]
+		if !ok {
+			continue // its end was not heard of
+		}
+		all = append(all, share(s, a))
+		if s.Taken {
+			arrow++
+			all = append(all, between("share", s.Rank, s.Slot, max(s.Start, s.End-1), a, min(max(a.Start, s.End), a.End), arrow)...)
+		}
+	}
 	return append(all, barriers(r)...)
 }
 
@@ -103,6 +115,15 @@ func slices(a *report.Action, critical bool) []event {
 	return all
 }
 
+// share is what a helper compiled of an action.
+func share(s *report.Share, of *report.Action) event {
+	duration := s.End - s.Start
+	return event{
+		Name: "share of " + of.Package, Category: "share", Phase: "X", Time: s.Start, Duration: &duration, Process: s.Rank, Thread: s.Slot,
+		Args: map[string]any{"cpu_us": s.CPU, "rss_bytes": s.RSS, "bytes": s.Bytes, "taken": s.Taken, "failed": s.Failed},
+	}
+}
+
 // arrows are the two ends of an artifact's way.
 func arrows(from, to *report.Action, id int) []event {
 	there := from.End
@@ -111,9 +132,14 @@ func arrows(from, to *report.Action, id int) []event {
 	}
 	// The end of a slice is no longer in it, and an arrow must begin in one.
 	there = max(from.Start, min(there, from.End-1))
+	return between("artifact", from.Rank, from.Slot, there, to, max(to.Start, there), id)
+}
+
+// between is an arrow from a time of a slot to one of an action.
+func between(what string, rank, slot int, begin int64, to *report.Action, end int64, id int) []event {
 	return []event{
-		{Name: "artifact", Category: "artifact", Phase: "s", Time: there, Process: from.Rank, Thread: from.Slot, ID: id},
-		{Name: "artifact", Category: "artifact", Phase: "f", Bind: "e", Time: max(to.Start, there), Process: to.Rank, Thread: to.Slot, ID: id},
+		{Name: what, Category: what, Phase: "s", Time: begin, Process: rank, Thread: slot, ID: id},
+		{Name: what, Category: what, Phase: "f", Bind: "e", Time: end, Process: to.Rank, Thread: to.Slot, ID: id},
 	}
 }
 

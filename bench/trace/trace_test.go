@@ -17,6 +17,9 @@ func run() *report.Report {
 			{ID: 2, Kind: "compile", Package: "fmt", Rank: 0, Slot: 1, Group: 1, Start: 50, End: 80, Deps: []int32{1}},
 			{ID: 3, Kind: "link", Package: "p", Rank: 0, Slot: 0, Group: 2, Start: 120, End: 150, Deps: []int32{1, 2, 99}},
 		},
+		Shares: []report.Share{
+			{Action: 1, Rank: 0, Slot: 0, Start: 20, End: 90, Taken: true}, {Action: 1, Rank: 0, Slot: 1, Start: 82, End: 100}, {Action: 99, Rank: 0},
+		},
 		Supers: []report.Superstep{{Superstep: 0, Notified: []int64{1, 100}, Committed: []int64{101, 101}}, {Superstep: 1, Notified: []int64{80, 100}, Committed: []int64{103, 104}}},
 		Bound:  report.Bound{Path: []int32{1, 3}},
 	}
@@ -57,8 +60,8 @@ func TestTrace(t *testing.T) {
 			}
 		}
 	}
-	// Three actions and a front end; arrows 1→2, 1→3, 2→3; two supersteps on two ranks; two processes, three threads.
-	for phase, want := range map[string]int{"X": 4, "s": 3, "f": 3, "b": 4, "e": 4, "M": 5} {
+	// Three actions, a front end and two shares; arrows 1→2, 1→3, 2→3 and from the share that was taken; two supersteps on two ranks; two processes, three threads.
+	for phase, want := range map[string]int{"X": 6, "s": 4, "f": 4, "b": 4, "e": 4, "M": 5} {
 		if phases[phase] != want {
 			t.Errorf("%d events %q, want %d", phases[phase], phase, want)
 		}
