@@ -24,7 +24,7 @@ type leader struct {
 	cores    int                        // of this node: the slots of all its ranks
 	observe  func()                     // done while the last action runs, for which nobody waits
 	moved    int
-	taken    map[plan.ActionID][]int // shares that came to an action before its end
+	taken    map[plan.ActionID][]int // by action: the shares that its compile took
 	troubles []int                   // by rank: actions that it gave back
 	give     *give                   // nil where no rank is away
 

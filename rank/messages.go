@@ -106,7 +106,7 @@ type doneMessage struct {
 	Trouble  string        `msgpack:"y,omitempty"` // the node's: the action is given back, neither made nor refused
 	Lasting  bool          `msgpack:"l,omitempty"` // the trouble is the node's whatever it executes
 	Tainted  bool          `msgpack:"n,omitempty"` // it gave out export data that may be wrong
-	Taken    []int         `msgpack:"p,omitempty"` // the shares that came from helpers before its end
+	Taken    []int         `msgpack:"p,omitempty"` // the shares of helpers that its compile took
 }
 
 type helpMessage struct {

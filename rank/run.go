@@ -326,10 +326,12 @@ func (r *run) distribute(p *plan.Plan) (*plan.Plan, error) {
 }
 
 // mayShare reports whether ranks may help each other compile a package, where
-// the plan is pipelined. In blocking mode nobody does, as in the textbook; and
-// ranks that are away compile from other paths.
+// the plan is pipelined. In blocking mode nobody does, as in the textbook; ranks
+// that are away compile from other paths; and for other platforms the compiler
+// does not share (see shareable in its distgo_shares.go).
 func (r *run) mayShare() bool {
-	return r.cfg.Mode == superstep.Split && !slices.Contains(r.away, true)
+	os, arch := r.tools.Env["GOOS"], r.tools.Env["GOARCH"]
+	return r.cfg.Mode == superstep.Split && !slices.Contains(r.away, true) && os == "linux" && (arch == "amd64" || arch == "arm64")
 }
 
 // build executes this rank's part of the plan while running lasts, and at root

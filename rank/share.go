@@ -12,6 +12,7 @@ import (
 	"github.com/badbubble/distgo/plan"
 	"github.com/badbubble/distgo/plan/transcript"
 	"github.com/badbubble/distgo/rank/superstep"
+	"github.com/badbubble/distgo/rank/toolchain/pipeline"
 	"github.com/badbubble/distgo/sync/exchange"
 	"github.com/badbubble/distgo/transport"
 )
@@ -23,11 +24,6 @@ import (
 // action's own compile looks for the file between its functions, and compiles
 // itself what is not there. So no share is waited for, and what goes wrong with
 // one is counted, no more.
-
-// sharesVariable tells the pipelined compiler which share it compiles, of how
-// many, and what the files of the others are called: "1/4:PREFIX", share 2's
-// file being PREFIX.2. Share 0 is the package's own compile.
-const sharesVariable = "DISTGO_SHARES"
 
 // maxShare bounds a share's file. The largest packages' objects have some 20 MB.
 const maxShare = 64 << 20
@@ -46,7 +42,7 @@ func inShares(a *plan.Action, share, of int) *plan.Action {
 	b := *a
 	b.Steps = slices.Clone(a.Steps)
 	compile := &b.Steps[a.CompileStep()]
-	compile.Env = append(slices.Clip(compile.Env), fmt.Sprintf("%s=%d/%d:%s%s/share", sharesVariable, share, of, transcript.Work, b.Node))
+	compile.Env = append(slices.Clip(compile.Env), fmt.Sprintf("%s=%d/%d:%s%s/share", pipeline.SharesEnv, share, of, transcript.Work, b.Node))
 	return &b
 }
 
@@ -81,16 +77,19 @@ func (l *loop) callHelpers(a *plan.Action) (*plan.Action, error) {
 }
 
 // dismissHelpers tells the helpers of an action that has ended here, if they
-// were called, and returns the shares that had come.
+// were called, and returns the shares that its compile took: those it removed.
 func (l *loop) dismissHelpers(a *plan.Action) []int {
 	l.shares.mu.Lock()
-	taken, called := l.shares.awaited[a.ID]
+	come, called := l.shares.awaited[a.ID]
 	delete(l.shares.awaited, a.ID)
 	l.shares.mu.Unlock()
 	if called {
 		_ = l.tellHelpers(helpMessage{a.ID, true}) // a share that is compiled in vain harms nobody
 	}
-	return taken
+	return slices.DeleteFunc(come, func(share int) bool {
+		_, err := os.Stat(l.shareFile(a.Node, share))
+		return err == nil
+	})
 }
 
 func (l *loop) tellHelpers(m helpMessage) error {

@@ -57,7 +57,7 @@ type outcome struct {
 }
 
 // compileScript is the stand-in for the compiler: compile EXPORT OBJECT INPUT... An object is four functions, which can
-// be shared. Unlike the compiler it waits for shares, half a second each, for tests that want to see them taken.
+// be shared; it removes the shares that it takes. Unlike the compiler it waits for shares, half a second each, for tests that want to see them taken.
 const compileScript = `#!/bin/sh
 set -e
 x=$1 o=$2; shift 2
@@ -80,6 +80,7 @@ for i in 0 1 2 3; do
 	done
 	if [ $((i % k)) != 0 ] && [ -f $file ]; then grep "^function $i:" $file; else echo "function $i: $body"; fi
 done >$o
+for i in 1 2 3; do [ ! -f "$prefix.$i" ] || rm "$prefix.$i"; done
 `
 
 // toolDir is a directory with that compiler.

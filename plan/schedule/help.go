@@ -49,14 +49,14 @@ func (s *simulation) startShare(a plan.ActionID, now int64) bool {
 	return true
 }
 
-// gather ends an action whose own share is done: it takes the others in their
-// order, and compiles itself what is not there.
+// gather ends an action whose own share is done. It takes what is there, and
+// compiles itself what is not, beginning with the last, until that comes.
 func (s *simulation) gather(a plan.ActionID, now int64) {
 	d, owner := s.divided[a], s.plan.Owner[a]
 	d.over = true
-	for i := range d.of - 1 {
+	for i := d.of - 2; i >= 0; i-- {
 		compiled := now + s.on(owner, d.each)
-		if i < len(d.arrive) { // it looks between functions
+		if i < len(d.arrive) { // else nobody was free
 			compiled = min(compiled, max(now, d.arrive[i]))
 		}
 		now = compiled

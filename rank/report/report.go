@@ -100,7 +100,7 @@ type Share struct {
 	CPU    int64 `json:"cpu_us"`
 	RSS    int64 `json:"rss_bytes"`
 	Bytes  int64 `json:"bytes,omitempty"`  // 0 where nothing came out: the action had ended, or it failed
-	Taken  bool  `json:"taken,omitempty"`  // it was there before its action ended
+	Taken  bool  `json:"taken,omitempty"`  // the action's own compile took it
 	Failed bool  `json:"failed,omitempty"` // by itself
 }
 
