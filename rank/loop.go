@@ -241,10 +241,10 @@ func (l *loop) make(a *plan.Action, again bool, m *doneMessage) (keep func(), er
 	if kept && a.Kind == plan.Link {
 		executed = h.keyed.identify(a)
 	}
-	if executed, err = l.callHelpers(executed); err != nil {
+	if err := l.callHelpers(a); err != nil {
 		return nil, err
 	}
-	result, err := l.execute(executed, m.Threads, func() {
+	result, err := l.execute(l.shared(executed), m.Threads, func() {
 		m.Exported = l.now()
 		l.export(a)
 	})

@@ -60,12 +60,20 @@ func (l *loop) shareFile(node string, share int) string {
 	return filepath.Join(l.runner.Work, node, fmt.Sprintf("share.%d", share))
 }
 
-// callHelpers calls the helpers of an action that is about to be executed here,
-// and returns the action as it is executed with them.
-func (l *loop) callHelpers(a *plan.Action) (*plan.Action, error) {
+// shared is an action as it is executed here: its compile is told of shares if
+// it has helpers. Whether they are called is another matter.
+func (l *loop) shared(a *plan.Action) *plan.Action {
 	_, of := l.plan.Share(a.ID, l.self)
 	if of == 1 || a.CompileStep() < 0 {
-		return a, nil
+		return a
+	}
+	return inShares(a, 0, of)
+}
+
+// callHelpers calls the helpers of an action that is about to be executed here.
+func (l *loop) callHelpers(a *plan.Action) error {
+	if len(l.plan.HelpersOf(a.ID)) == 0 {
+		return nil
 	}
 	l.shares.mu.Lock()
 	if l.shares.awaited == nil {
@@ -73,7 +81,7 @@ func (l *loop) callHelpers(a *plan.Action) (*plan.Action, error) {
 	}
 	l.shares.awaited[a.ID] = nil
 	l.shares.mu.Unlock()
-	return inShares(a, 0, of), l.tellHelpers(helpMessage{Action: a.ID})
+	return l.tellHelpers(helpMessage{Action: a.ID})
 }
 
 // dismissHelpers tells the helpers of an action that has ended here, if they
