@@ -7,4 +7,7 @@
 // behind it takes the slot on which its inputs arrive first. What the build
 // turns out to need differently is corrected while it runs, by moving actions
 // that are ready but not started (package rank/superstep).
+//
+// Help is Place and a search on top of it, for builds that end with ranks idling
+// while one compile works through its back end: idle ranks get a share of it.
 package schedule
