@@ -41,6 +41,7 @@ type Runner struct {
 type Pipelined struct {
 	Path   string
 	Signal string // the variable that names the descriptor it writes a byte to
+	Wait   string // the one for the descriptor on which it waits for a byte, if it is started ahead
 }
 
 // A Result is what executing an action took.

@@ -4,6 +4,10 @@ package pipeline
 // inherited descriptor on which the compiler reports its export data.
 const SignalEnv = "DISTGO_EXPORTED"
 
+// WaitEnv names the environment variable that carries the number of the
+// inherited descriptor on which a compiler started ahead is told to go on.
+const WaitEnv = "DISTGO_WAIT"
+
 // edits are numbered from 1 within their file in messages.
 var edits = [...]edit{
 	// Write the export data when everything in it is known: inlining is
@@ -91,6 +95,19 @@ var HashByName bool
 			h.Write([]byte{0})
 `,
 	},
+	// Wait for the imports. The files are being parsed meanwhile, each in a
+	// goroutine that keeps its errors until the loop below asks for them.
+	{
+		file: "cmd/compile/internal/noder/noder.go",
+		old: `	var lines uint
+	var m posMap
+`,
+		new: `	awaitImports()
+
+	var lines uint
+	var m posMap
+`,
+	},
 	// Let nobody take this compiler for the stock one: cmd/go makes the whole
 	// -V=full line part of its action IDs.
 	{
@@ -103,8 +120,11 @@ var HashByName bool
 	},
 }
 
-// exportsFile is added to the compiler beside the edits.
-const exportsFile = "cmd/compile/internal/gc/distgo.go"
+// added are the files that the compiler gets beside the edits.
+var added = [...]struct{ file, text string }{
+	{"cmd/compile/internal/gc/distgo.go", exportsText},
+	{"cmd/compile/internal/noder/distgo.go", waitText},
+}
 
 const exportsText = `package gc
 
@@ -141,5 +161,45 @@ func dumpExports() {
 		base.Fatalf("` + SignalEnv + `: %v", err)
 	}
 	signal.Close()
+}
+`
+
+const waitText = `package noder
+
+import (
+	"io"
+	"os"
+	"runtime"
+	"strconv"
+
+	"cmd/compile/internal/base"
+)
+
+// awaitImports returns when the parent says, on the descriptor that it may
+// have named, that the imports are there: by a byte that holds how many
+// threads there are now. An end without the byte means that nobody wants this
+// package from here any more.
+func awaitImports() {
+	env := os.Getenv("` + WaitEnv + `")
+	if env == "" {
+		return
+	}
+	fd, err := strconv.Atoi(env)
+	if err != nil {
+		base.Fatalf("` + WaitEnv + `: %v", err)
+	}
+	parent := os.NewFile(uintptr(fd), "` + WaitEnv + `")
+	var threads [1]byte
+	if _, err := io.ReadFull(parent, threads[:]); err != nil {
+		os.Exit(1)
+	}
+	parent.Close()
+
+	if n := int(threads[0]); n > 1 {
+		runtime.GOMAXPROCS(n)
+		if base.Flag.LowerC > 1 { // else the flags allow no other
+			base.Flag.LowerC = n
+		}
+	}
 }
 `

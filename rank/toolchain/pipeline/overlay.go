@@ -37,6 +37,8 @@ func Edits(goroot string) (map[string][]byte, error) {
 		}
 		overlay[name] = bytes.Replace(text, []byte(e.old), []byte(e.new), 1)
 	}
-	overlay[filepath.Join(goroot, "src", filepath.FromSlash(exportsFile))] = []byte(exportsText)
+	for _, a := range added {
+		overlay[filepath.Join(goroot, "src", filepath.FromSlash(a.file))] = []byte(a.text)
+	}
 	return overlay, nil
 }
