@@ -1,21 +1,30 @@
 package rank
 
 import (
+	"time"
+
 	"github.com/badbubble/distgo/plan"
 	"github.com/badbubble/distgo/rank/execute"
 )
 
 // A slot that has nothing to do starts the compiler of what it will execute
-// next. It parses, which takes a small package as long as the rest of its front
-// end, and waits for its imports; the build's longest chain is that much shorter.
+// next. It parses, which with its start takes a small package as long as the
+// rest of its front end, and waits for its imports; the build's longest chain
+// is that much shorter.
 //
 // After each event the loop compares what it has started ahead with what the
 // state machine says, and lets go what was moved, dropped or given up. Nothing
 // is started while the store answers: what it last said is what it will say
 // next.
 
-// aheadPerSlot bounds the compilers that wait: each takes some 30 MB.
-const aheadPerSlot = 2
+const (
+	// aheadPerSlot bounds the compilers that wait. Each has 2 to 12 MB of its own, 30 for runtime; a tenth of what the
+	// largest compile of a slot takes.
+	aheadPerSlot = 8
+	// aheadPace is how long an idle slot leaves one to itself before it starts another: about what most need to parse. What
+	// becomes ready meanwhile shares the core with one, not with all.
+	aheadPace = 10 * time.Millisecond
+)
 
 // early is a compile that was started ahead. While it is being started, or let
 // go, it writes files that a Run of the action would write too.
@@ -27,20 +36,29 @@ type early struct {
 }
 
 // lookAhead starts compiles ahead and lets others go. The loop calls it when
-// all effects are carried out.
-func (l *loop) lookAhead() {
+// all effects are carried out, and again when the channel that it returns says
+// so, nil if there is nothing to wait for.
+func (l *loop) lookAhead() <-chan time.Time {
 	for a, e := range l.early {
 		if !e.gone && !l.rank.Awaits(a) {
 			l.letGo(a, e)
 		}
 	}
-	n := aheadPerSlot*l.slots - len(l.early)
-	if n == 0 || !l.missed.Load() {
-		return
+	if !l.missed.Load() {
+		return nil
 	}
-	for _, a := range l.rank.Ahead(n, l.canStartAhead) {
+	if left := aheadPace - time.Since(l.looked); left > 0 {
+		return time.After(left)
+	}
+	next := l.rank.Ahead(aheadPerSlot*l.slots-len(l.early), l.canStartAhead)
+	if len(next) == 0 {
+		return nil
+	}
+	for _, a := range next {
 		l.startAhead(l.plan.Actions[a])
 	}
+	l.looked = time.Now()
+	return time.After(aheadPace)
 }
 
 func (l *loop) canStartAhead(a plan.ActionID) bool {

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -79,8 +80,8 @@ func looking(t *testing.T) *loop {
 	if e.started == nil {
 		t.Fatal("it could not be started")
 	}
-	l.lookAhead()
-	if l.early[1] != e {
+	l.looked = time.Time{}
+	if l.lookAhead(); l.early[1] != e {
 		t.Error("it was started twice")
 	}
 	return l
@@ -119,6 +120,37 @@ func TestAheadIsLetGo(t *testing.T) {
 	}
 }
 
+// One slot that idles starts one compile at a time, and looks again after a while.
+func TestAheadPace(t *testing.T) {
+	l := ahead(t)
+	for range 2 * aheadPerSlot { // more that import what action 0 makes
+		a := l.plan.Actions[1]
+		a.ID = plan.ActionID(len(l.plan.Actions))
+		l.plan.Actions = append(l.plan.Actions, a)
+		l.plan.Owner, l.plan.Priority = append(l.plan.Owner, 0), append(l.plan.Priority, 0)
+	}
+	l.slots = 1
+	l.runner.Pipelined.Path = filepath.Join(l.runner.Work, "none") // nothing need be started to be counted
+	l.early = map[plan.ActionID]*early{}
+	l.missed.Store(true)
+	l.rank, _ = superstep.NewRank(l.plan, 0, 2, superstep.Split)
+	for i := range aheadPerSlot {
+		l.looked = time.Time{}
+		if again := l.lookAhead(); again == nil || len(l.early) != i+1 {
+			t.Fatalf("%d compiles were started ahead, want %d", len(l.early), i+1)
+		}
+		l.looked = time.Now().Add(time.Hour)
+		if again := l.lookAhead(); again == nil || len(l.early) != i+1 {
+			t.Fatalf("%d compiles were started ahead, want %d and no more yet", len(l.early), i+1)
+		}
+	}
+	l.looked = time.Time{}
+	if again := l.lookAhead(); again != nil || len(l.early) != aheadPerSlot {
+		t.Errorf("%d compiles were started ahead, want %d", len(l.early), aheadPerSlot)
+	}
+	l.tools.Wait()
+}
+
 // While the store answers, nothing is started ahead; nor with the stock compiler.
 func TestNothingAhead(t *testing.T) {
 	for name, change := range map[string]func(*loop){
@@ -135,8 +167,8 @@ func TestNothingAhead(t *testing.T) {
 				t.Fatal(err)
 			}
 			change(l)
-			l.lookAhead()
-			if len(l.early) != 0 {
+			l.looked = time.Time{}
+			if l.lookAhead() != nil || len(l.early) != 0 {
 				t.Errorf("%d compiles were started ahead", len(l.early))
 			}
 			l.tools.Wait()

@@ -47,6 +47,7 @@ type loop struct {
 	notified, committed []int64
 
 	early  map[plan.ActionID]*early // compiles started ahead, see ahead.go
+	looked time.Time                // when some were started last
 	missed atomic.Bool              // the store did not have what it was last asked for
 
 	placed sync.Map // shapes of programs, by their places
@@ -97,8 +98,9 @@ func (l *loop) run(mode superstep.Mode) (err error) {
 		if l.over {
 			return nil
 		}
-		l.lookAhead()
+		look := l.lookAhead()
 		select {
+		case <-look:
 		case f := <-l.events:
 			if err := f(); err != nil {
 				return err

@@ -11,11 +11,12 @@ import (
 // far as that is possible without the inputs. What is got ready is the
 // caller's affair and changes nothing here.
 
-// Ahead lists up to n actions, most urgent first, that wait here for inputs
-// while a slot has nothing to do, but for those that the caller does not want.
-// In Blocking mode there are none: it is the textbook's.
+// Ahead lists up to n actions that wait here for inputs, most urgent first, but
+// no more than there are slots with nothing to do, and none that the caller
+// does not want. In Blocking mode there are none: it is the textbook's.
 func (r *Rank) Ahead(n int, wanted func(plan.ActionID) bool) []plan.ActionID {
-	if n <= 0 || r.mode == Blocking || r.active >= r.slots {
+	n = min(n, r.slots-r.active)
+	if n <= 0 || r.mode == Blocking {
 		return nil
 	}
 	var ahead []plan.ActionID
