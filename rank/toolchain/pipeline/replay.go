@@ -3,7 +3,6 @@ package pipeline
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -230,9 +229,7 @@ func runSignalled(cmd *exec.Cmd, exports string, export func()) error {
 	if err != nil {
 		return err
 	}
-	if _, err := parent.Write([]byte{1}); err != nil {
-		return errors.Join(err, cmd.Wait())
-	}
+	_, _ = parent.Write([]byte{1}) // one that is gone already says why below
 	// Ends at the latest when the compiler does, and its end of the pipe with it.
 	n, _ := signal.Read(make([]byte, 1))
 	_, missing := os.Stat(exports)
