@@ -21,8 +21,8 @@ const (
 	// aheadPerSlot bounds the compilers that wait. Each has 2 to 12 MB of its own, 30 for runtime; a tenth of what the
 	// largest compile of a slot takes.
 	aheadPerSlot = 8
-	// aheadPace is how long an idle slot leaves one to itself before it starts another: about what most need to parse. What
-	// becomes ready meanwhile shares the core with one, not with all.
+	// aheadPace is how long an idle slot waits before it starts one, and another: about what most need to parse. What
+	// becomes ready just then has the core for itself, or shares it with one.
 	aheadPace = 10 * time.Millisecond
 )
 
