@@ -44,10 +44,10 @@ func (l *loop) lookAhead() <-chan time.Time {
 			l.letGo(a, e)
 		}
 	}
-	if !l.missed.Load() {
+	if l.runner.Pipelined == nil || !l.missed.Load() {
 		return nil
 	}
-	if left := aheadPace - time.Since(l.looked); left > 0 {
+	if left := aheadPace - time.Since(l.quiet); left > 0 {
 		return time.After(left)
 	}
 	next := l.rank.Ahead(aheadPerSlot*l.slots-len(l.early), l.canStartAhead)
@@ -57,7 +57,7 @@ func (l *loop) lookAhead() <-chan time.Time {
 	for _, a := range next {
 		l.startAhead(l.plan.Actions[a])
 	}
-	l.looked = time.Now()
+	l.quiet = time.Now()
 	return time.After(aheadPace)
 }
 

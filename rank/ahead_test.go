@@ -80,7 +80,7 @@ func looking(t *testing.T) *loop {
 	if e.started == nil {
 		t.Fatal("it could not be started")
 	}
-	l.looked = time.Time{}
+	l.quiet = time.Time{}
 	if l.lookAhead(); l.early[1] != e {
 		t.Error("it was started twice")
 	}
@@ -135,16 +135,16 @@ func TestAheadPace(t *testing.T) {
 	l.missed.Store(true)
 	l.rank, _ = superstep.NewRank(l.plan, 0, 2, superstep.Split)
 	for i := range aheadPerSlot {
-		l.looked = time.Time{}
+		l.quiet = time.Time{}
 		if again := l.lookAhead(); again == nil || len(l.early) != i+1 {
 			t.Fatalf("%d compiles were started ahead, want %d", len(l.early), i+1)
 		}
-		l.looked = time.Now().Add(time.Hour)
+		l.quiet = time.Now().Add(time.Hour)
 		if again := l.lookAhead(); again == nil || len(l.early) != i+1 {
 			t.Fatalf("%d compiles were started ahead, want %d and no more yet", len(l.early), i+1)
 		}
 	}
-	l.looked = time.Time{}
+	l.quiet = time.Time{}
 	if again := l.lookAhead(); again != nil || len(l.early) != aheadPerSlot {
 		t.Errorf("%d compiles were started ahead, want %d", len(l.early), aheadPerSlot)
 	}
@@ -167,7 +167,7 @@ func TestNothingAhead(t *testing.T) {
 				t.Fatal(err)
 			}
 			change(l)
-			l.looked = time.Time{}
+			l.quiet = time.Time{}
 			if l.lookAhead() != nil || len(l.early) != 0 {
 				t.Errorf("%d compiles were started ahead", len(l.early))
 			}

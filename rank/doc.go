@@ -12,6 +12,9 @@
 // another rank that has it (cache*.go, peers.go). When in doubt, the go command
 // is asked, the tool is run. explain.go remembers why.
 //
+// A slot that idles starts compilers of actions whose inputs are not there yet,
+// and hands them over when they are (ahead.go).
+//
 // One goroutine, the loop, owns the state of package rank/superstep. Whatever
 // happens elsewhere (a frame arrives, a tool ends) is posted to it as a
 // function; it never waits for the network or a process.

@@ -47,7 +47,7 @@ type loop struct {
 	notified, committed []int64
 
 	early  map[plan.ActionID]*early // compiles started ahead, see ahead.go
-	looked time.Time                // when one was started last, or a slot became free
+	quiet  time.Time                // since when slots that idle were left alone, see ahead.go
 	missed atomic.Bool              // the store did not have what it was last asked for
 
 	placed sync.Map // shapes of programs, by their places
@@ -367,7 +367,7 @@ func (l *loop) offerOne(out plan.ArtifactID) (size int64, err error) {
 // finished tells of an action that ended here.
 func (l *loop) finished(m doneMessage, err error) error {
 	l.free = append(l.free, m.Slot)
-	l.looked = time.Now()
+	l.quiet = time.Now()
 	a := &l.plan.Actions[m.Action]
 	if err != nil {
 		for _, out := range a.Outputs {
