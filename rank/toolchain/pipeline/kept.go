@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/badbubble/distgo/rank/toolchain"
 )
 
 // A kept compiler is a directory of the store, named after the toolchain's
@@ -121,11 +123,15 @@ func identity(goCmd Go) (string, error) {
 	h := sha256.New()
 	fmt.Fprintf(h, "host %s/%s %s\n", runtime.GOOS, runtime.GOARCH, goCmd.experiment())
 	for _, name := range []string{"VERSION", stockCompiler()} {
-		digest, err := goCmd.digest(filepath.Join(goCmd.Root, name))
+		path := filepath.Join(goCmd.Root, name)
+		content, err := toolchain.ContentID(path)
+		if err != nil { // no program, or not the go command's
+			content, err = goCmd.digest(path)
+		}
 		if err != nil {
 			return "", err
 		}
-		fmt.Fprintf(h, "%s %s\n", filepath.Base(name), digest)
+		fmt.Fprintf(h, "%s %s\n", filepath.Base(name), content)
 	}
 	for _, name := range slices.Sorted(maps.Keys(changed)) {
 		fmt.Fprintf(h, "%s %x\n", filepath.Base(name), sha256.Sum256(changed[name]))
