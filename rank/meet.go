@@ -72,7 +72,11 @@ func (r *run) meet(ctx context.Context) error {
 // work together. Everybody waits for it.
 func (r *run) executableID() (string, error) {
 	if id, err := toolchain.ContentID(r.cfg.Executable); err == nil {
-		return id, nil
+		info, err := os.Stat(r.cfg.Executable) // a file that was cut off or added to has another size
+		if err != nil {
+			return "", err
+		}
+		return fmt.Sprintf("%s of %d bytes", id, info.Size()), nil
 	}
 	if r.store != nil {
 		f, err := r.store.Source(r.cfg.Executable)
