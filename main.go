@@ -181,6 +181,10 @@ func version() string {
 	return "distgo " + v + " " + info.GoVersion
 }
 
+// rankGC lets a rank's heap become five times what is in use, which is a few megabytes, before it is collected: each
+// collection takes time from a compiler, on a rank of one slot.
+const rankGC = 400
+
 type buildCommand struct {
 	target
 	hostFlags
@@ -253,6 +257,9 @@ func (c *buildCommand) Run(env *environment) error {
 	cfg.Mode = superstep.Split
 	if c.Barrier == "blocking" {
 		cfg.Mode = superstep.Blocking
+	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(rankGC)
 	}
 	return rank.Run(env.ctx, cfg)
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/badbubble/distgo/rank/superstep"
 	"github.com/badbubble/distgo/rank/toolchain"
 	"github.com/badbubble/distgo/rank/toolchain/pipeline"
-	"github.com/badbubble/distgo/sync/store"
 	"github.com/badbubble/distgo/transport"
 )
 
@@ -29,7 +28,6 @@ type away struct {
 	Digest   string `msgpack:"d,omitempty"` // of the pipelined compiler
 	Signal   string `msgpack:"s,omitempty"`
 	Wait     string `msgpack:"a,omitempty"`
-	Stock    []byte `msgpack:"k,omitempty"` // digest of the compiler in whose place the pipelined one runs: it is in keys, and not sent
 	Local    bool   `msgpack:"l,omitempty"` // files of the node may serve that are the same under the same path
 }
 
@@ -113,11 +111,6 @@ func (r *run) awayOrder(p *plan.Plan) *away {
 	o := &away{Goroot: r.tools.Root(), ToolDir: r.tools.ToolDir(), Cwd: r.cfg.Cwd, Local: !r.cfg.SendFiles}
 	if p.Pipelined {
 		o.Compiler, o.Digest, o.Signal, o.Wait = r.compiler.Path, r.compiler.Digest, r.compiler.Signal, r.compiler.Wait
-		if r.store != nil { // without it keys there are of such ranks alone
-			if f, err := r.store.Source(filepath.Join(o.ToolDir, "compile")); err == nil {
-				o.Stock = f.Digest[:]
-			}
-		}
 	}
 	return o
 }
@@ -146,9 +139,6 @@ func (r *run) takeAway(o *away) error {
 		if path != "" && (!filepath.IsAbs(path) || filepath.Clean(path) != path) {
 			return fmt.Errorf("root's toolchain is said to lie in %.200q", path)
 		}
-	}
-	if n := len(o.Stock); n != 0 && n != len(store.Digest{}) {
-		return fmt.Errorf("root's compiler is said to have a digest of %d bytes", n)
 	}
 	r.orders = o
 	r.view = &execute.View{Dir: filepath.Join(r.scratch.Dir(), "root"), Goroot: o.Goroot}

@@ -33,7 +33,6 @@ type cache struct {
 	file     func(plan.ArtifactID) exchange.File
 	compiler string                          // digest of the pipelined compiler, "" for the stock one
 	listed   func(plan.ActionID) []ship.File // what is in root's files, nil where they can be read
-	unsent   *store.Digest                   // of root's stock compiler, if it is in keys and not listed
 	fresh    bool                            // -a: nothing is answered, all is kept
 	tracer   *tracer
 	notes    *notebook

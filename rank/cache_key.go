@@ -68,9 +68,6 @@ func (c *cache) key(ctx context.Context, a *plan.Action) (keyed, bool, error) {
 	files := map[string]store.Digest{} // by what it is called wherever it lies
 	for i := range a.Steps {
 		s := &a.Steps[i]
-		if c.unsent != nil && s.Op == transcript.Run && filepath.Base(s.Args[0]) == "compile" {
-			files[normal(s.Args[0], a.Node, inputs, roots)] = *c.unsent
-		}
 		words := append([]string{fmt.Sprint(s.Op)}, s.Env...)
 		if s.Op == transcript.Run && len(roots) == 0 && a.Kind != plan.Link {
 			words = append(words, s.Dir) // recorded in the object

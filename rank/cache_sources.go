@@ -52,6 +52,11 @@ func (c *cache) contents(a *plan.Action) (map[string]store.Digest, error) {
 	if err != nil {
 		return nil, err
 	}
+	for i := range a.Steps {
+		if s := &a.Steps[i]; c.compiler != "" && s.Op == transcript.Run && filepath.Base(s.Args[0]) == "compile" {
+			delete(sources, s.Args[0]) // the pipelined one runs in its place
+		}
+	}
 	for path := range sources {
 		f, err := c.store.Source(path)
 		if err != nil {

@@ -358,22 +358,16 @@ func TestIncluded(t *testing.T) {
 }
 
 // An action has the same key where nothing of root's files is and root says
-// what they are, with the stock compiler listed or only its digest told.
+// what they are, with the stock compiler or with a pipelined one.
 func TestKeyElsewhere(t *testing.T) {
-	for _, told := range []bool{false, true} {
+	for _, pipelined := range []string{"", "pipelined"} {
 		c := newCompiled(t)
+		if pipelined != "" {
+			pipelined, c.compiler = c.tool(pipelined), "its digest"
+			write(t, pipelined, "the pipelined compiler\n")
+		}
 		want := c.key(t)
 		elsewhere := &cache{store: openStore(t, filepath.Join(t.TempDir(), "store"))}
-		pipelined := ""
-		if told {
-			pipelined = c.tool("pipelined")
-			write(t, pipelined, "the pipelined compiler\n")
-			f, err := elsewhere.store.Source(c.tool("compile"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			elsewhere.unsent = &f.Digest
-		}
 		paths, err := reads(c.action(), pipelined)
 		if err != nil {
 			t.Fatal(err)
@@ -391,7 +385,26 @@ func TestKeyElsewhere(t *testing.T) {
 		take := &take{compiler: pipelined, lists: map[plan.ActionID]*list{action: {files: files}}}
 		elsewhere.listed = take.sources
 		if got := c.keyOf(t, elsewhere); got != want {
-			t.Errorf("told %v: the key elsewhere is another", told)
+			t.Errorf("compiler %q: the key elsewhere is another", pipelined)
 		}
+	}
+}
+
+// Where the pipelined compiler runs, the one in whose place it does is not read.
+func TestKeyOfPipelined(t *testing.T) {
+	c := newCompiled(t)
+	stock := c.key(t)
+	c.compiler = "its digest"
+	before := c.key(t)
+	if before == stock {
+		t.Error("the pipelined compiler's key is the stock one's")
+	}
+	write(t, c.tool("compile"), "another compiler\n")
+	if c.key(t) != before {
+		t.Error("the key has a compiler that is not run")
+	}
+	write(t, c.tool("asm"), "another assembler\n")
+	if c.key(t) == before {
+		t.Error("the key has no assembler")
 	}
 }

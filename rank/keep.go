@@ -104,9 +104,6 @@ func (r *run) newCache(l *loop) *cache {
 	if l.plan.Pipelined {
 		c.compiler = r.compiler.Digest
 	}
-	if r.orders != nil && len(r.orders.Stock) > 0 {
-		c.unsent = (*store.Digest)(r.orders.Stock)
-	}
 	if r.isRoot() {
 		c.ldflags = linkFlags(l.plan)
 	}

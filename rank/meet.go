@@ -17,6 +17,7 @@ import (
 	"github.com/vmihailenco/msgpack/v5"
 
 	"github.com/badbubble/distgo/rank/launch"
+	"github.com/badbubble/distgo/rank/toolchain"
 	"github.com/badbubble/distgo/transport"
 )
 
@@ -34,7 +35,7 @@ func (r *run) meet(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	digest, err := r.executableDigest()
+	executable, err := r.executableID()
 	if err != nil {
 		return err
 	}
@@ -42,7 +43,7 @@ func (r *run) meet(ctx context.Context) error {
 		Rank: transport.Rank(place.Rank), Size: place.Size,
 		TLS: r.cfg.TLS, RunID: place.RunID(), Secret: r.cfg.Secret, Hosts: place.Hosts, SilenceLimit: silenceLimit, MeetTimeout: cmp.Or(r.cfg.Launch.MeetTimeout, meetTimeout),
 		Facts: []transport.Fact{
-			{Name: "the executable", Value: r.cfg.Version + " " + digest},
+			{Name: "the executable", Value: r.cfg.Version + " " + executable},
 			{Name: "platform", Value: runtime.GOOS + "/" + runtime.GOARCH},
 		},
 		Info: info,
@@ -67,9 +68,16 @@ func (r *run) meet(ctx context.Context) error {
 	return r.closeMeeting()
 }
 
-// executableDigest names this distgo by content: ranks of different builds do
-// not work together. The store remembers it.
-func (r *run) executableDigest() (string, error) {
+// executableID names this distgo by content: ranks of different builds do not
+// work together. Everybody waits for it.
+func (r *run) executableID() (string, error) {
+	if id, err := toolchain.ContentID(r.cfg.Executable); err == nil {
+		info, err := os.Stat(r.cfg.Executable) // a file that was cut off or added to has another size
+		if err != nil {
+			return "", err
+		}
+		return fmt.Sprintf("%s of %d bytes", id, info.Size()), nil
+	}
 	if r.store != nil {
 		f, err := r.store.Source(r.cfg.Executable)
 		return hex.EncodeToString(f.Digest[:6]), err

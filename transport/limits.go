@@ -62,8 +62,15 @@ const (
 	// loaded nodes and a TCP retransmission or two (0.2 + 0.4 + 0.8 + 1.6 s) cause.
 	defaultSilenceLimit = 6 * time.Second
 
-	// beatsPerLimit heartbeats fit into the silence limit, so that several in a row must be late before a peer is lost.
-	beatsPerLimit = 6
+	// beatsPerLimit heartbeats fit into the silence limit, so that one may be lost and repeated by TCP, which takes three
+	// seconds at most until it has worked, before a peer is. Each wakes up two processes, and a world of n ranks has n².
+	beatsPerLimit = 3
+
+	// bulkBeat is how many beats the bulk lane has one in: it tells only whether the lane is stuck.
+	bulkBeat = beatsPerLimit
+
+	// looksPerLimit is how often a rank looks for silent peers within the silence limit: that much later they are found.
+	looksPerLimit = 6
 
 	// stuckFactor silence limits without a byte on one lane, while the other shows life, and the lane will not recover: TCP
 	// would have repeated lost bytes by then. It is more patient than silence is, for what fills a lane with bytes may

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"sync/atomic"
-	"time"
 )
 
 // A link is one lane to one peer in a standing world: a stream, the queue in front of it, and a loop for each direction.
@@ -13,6 +12,7 @@ type link struct {
 	*stream
 	peer  *peer
 	queue *queue
+	beat  chan struct{} // asks writeLoop for a heartbeat; one that waits is enough
 	tally tally
 
 	saidBye  atomic.Bool   // set before the bye is written
@@ -21,15 +21,11 @@ type link struct {
 }
 
 func newLink(p *peer, s *stream) *link {
-	return &link{stream: s, peer: p, queue: newQueue(), heardBye: make(chan struct{})}
+	return &link{stream: s, peer: p, queue: newQueue(), beat: make(chan struct{}, 1), heardBye: make(chan struct{})}
 }
 
-// writeLoop writes what is queued, and a heartbeat when nothing was for a while. It ends when the peer is gone, or when
-// both sides have said bye.
+// writeLoop writes what is queued, and heartbeats. It ends when the peer is gone, or when both sides have said bye.
 func (l *link) writeLoop() {
-	beat := l.peer.world.silenceLimit / beatsPerLimit
-	idle := time.NewTimer(beat)
-	defer idle.Stop()
 	var batch []outgoing
 	var bothBye <-chan struct{} // heardBye once the own bye is written
 	for {
@@ -42,7 +38,7 @@ func (l *link) writeLoop() {
 				c.CloseWrite() // an error will show on the reading side
 			}
 			return
-		case <-idle.C:
+		case <-l.beat:
 			batch = append(batch[:0], outgoing{head: header{Kind: kindAlive}})
 			err = l.writeBatch(batch)
 		case <-l.queue.wake:
@@ -57,7 +53,6 @@ func (l *link) writeLoop() {
 		if l.saidBye.Load() {
 			bothBye = l.heardBye
 		}
-		idle.Reset(beat)
 	}
 }
 

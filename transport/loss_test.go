@@ -229,6 +229,26 @@ func TestSlowSourceIsNotSilence(t *testing.T) {
 	})
 }
 
+// An idle world costs three heartbeats in the silence limit on the express lane, and one on the other.
+func TestHeartbeats(t *testing.T) {
+	const limit, limits = 6 * time.Second, 10
+	synctest.Test(t, func(t *testing.T) {
+		worlds := transporttest.NewWorld(t, 3)
+		startAll(worlds)
+		wait(t, limits*limit+time.Second)
+		for _, w := range worlds {
+			beats := map[transport.Lane]uint64{}
+			for _, c := range w.Traffic() {
+				beats[c.Lane] += c.FramesOut
+			}
+			if express, bulk := beats[transport.Express], beats[transport.Bulk]; express != 2*3*limits || bulk != 2*limits {
+				t.Errorf("rank %d sent %d heartbeats on the express lane and %d on the bulk lane in %d limits", w.Rank(), express, bulk, limits)
+			}
+		}
+		closeAll(t, worlds)
+	})
+}
+
 // Between Meet and Start a rank may be busy for long: it is alive, and keeps what the others send.
 func TestLateStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -100,10 +100,35 @@ func (p *peer) stuck(now, awake, limit time.Duration) (lane Lane, since time.Dur
 	return 0, 0
 }
 
+// beatLoop has heartbeats written until quit is closed: all at once, so that this process and those that hear it wake up
+// once and not for each lane. What is written beside does not matter to them.
+func (w *World) beatLoop(quit <-chan struct{}) {
+	ticker := time.NewTicker(w.silenceLimit / beatsPerLimit)
+	defer ticker.Stop()
+	for n := 1; ; n++ {
+		select {
+		case <-quit:
+			return
+		case <-ticker.C:
+		}
+		for _, p := range w.peers {
+			for _, l := range p.each() {
+				if l.lane == Bulk && n%bulkBeat != 0 {
+					continue
+				}
+				select {
+				case l.beat <- struct{}{}:
+				default: // it is still writing
+				}
+			}
+		}
+	}
+}
+
 // watch looks for silent peers until quit is closed.
 func (w *World) watch(quit <-chan struct{}) {
-	beat := w.silenceLimit / beatsPerLimit
-	ticker := time.NewTicker(beat)
+	look := w.silenceLimit / looksPerLimit
+	ticker := time.NewTicker(look)
 	defer ticker.Stop()
 	awake := time.Since(w.epoch)
 	last := awake
@@ -114,7 +139,7 @@ func (w *World) watch(quit <-chan struct{}) {
 		case <-ticker.C:
 		}
 		now := time.Since(w.epoch)
-		if now-last > 2*beat {
+		if now-last > 2*look {
 			awake = now // this process did not run: what the others sent meanwhile is still to be read
 		}
 		last = now

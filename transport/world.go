@@ -71,6 +71,7 @@ func newWorld(cfg Config, infos []PeerInfo, streams [][lanes]*stream, epoch time
 			p.loops.Go(func() { defer w.loops.Done(); l.writeLoop() })
 		}
 	}
+	w.watchers.Go(func() { w.beatLoop(w.quit) })
 	return w
 }
 

@@ -111,6 +111,22 @@ func cutLast(s, sep string) (before, after string, found bool) {
 	return "", s, false
 }
 
+// ContentID is the hash of a program's content that the go command wrote into
+// its build ID: reading that takes no time, and digesting a compiler does. There
+// is an error where somebody else chose the build ID, or the program has none.
+// See GOROOT/src/cmd/go/internal/work/buildid.go, go1.26.
+func ContentID(path string) (string, error) {
+	id, err := buildID(path)
+	if err == nil && strings.Count(id, "/") != 3 {
+		err = fmt.Errorf("%q is no build ID of the go command", id)
+	}
+	if err != nil {
+		return "", fmt.Errorf("reading what %s consists of: %w", path, err)
+	}
+	_, content, _ := cutLast(id, "/")
+	return content, nil
+}
+
 // buildID reads the Go build ID note of an ELF file.
 func buildID(path string) (string, error) {
 	f, err := elf.Open(path)
