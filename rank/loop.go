@@ -227,6 +227,9 @@ func (l *loop) make(a *plan.Action, again bool, m *doneMessage) (keep func(), er
 			}
 		}
 	}
+	if l.lead != nil {
+		l.post(l.executes)
+	}
 	since := time.Now()
 	var linking sync.WaitGroup
 	defer linking.Wait()
