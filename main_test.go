@@ -293,6 +293,72 @@ func TestKilled(t *testing.T) {
 	}
 }
 
+// TestKilledInTheMiddle kills a run that has finished some of its actions. The next one executes the others.
+func TestKilledInTheMiddle(t *testing.T) {
+	if testing.Short() {
+		t.Skip("compiles the runtime")
+	}
+	project, tmp := t.TempDir(), t.TempDir()
+	writeFile(t, filepath.Join(project, "go.mod"), "module example.com/cut\n\ngo 1.23\n")
+	writeFile(t, filepath.Join(project, "main.go"), "package main\n\nfunc main() { println() }\n")
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	distgo := func(args ...string) *exec.Cmd {
+		cmd := exec.CommandContext(t.Context(), exe, args...)
+		cmd.Dir = project
+		cmd.Env = append(os.Environ(), asDistgo+"=1", "TMPDIR="+tmp, "DISTGO_PIPELINE=off", "CGO_ENABLED=0")
+		return cmd
+	}
+	build := []string{"--store=" + filepath.Join(tmp, "store"), "--slots=1", "-x", "-o", filepath.Join(tmp, "made")}
+	cut := distgo(build...)
+	words, err := cut.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cut.Start(); err != nil {
+		t.Fatal(err)
+	}
+	const begun = 12
+	text := readUntil(t, words, func(s string) bool { return strings.Count(s, "/compile ") >= begun })
+	if err := cut.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	text += readUntil(t, words, nil)
+	_ = cut.Wait()
+	for struck := time.Now(); len(marked(tmp)) > 0 || len(leftovers(tmp)) > 0; {
+		if time.Since(struck) > 10*time.Second {
+			t.Fatalf("processes %v, files %v", marked(tmp), leftovers(tmp))
+		}
+		syscall.Select(0, nil, nil, nil, &syscall.Timeval{Usec: 10_000}) // poll processes that are not ours to wait for
+	}
+
+	stat, err := distgo("cache", "stat", build[0]).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, stat)
+	}
+	kept := 0
+	if _, err := fmt.Sscanf(string(stat[strings.Index(string(stat), "store: "):]), "store: %d", &kept); err != nil || kept < begun/2 {
+		t.Fatalf("of %d actions begun %d were kept: %v\n%s", strings.Count(text, "/compile "), kept, err, stat)
+	}
+	said, err := distgo(build...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, said)
+	}
+	if want := fmt.Sprintf("; %d of ", kept); !strings.Contains(string(said), want) {
+		t.Errorf("the store kept %d actions, and not all were taken from it:\n%s", kept, tail(string(said)))
+	}
+	goBuild := exec.Command("go", "build", "-o", filepath.Join(tmp, "reference"), ".")
+	goBuild.Dir, goBuild.Env = project, append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := goBuild.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	if verdict, err := rank.Compare(filepath.Join(tmp, "made"), filepath.Join(tmp, "reference")); err != nil || verdict == rank.Different {
+		t.Errorf("the program is %s: %v", verdict, err)
+	}
+}
+
 func writeFile(t *testing.T, path, text string) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {

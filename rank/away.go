@@ -9,7 +9,6 @@ import (
 	"github.com/badbubble/distgo/plan"
 	"github.com/badbubble/distgo/rank/execute"
 	"github.com/badbubble/distgo/rank/superstep"
-	"github.com/badbubble/distgo/rank/toolchain"
 	"github.com/badbubble/distgo/rank/toolchain/pipeline"
 	"github.com/badbubble/distgo/transport"
 )
@@ -34,8 +33,11 @@ type away struct {
 // findTools asks the go command. Only root cannot do without, and says so when
 // the others have come: they wait for it.
 func (r *run) findTools(ctx context.Context) (err error) {
-	if r.tools == nil { // not told by an earlier run
-		r.tools, err = toolchain.Find(ctx, r.cfg.Project)
+	if r.tools == nil { // root's plan has told
+		r.tools = r.recallTools()
+	}
+	if r.tools == nil {
+		r.tools, err = r.askForTools(ctx)
 	}
 	if err == nil {
 		r.place, err = r.tools.Place()

@@ -1,6 +1,7 @@
 package rank
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -23,6 +24,7 @@ type leader struct {
 	alone    plan.ActionID              // runs when nothing else does; -1 where there is none
 	cores    int                        // of this node: the slots of all its ranks
 	observe  func()                     // done while the last action runs, for which nobody waits
+	held     bool                       // no rank has executed anything: all comes out of stores so far
 	moved    int
 	taken    map[plan.ActionID][]int // by action: the shares that its compile took
 	troubles []int                   // by rank: actions that it gave back
@@ -78,7 +80,7 @@ func (l *loop) hear(from plan.Rank, body any) error {
 		if m.Artifact < 0 || int(m.Artifact) >= len(l.plan.Artifacts) {
 			return fmt.Errorf("rank %d made artifact %d of %d", from, m.Artifact, len(l.plan.Artifacts))
 		}
-		return l.exists(from, m.Artifact)
+		return errors.Join(l.executes(), l.exists(from, m.Artifact))
 	case stepMessage:
 		return l.orders(d.state.Notified(m.Superstep, from))
 	case yieldedMessage:
@@ -90,12 +92,26 @@ func (l *loop) hear(from plan.Rank, body any) error {
 	return fmt.Errorf("rank %d sent root a %T", from, body)
 }
 
+// executes notes at root that a rank has something to execute.
+func (l *loop) executes() error {
+	if !l.lead.held {
+		return nil
+	}
+	l.lead.held = false
+	return l.orders(l.lead.state.Release(), nil)
+}
+
 func (l *loop) exists(on plan.Rank, f plan.ArtifactID) error {
 	return l.orders(l.lead.state.Exists(f, on), nil)
 }
 
 func (l *loop) done(on plan.Rank, m doneMessage) error {
 	a := &l.plan.Actions[m.Action]
+	if !m.Cached {
+		if err := l.executes(); err != nil {
+			return err
+		}
+	}
 	if m.Trouble != "" {
 		return l.givenBack(on, m)
 	}

@@ -248,6 +248,9 @@ func (l *loop) make(a *plan.Action, again bool, e *early, m *doneMessage) (keep 
 			}
 		}
 	}
+	if l.lead != nil {
+		l.post(l.executes)
+	}
 	since := time.Now()
 	var linking sync.WaitGroup
 	defer linking.Wait()

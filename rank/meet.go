@@ -31,6 +31,9 @@ func (r *run) meet(ctx context.Context) error {
 	if r.toolless != nil {
 		own.Toolless = r.toolless.Error()
 	}
+	if r.store != nil {
+		own.Store = r.store.ID()
+	}
 	info, err := msgpack.Marshal(own)
 	if err != nil {
 		return err

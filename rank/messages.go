@@ -60,6 +60,7 @@ type view struct {
 	Toolless string          `msgpack:"w,omitempty"` // why there is no toolchain
 	Compiler string          `msgpack:"c"`           // digest of the pipelined compiler, "" where there is none
 	Slots    int             `msgpack:"s"`
+	Store    string          `msgpack:"i,omitempty"` // the ID of its store, "" where there is none
 }
 
 // order is what comes with the plan: how it is to be executed.

@@ -53,9 +53,16 @@ const (
 	maxPlans = 200
 )
 
-// planPath is where the plan of this run's request is kept. What it is named by
-// cannot change without asking the go command; what may is in the Witness.
+// planPath is where the plan of this run's request is kept.
 func (r *run) planPath() (string, error) {
+	q := r.cfg.Request
+	return r.rememberedAt(store.NewKey("plan").Strings("main", q.Main...).Strings("output", q.Output).Strings("flags", q.Flags...).
+		Strings("how", fmt.Sprint(r.cfg.UnverifiedGo, r.cfg.Pipeline)))
+}
+
+// rememberedAt is where something about the project is kept. What it is named by
+// cannot change without asking the go command; what may is in the Witness.
+func (r *run) rememberedAt(k *store.KeyBuilder) (string, error) {
 	dir, err := r.storeDir()
 	if err != nil {
 		return "", err
@@ -72,22 +79,38 @@ func (r *run) planPath() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	q := r.cfg.Request
-	k := store.NewKey("plan").Strings("magic", planMagic).
-		Strings("distgo", r.cfg.Version, fmt.Sprint(own.Size(), own.ModTime().UnixNano())).
-		Strings("project", project, command).Strings("main", q.Main...).Strings("output", q.Output).Strings("flags", q.Flags...).
-		Strings("how", fmt.Sprint(r.cfg.UnverifiedGo, r.cfg.Pipeline)).Strings("environment", toolchain.PlanEnv()...)
+	k.Strings("magic", planMagic).Strings("distgo", r.cfg.Version, fmt.Sprint(own.Size(), own.ModTime().UnixNano())).
+		Strings("project", project, command).Strings("environment", toolchain.PlanEnv()...)
 	return filepath.Join(dir, "plans", k.Sum().String()[:32]), nil
 }
 
 // recall looks for the plan of an earlier run. It returns nil where there is
 // none, or none that holds.
 func (r *run) recall(ctx context.Context) *remembered {
-	if r.cfg.NoPlanCache {
+	m := r.readRemembered(r.planPath())
+	if m == nil {
 		return nil
 	}
-	path, err := r.planPath()
-	if err != nil {
+	answers := make(chan []string, 1)
+	go func() { answers <- m.tools.Answers(ctx, m.Asked) }()
+	changed := m.Seen.Changed()
+	if !slices.Equal(<-answers, m.Answers) || slices.Contains(m.Answers, "") || len(changed) > maxEdited {
+		return nil
+	}
+	for _, path := range changed {
+		was, ok := m.Headers[path]
+		if is, err := header(path); !ok || err != nil || is != was {
+			return nil
+		}
+		m.edited = true
+	}
+	return m
+}
+
+// readRemembered reads what is kept at a path. It returns nil where there is
+// nothing.
+func (r *run) readRemembered(path string, err error) *remembered {
+	if err != nil || r.cfg.NoPlanCache {
 		return nil // whoever needs the go command or the store will say so
 	}
 	m, err := readRemembered(path)
@@ -108,20 +131,45 @@ func (r *run) recall(ctx context.Context) *remembered {
 		return nil
 	}
 	m.tools = &toolchain.Toolchain{Command: command, Dir: project, Env: m.Env}
-	answers := make(chan []string, 1)
-	go func() { answers <- m.tools.Answers(ctx, m.Asked) }()
-	changed := m.Seen.Changed()
-	if !slices.Equal(<-answers, m.Answers) || slices.Contains(m.Answers, "") || len(changed) > maxEdited {
+	return m
+}
+
+// settingsPath is where what the go command says of its settings is kept. That
+// is all that a rank other than root has to know of it.
+func (r *run) settingsPath() (string, error) { return r.rememberedAt(store.NewKey("settings")) }
+
+// recallTools returns what the go command said of its settings in an earlier
+// run, nil where that is not known or need not be so any more.
+func (r *run) recallTools() *toolchain.Toolchain {
+	m := r.readRemembered(r.settingsPath())
+	if m == nil || len(m.Seen.Changed()) > 0 {
 		return nil
 	}
-	for _, path := range changed {
-		was, ok := m.Headers[path]
-		if is, err := header(path); !ok || err != nil || is != was {
-			return nil
-		}
-		m.edited = true
+	return m.tools
+}
+
+// askForTools asks the go command, and remembers what it says. That this cannot
+// be remembered is no error: the next run asks again.
+func (r *run) askForTools(ctx context.Context) (*toolchain.Toolchain, error) {
+	begun := time.Now()
+	t, err := toolchain.Find(ctx, r.cfg.Project)
+	if err != nil || r.cfg.NoPlanCache {
+		return t, err
 	}
-	return m
+	s := newLooked()
+	s.settings(t, map[string]bool{})
+	m := &remembered{Env: t.Env}
+	var unkept error
+	if m.Seen, unkept = store.Observe(s.sights(), begun, nil); unkept == nil {
+		var path string
+		if path, unkept = r.settingsPath(); unkept == nil {
+			unkept = m.write(path)
+		}
+	}
+	if unkept = unsettled(unkept); unkept != nil && r.cfg.Verbose {
+		fmt.Fprintf(r.cfg.Stderr, "distgo: keeping the settings of the go command for the next run: %v\n", unkept)
+	}
+	return t, nil
 }
 
 // maxEdited bounds how many changed sources are read in the hope that their

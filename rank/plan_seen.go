@@ -84,7 +84,6 @@ func (r *run) look(p *plan.Plan) (*looked, error) {
 	}
 	s := newLooked()
 	roots := map[string]bool{} // directories of modules that may be edited
-	s.toolchain(t, p)
 	if err := s.project(t, roots); err != nil {
 		return nil, err
 	}
@@ -147,8 +146,10 @@ func sourceDirs(c *transcript.Command) (dirs []string) {
 
 func below(path, top string) bool { return path == top || strings.HasPrefix(path, top+"/") }
 
-// toolchain notes the programs of the toolchain and the files of its settings.
-func (s *looked) toolchain(t *toolchain.Toolchain, p *plan.Plan) {
+// settings notes what the go command's settings depend on: the programs of the
+// toolchain, the files of settings, the module or workspace that may choose
+// another toolchain, and where there is none.
+func (s *looked) settings(t *toolchain.Toolchain, roots map[string]bool) {
 	root := t.Root()
 	for _, path := range []string{t.Command, t.Env["GOENV"], root + "/go.env", root + "/VERSION", root + "/bin/go"} {
 		if filepath.IsAbs(path) {
@@ -161,20 +162,24 @@ func (s *looked) toolchain(t *toolchain.Toolchain, p *plan.Plan) {
 	for _, path := range t.CompilerPaths() {
 		s.file(path)
 	}
-}
-
-// project notes the files that say what the project is, and where there is no
-// such file.
-func (s *looked) project(t *toolchain.Toolchain, roots map[string]bool) error {
 	s.upToModule(t.Dir, roots)
-	if mod := t.Env["GOMOD"]; filepath.IsAbs(mod) && mod != os.DevNull {
-		roots[filepath.Dir(mod)] = true
-	}
 	for dir := t.Dir; ; dir = filepath.Dir(dir) {
 		s.file(filepath.Join(dir, "go.work"))
 		if dir == filepath.Dir(dir) {
 			break
 		}
+	}
+	if work := t.Env["GOWORK"]; filepath.IsAbs(work) {
+		s.file(work)
+	}
+}
+
+// project notes the files that say what the project is, and where there is no
+// such file.
+func (s *looked) project(t *toolchain.Toolchain, roots map[string]bool) error {
+	s.settings(t, roots)
+	if mod := t.Env["GOMOD"]; filepath.IsAbs(mod) && mod != os.DevNull {
+		roots[filepath.Dir(mod)] = true
 	}
 	files := []string{}
 	for root := range roots {

@@ -82,9 +82,9 @@ func (r *run) run(ctx context.Context) (err error) {
 	if r.isRoot() {
 		r.progress = report.NewProgress(r.cfg.Stderr, r.cfg.Quiet, r.begun)
 		defer r.progress.Clear()
-	}
-	if r.recalled = r.recall(ctx); r.recalled != nil {
-		r.tools = r.recalled.tools
+		if r.recalled = r.recall(ctx); r.recalled != nil {
+			r.tools = r.recalled.tools
+		}
 	}
 	if r.idle = r.nothingToDo(); r.idle && r.cfg.Place.Size == 1 {
 		r.sayNothingToDo()
@@ -271,22 +271,24 @@ func (r *run) slots() int {
 	return launch.Slots(r.cfg.Place, launch.Available(os.ReadFile))
 }
 
-// rankSlots is the slots of every rank, as they told.
-func (r *run) rankSlots() ([]int, error) {
-	slots := []int{r.slots()}
+// rankSlots is the slots of every rank, as they told, and whether all have
+// root's store.
+func (r *run) rankSlots() (slots []int, oneStore bool, err error) {
+	slots, oneStore = []int{r.slots()}, r.store != nil
 	for i := 1; i < r.cfg.Place.Size; i++ {
 		var v view
 		if err := (transport.Frame{Body: r.world.Peer(transport.Rank(i)).Info}).Decode(&v); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		slots = append(slots, max(1, v.Slots))
+		oneStore = oneStore && v.Store == r.store.ID()
 	}
-	return slots, nil
+	return slots, oneStore, nil
 }
 
 // distribute places the plan and sends every rank its part.
 func (r *run) distribute(p *plan.Plan) (*plan.Plan, error) {
-	slots, err := r.rankSlots()
+	slots, _, err := r.rankSlots()
 	if err != nil {
 		return nil, err
 	}
@@ -385,10 +387,10 @@ func (r *run) build(ctx, running context.Context, p *plan.Plan, mode superstep.M
 // lead sets up root's duties.
 func (r *run) lead(l *loop) error {
 	r.observed = sync.OnceValues(func() (*observed, error) { return r.observePlan(l.plan) })
-	slots := []int{l.slots}
+	slots, oneStore := []int{l.slots}, true
 	if r.world != nil {
 		var err error
-		if slots, err = r.rankSlots(); err != nil {
+		if slots, oneStore, err = r.rankSlots(); err != nil {
 			return err
 		}
 	}
@@ -404,6 +406,9 @@ func (r *run) lead(l *loop) error {
 	}
 	if last, ok := l.plan.Last(); ok {
 		l.lead.alone = last
+	}
+	if l.lead.held = oneStore && !r.cfg.All; l.lead.held { // with several stores, that which has nothing is to be filled
+		l.lead.state.Hold()
 	}
 	for i := range l.plan.Actions {
 		l.lead.steps = append(l.lead.steps, l.plan.Actions[i].Steps)

@@ -28,8 +28,8 @@ type Runner struct {
 	Pipelined *Pipelined
 
 	// Heap is how large a compiler's heap may grow before it is collected for
-	// the first time, in MiB; 0 leaves that to the compiler. Nothing that it
-	// writes depends on it.
+	// the first time, in MiB; 0 leaves that to the compiler, and the linker's to
+	// the linker. Nothing that they write depends on it.
 	Heap int64
 
 	// Trace, where set, is called with each command line before it is run.
@@ -131,6 +131,9 @@ func (r *Runner) process(a *plan.Action, c *transcript.Command, threads int, exp
 	if threads == 1 {
 		env = append(env, "GOMAXPROCS=1")
 	}
+	if r.Heap > 0 && filepath.Base(argv[0]) == "link" {
+		env = append(env, linkerGC)
+	}
 	p := &process{line: strings.Join(argv, " "), argv: append(slices.Clone(r.Wrap), argv...), dir: dir, env: env}
 	if r.Pipelined != nil && filepath.Base(argv[0]) == "compile" {
 		p.argv[len(r.Wrap)] = r.Pipelined.Path
@@ -179,6 +182,11 @@ func (r *Runner) ended(ctx context.Context, a *plan.Action, c *transcript.Comman
 // the compiler's large starting heap (GOROOT/src/cmd/compile/internal/gc/main.go)
 // and slow it; two back ends on one core do not.
 func backends(threads int) int { return max(threads, 2) }
+
+// linkerGC is for linkers where there is memory. Nearly all that one allocates is
+// there to its end: collected at the usual 100, a link of 100 MB takes 4 % more
+// CPU time, and 80 MB less of 1.3 GB. With "off" it takes no less time.
+const linkerGC = "GOGC=400"
 
 // expand puts the scratch directory in place of $WORK.
 func (r *Runner) expand(s string) string {

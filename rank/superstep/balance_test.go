@@ -53,3 +53,19 @@ func TestMovedAgain(t *testing.T) {
 		t.Errorf("after the refusal of 4 root asks for %v, want %v (%v)", o.Yield, want, err)
 	}
 }
+
+// What stores hold stays where it is; the first rank that has something to execute makes the others help.
+func TestNothingMovesWhileHeld(t *testing.T) {
+	p := smallPlan(t, 2, []plan.Rank{0, 0, 0}, nil, nil, nil)
+	root := NewRoot(p, []int{1, 1}, Split)
+	root.Hold()
+	if o := root.Begin(); len(o.Yield) > 0 {
+		t.Fatalf("root moves %v", o.Yield)
+	}
+	if o, err := root.Done(0, 0, true); err != nil || len(o.Yield) > 0 {
+		t.Fatalf("root moves %v, %v", o.Yield, err)
+	}
+	if o := root.Release(); len(o.Yield) != 1 || o.Yield[0].From != 0 {
+		t.Errorf("rank 1 idles and rank 0 queues, root moves %v", o.Yield)
+	}
+}

@@ -61,6 +61,7 @@ type Root struct {
 	closed   plan.Superstep   // barriers closed
 	out      Orders
 	finished bool
+	held     bool // nothing is moved
 }
 
 // NewRoot returns root's view of a build on ranks with so many slots each.
@@ -104,6 +105,17 @@ func NewRoot(p *plan.Plan, slots []int, mode Mode) *Root {
 // Confine keeps actions from ranks. Root's own, rank 0, takes them all.
 func (r *Root) Confine(actions, from []bool) {
 	r.fixed, r.away = slices.Clone(actions), slices.Clone(from)
+}
+
+// Hold keeps actions where they are until Release. What lies in a rank's store is
+// sooner taken from there than given to another, which has to be put its inputs.
+func (r *Root) Hold() { r.held = true }
+
+// Release ends Hold, when a rank has come upon something to execute.
+func (r *Root) Release() Orders {
+	r.held = false
+	r.balance()
+	return r.take()
 }
 
 // may reports whether a rank can execute an action.
@@ -255,7 +267,7 @@ func (r *Root) close() {
 // balance moves ready actions from ranks that queue to ranks that idle.
 // In Blocking mode nobody moves: it is the textbook's.
 func (r *Root) balance() {
-	if r.mode == Blocking || len(r.slots) == 1 || r.asked > 0 {
+	if r.mode == Blocking || len(r.slots) == 1 || r.asked > 0 || r.held {
 		return
 	}
 	for to := range r.slots {

@@ -32,6 +32,7 @@ type world struct {
 	moves int
 	over  bool
 	dead  []bool
+	held  int // after how many events actions may be moved
 
 	returns []returned                  // actions given back
 	last    map[plan.ActionID]plan.Rank // by action: who executed it
@@ -107,6 +108,7 @@ func newWorld(t *testing.T, seed uint64, actions, size int, mode Mode) *world {
 	for range size {
 		w.slots = append(w.slots, 1+rng.IntN(3))
 	}
+	w.held = max(0, rng.IntN(8*actions+1)-4*actions) // every second world from its beginning on, one in many to its end
 	return w
 }
 
@@ -119,8 +121,14 @@ func (w *world) run() {
 		w.ranks[i], e = NewRank(w.plan, plan.Rank(i), w.slots[i], w.mode)
 		w.effects(plan.Rank(i), e, nil)
 	}
+	if w.held > 0 {
+		w.root.Hold()
+	}
 	w.orders(w.root.Begin(), nil)
 	for step := 0; ; step++ {
+		if step == w.held {
+			w.orders(w.root.Release(), nil)
+		}
 		for r, at := range w.kills {
 			if step == at && !w.over {
 				w.kill(r)

@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"golang.org/x/sys/unix"
 )
 
 // Has reports whether a file is here, by its name and size, and keeps it from
@@ -25,17 +27,24 @@ func (s *Store) Get(f File, dst string) error {
 	if os.Link(s.path(f.Digest), tmp) != nil {
 		return s.Copy(f, dst, 0o444)
 	}
-	defer os.Remove(tmp) // no longer there after the rename, unless dst was this very file
+	defer unix.Unlink(tmp) // no longer there after the rename, unless dst was this very file
 	// From here on nobody can take it away. It is verified as what was linked.
-	in, err := os.Open(tmp)
-	if err != nil {
-		return fmt.Errorf("opening %s: %w", s.path(f.Digest), err)
-	}
-	err = s.verify(in, f)
-	if err = errors.Join(err, in.Close()); err != nil {
+	if err := s.verifyAt(tmp, f); err != nil {
 		return err
 	}
 	return os.Rename(tmp, dst)
+}
+
+// verifyAt is verify of a file that is opened only if it has to be read.
+func (s *Store) verifyAt(path string, f File) error {
+	if info, err := os.Lstat(path); err == nil && s.isVerified(f, info) {
+		return nil
+	}
+	in, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("opening %s: %w", path, err)
+	}
+	return errors.Join(s.verify(in, f), in.Close())
 }
 
 // Copy puts a verified copy of a file at dst, and replaces what is there. It is
