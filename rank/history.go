@@ -15,7 +15,6 @@ import (
 
 	"github.com/badbubble/distgo/plan"
 	"github.com/badbubble/distgo/plan/schedule"
-	"github.com/badbubble/distgo/rank/report"
 	"github.com/badbubble/distgo/transport"
 )
 
@@ -154,7 +153,7 @@ func (r *run) learn(l *loop) error {
 		if a.Exported > a.Start {
 			m.Lead = int64(float64(a.CPU) * float64(a.Exported-a.Start) / float64(a.End-a.Start))
 		}
-		m.CPU += r.report.Spared(a.ID, func(s *report.Share) int64 { return s.CPU - m.Lead })
+		m.CPU += schedule.Spared(r.report.HelpersCPU(a.ID, m.Lead))
 		seen[key] = m
 	}
 	return seen.write(path)

@@ -82,11 +82,11 @@ func TestLearnWhatWasHelped(t *testing.T) {
 	p := independent(2)
 	r.report.Ranks = []report.Rank{{Host: "node001"}}
 	r.report.Actions = []report.Action{{ID: 0, Kind: "compile", Package: "p0", Start: 0, Exported: 100, End: 400, CPU: 400, Cost: 100}}
-	r.report.Shares = []report.Share{{Action: 0, CPU: 350, Taken: true}, {Action: 0, CPU: 50, Taken: true}, {Action: 0, CPU: 1000}, {Action: 1, CPU: 1000, Taken: true}}
+	r.report.Shares = []report.Share{{Action: 0, CPU: 340, Taken: true}, {Action: 0, CPU: 50, Taken: true}, {Action: 0, CPU: 1000}, {Action: 1, CPU: 1000, Taken: true}}
 	if err := r.learn(&loop{plan: p}); err != nil {
 		t.Fatal(err)
 	}
-	if m := r.remember(p)["compile p0"]; m.CPU != 400+250 || m.Lead != 100 {
+	if m := r.remember(p)["compile p0"]; m.CPU != 400+240*2/3 || m.Lead != 100 {
 		t.Errorf("learned %+v", m)
 	}
 }

@@ -21,7 +21,8 @@ func tail(lead, cost int64, others ...int64) *plan.Plan {
 	return p
 }
 
-// A back end that the link waits for is divided, where that pays.
+// A back end that the link waits for is divided, where that pays. A helper is ready after the front end and 6/5 of its
+// share; who waits has begun with the last share by then, and takes the rest of it, and the others, in a fifth of the time.
 func TestHelp(t *testing.T) {
 	bytes := func(p *plan.Plan, n int64) *plan.Plan {
 		p.Artifacts[p.Actions[0].Outputs[1]].Size = n
@@ -37,9 +38,9 @@ func TestHelp(t *testing.T) {
 		helpers  int
 	}{
 		"one rank":                          {tail(100, 1000), ranks(4), instant, 1010, 0},
-		"two":                               {tail(100, 1000), ranks(1, 1), instant, 100 + 450 + 10, 1},
-		"four":                              {tail(100, 1000), ranks(1, 1, 1, 1), instant, 100 + 225 + 10, 3},
-		"more than there may be shares":     {tail(200, 1000), make([]Rank, 20), instant, 200 + 100 + 10, 7},
+		"two":                               {tail(100, 1000), ranks(1, 1), instant, 640 + 360/5 + 10, 1},
+		"four":                              {tail(100, 1000), ranks(1, 1, 1, 1), instant, 370 + 180/5 + 2*225/5 + 10, 3},
+		"more than there may be shares":     {tail(200, 1000), make([]Rank, 20), instant, 320 + 80/5 + 6*100/5 + 10, 7},
 		"others are busy":                   {tail(100, 1000, 1000, 1000), ranks(1, 1, 1), instant, 1010, 0},
 		"others are busy at first":          {tail(100, 1000, 300), ranks(1, 1), instant, 0, 1},
 		"the stock compiler":                {stock, ranks(1, 1), instant, 1010, 0},
@@ -48,7 +49,7 @@ func TestHelp(t *testing.T) {
 		"shares take as long to travel":     {bytes(tail(100, 1000), 200_000), ranks(1, 1), Network{Bandwidth: 100}, 1010, 0},
 		"a helper is slow":                  {tail(100, 1000), []Rank{{Slots: 1}, {Slots: 1, Speed: 0.1}}, instant, 1010, 0},
 		"two back ends, one as long":        {tail(100, 1000, 950), ranks(1, 1, 1), instant, 0, 1},
-		"two back ends, which end together": {both(1000), ranks(1, 1, 1, 1, 1, 1), instant, 100 + 300 + 10, 4},
+		"two back ends, which end together": {both(1000), ranks(1, 1, 1, 1, 1, 1), instant, 460 + 240/5 + 300/5 + 10, 4},
 	} {
 		t.Run(name, func(t *testing.T) {
 			makespan := Help(c.plan, c.ranks, c.network)
@@ -84,12 +85,12 @@ func TestNobodyWaitsForAShare(t *testing.T) {
 		arrive []int64 // of shares 1 and up; fewer came to a helper
 		end    int64
 	}{
-		"all in time":        {[]int64{90, 100, 100}, 100},
+		"all in time":        {[]int64{90, 100, 100}, 160},
 		"none":               {nil, 400},
-		"one of three":       {[]int64{50}, 300},
-		"while it compiles":  {[]int64{150, 160, 170}, 170},
+		"one of three":       {[]int64{50}, 320},
+		"while it compiles":  {[]int64{150, 160, 170}, 216}, // 30 of the last, and the two others
 		"too late":           {[]int64{1000, 1000, 1000}, 400},
-		"the second in time": {[]int64{1000, 100, 1000}, 300},
+		"the second in time": {[]int64{1000, 100, 1000}, 320},
 	} {
 		p := tail(0, 400)
 		s := newSimulation(p, ranks(1, 1, 1, 1), instant, map[plan.ActionID]int{0: 4})

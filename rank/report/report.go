@@ -173,15 +173,15 @@ func Read(r io.Reader) (*Report, error) {
 	return &report, nil
 }
 
-// Spared sums what an action did not have to do itself: of each share that it
-// took, what is more than the front end, which each compile has.
-func (r *Report) Spared(action int32, more func(*Share) int64) (n int64) {
+// HelpersCPU sums what helpers spent on the shares that an action took, beyond
+// the front end, which each of them repeats.
+func (r *Report) HelpersCPU(action int32, front int64) (cpu int64) {
 	for i := range r.Shares {
 		if s := &r.Shares[i]; s.Action == action && s.Taken {
-			n += max(0, more(s))
+			cpu += max(0, s.CPU-front)
 		}
 	}
-	return n
+	return cpu
 }
 
 // Commands counts the tool invocations of the run.
