@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -208,13 +209,14 @@ func TestKilled(t *testing.T) {
 		victim string // which process: the starter, or a rank
 		signal syscall.Signal
 		code   int
+		says   string // a pattern
 	}{
-		{"interrupt", "starter", syscall.SIGINT, rank.ExitInterrupt},
-		{"terminate", "starter", syscall.SIGTERM, rank.ExitTerminated},
-		{"kill root", "0", syscall.SIGKILL, 128 + int(syscall.SIGKILL)},
-		{"kill rank 2", "2", syscall.SIGKILL, rank.ExitBuilt},
-		{"freeze rank 1", "1", syscall.SIGSTOP, rank.ExitBuilt},
-		{"kill rank 1, loss aborts", "1", syscall.SIGKILL, rank.ExitWorld},
+		{"interrupt", "starter", syscall.SIGINT, rank.ExitInterrupt, ""},
+		{"terminate", "starter", syscall.SIGTERM, rank.ExitTerminated, ""},
+		{"kill root", "0", syscall.SIGKILL, 128 + int(syscall.SIGKILL), ""},
+		{"kill rank 2", "2", syscall.SIGKILL, rank.ExitBuilt, `going on without rank 2 \(.*\n(.*\n)*distgo: \d+ actions go to other ranks, \d+ of them are executed again`},
+		{"freeze rank 1", "1", syscall.SIGSTOP, rank.ExitBuilt, `going on without rank 1 \(.*: .*was silent for \d+(\.\d)?s`},
+		{"kill rank 1, loss aborts", "1", syscall.SIGKILL, rank.ExitWorld, `rank 1 \(`},
 	} {
 		t.Run(how.name, func(t *testing.T) {
 			tmp := t.TempDir()
@@ -254,6 +256,9 @@ func TestKilled(t *testing.T) {
 			}
 			if code := cmd.ProcessState.ExitCode(); code != how.code {
 				t.Errorf("exit code %d, expected %d (%v)\n%s", code, how.code, err, tail(text))
+			}
+			if !regexp.MustCompile(how.says).MatchString(text) {
+				t.Errorf("it does not say %s:\n%s", how.says, tail(text))
 			}
 			if how.code == rank.ExitBuilt {
 				struck = time.Now() // the build went on; what counts is what its end left

@@ -2,6 +2,7 @@ package rank
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"fmt"
 	"os"
@@ -296,6 +297,43 @@ func TestCache(t *testing.T) {
 	}
 	if l, _ := cached(t, dir); !isCached(l) {
 		t.Error("what was made again is not in the store")
+	}
+}
+
+// A link that finds its program in its place has nothing to do. However often one is linked, the store has no file more.
+func TestProgramInItsPlace(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "store")
+	c := &cache{store: openStore(t, dir), plan: &plan.Plan{}, warn: t.Errorf}
+	target := filepath.Join(t.TempDir(), "program")
+	a := &plan.Action{Kind: plan.Link, Package: "main"}
+	var h hit
+	files := 0
+	for i := range 5 {
+		write(t, target+"-new", fmt.Sprintf("program %d", i))
+		if err := os.Rename(target+"-new", target); err != nil {
+			t.Fatal(err)
+		}
+		if c.isThere(h, 0, target) {
+			t.Errorf("program %d is taken for that before", i)
+		}
+		h = hit{key: store.Key{byte(i)}, placed: []string{programShape(target)}}
+		c.keep(a, h, "", "")
+		if h.entry, h.found = c.store.Lookup(h.key); !h.found || !c.isThere(h, 0, target) {
+			t.Errorf("program %d is not known by what it looks like: found %v, %+v", i, h.found, h.entry)
+		}
+		stats, err := c.store.Stat(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if files = cmp.Or(files, stats.Files); stats.Files != files {
+			t.Errorf("%d files after link %d, %d after the first", stats.Files, i, files)
+		}
+	}
+	if err := os.Remove(target); err != nil {
+		t.Fatal(err)
+	}
+	if c.isThere(h, 0, target) {
+		t.Error("a program that is gone is there")
 	}
 }
 

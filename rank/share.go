@@ -135,7 +135,7 @@ func (l *loop) called(by plan.Rank, m helpMessage) error {
 
 // startShare compiles a share in a goroutine of its own.
 func (l *loop) startShare(h superstep.Help) {
-	a := &l.plan.Actions[h.Action]
+	a := l.plan.Actions[h.Action] // as it is now: root may hand this rank the action itself, commands and all
 	m := shareRecord{Action: a.ID, Slot: l.free[0]}
 	l.free = l.free[1:]
 	ctx, stop := context.WithCancel(l.ctx)
@@ -146,7 +146,7 @@ func (l *loop) startShare(h superstep.Help) {
 	l.tools.Go(func() {
 		defer stop()
 		m.Start = l.now()
-		send, err := l.compileShare(ctx, a, h.Threads, &m)
+		send, err := l.compileShare(ctx, &a, h.Threads, &m)
 		m.End = l.now()
 		m.Failed = err != nil && ctx.Err() == nil
 		l.shares.mu.Lock()
