@@ -20,7 +20,7 @@ func TestArchiveInItsPlace(t *testing.T) {
 			{Op: transcript.Move, Args: []string{"$WORK/b001/_pkg_.a", target}},
 			{Op: transcript.Remove, Args: []string{"$WORK/b001/"}},
 		}}}}
-		p, err := New(script, "/home/me", func(string) int64 { return 0 })
+		p, err := New(script, "/home/me", func(string) Source { return Source{} })
 		if err != nil {
 			t.Fatal(err)
 		}

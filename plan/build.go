@@ -23,9 +23,9 @@ const Threads = "$THREADS"
 // root until package schedule places it.
 //
 // Dir is the directory in which the go command ran, absolute: what "." and a
-// relative output mean. Size tells the size in bytes of a source file, 0 where
-// it is unknown; costs are estimated from it.
-func New(script *transcript.Script, dir string, size func(path string) int64) (*Plan, error) {
+// relative output mean. Measure tells what is in a source file, nothing where it is
+// unknown; costs are estimated from it.
+func New(script *transcript.Script, dir string, measure func(path string) Source) (*Plan, error) {
 	b := builder{
 		dir:  dir,
 		plan: &Plan{GoVersion: script.GoVersion},
@@ -44,7 +44,7 @@ func New(script *transcript.Script, dir string, size func(path string) int64) (*
 	b.group()
 	for i := range b.plan.Actions {
 		a := &b.plan.Actions[i]
-		a.Cost = estimate(a, size)
+		a.Cost = estimate(a, measure)
 		a.Lead = a.Cost
 	}
 	b.plan.Owner = make([]Rank, len(b.plan.Actions))

@@ -42,7 +42,7 @@ func TestPlansOfTranscripts(t *testing.T) {
 				}
 			}
 		}
-		p, err := New(script, "/ws/m", func(string) int64 { return 1 << 10 })
+		p, err := New(script, "/ws/m", func(string) Source { return Source{Bytes: 1 << 10} })
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -77,7 +77,7 @@ func TestPlansOfTranscripts(t *testing.T) {
 // A package with cgo is cut so that C files wait for cgo alone, and the
 // compile for them all.
 func TestCut(t *testing.T) {
-	p, err := New(captured(t)["go1.26.8/all"], "/ws/m", func(string) int64 { return 1 << 10 })
+	p, err := New(captured(t)["go1.26.8/all"], "/ws/m", func(string) Source { return Source{Bytes: 1 << 10} })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +114,7 @@ func TestCut(t *testing.T) {
 // Before go1.24 nothing in the text says which link may fail.
 func TestTrialsMayFail(t *testing.T) {
 	for name, script := range captured(t) {
-		p, err := New(script, "/ws/m", func(string) int64 { return 0 })
+		p, err := New(script, "/ws/m", func(string) Source { return Source{} })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -131,7 +131,7 @@ func TestTrialsMayFail(t *testing.T) {
 
 // What the transcript of a library for C does not show: its header.
 func TestExportHeader(t *testing.T) {
-	p, err := New(captured(t)["go1.26.8/shared"], "/ws/m", func(string) int64 { return 0 })
+	p, err := New(captured(t)["go1.26.8/shared"], "/ws/m", func(string) Source { return Source{} })
 	if err != nil {
 		t.Fatal(err)
 	}

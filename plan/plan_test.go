@@ -176,8 +176,9 @@ func TestBottomLevels(t *testing.T) {
 
 func TestPipeline(t *testing.T) {
 	p := diamond()
+	p.Actions[1].Cost = 20_000
 	p.Pipeline()
-	if !p.Pipelined || p.Actions[1].Lead != 7 || p.Actions[3].Lead != 7 || p.After(&p.Artifacts[2]) != 20 {
+	if lead := int64(costStart + 20_000*frontEnd); !p.Pipelined || p.Actions[1].Lead != lead || p.Actions[0].Lead != 10 || p.Actions[3].Lead != 7 || p.After(&p.Artifacts[2]) != 20_000 {
 		t.Errorf("pipelined %v, leads %d and %d, object after %d", p.Pipelined, p.Actions[1].Lead, p.Actions[3].Lead, p.After(&p.Artifacts[2]))
 	}
 }

@@ -49,7 +49,7 @@ func makePlan(ctx context.Context, cfg Config, tools *toolchain.Toolchain) (p *p
 	if err := complete(ctx, cfg, tools, script, questions); err != nil {
 		return nil, captured, questions, err
 	}
-	if p, err = plan.New(script, tools.Dir, toolchain.FileSize); err != nil {
+	if p, err = plan.New(script, tools.Dir, toolchain.Measure()); err != nil {
 		return nil, captured, questions, err
 	}
 	if err := p.Validate(1); err != nil {

@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"strings"
 
+	"github.com/badbubble/distgo/plan"
 	"github.com/badbubble/distgo/plan/transcript"
 )
 
@@ -154,11 +155,28 @@ func (t *Toolchain) Build(ctx context.Context, req Request, extra ...string) err
 	return nil
 }
 
-// FileSize is the size in bytes of a source file, 0 where it cannot be told.
-func FileSize(path string) int64 {
-	fi, err := os.Stat(path)
-	if err != nil {
-		return 0
+// Measure returns a function that tells what is in a source file, nothing where
+// it cannot be read. Of other languages than Go the size will do. It reads all
+// files into one place, so it is for one goroutine at a time.
+func Measure() func(path string) plan.Source {
+	var text bytes.Buffer
+	return func(path string) plan.Source {
+		if filepath.Ext(path) != ".go" {
+			info, err := os.Stat(path)
+			if err != nil {
+				return plan.Source{}
+			}
+			return plan.Source{Bytes: info.Size()}
+		}
+		f, err := os.Open(path)
+		if err != nil {
+			return plan.Source{}
+		}
+		defer f.Close()
+		text.Reset()
+		if _, err := text.ReadFrom(f); err != nil {
+			return plan.Source{}
+		}
+		return plan.MeasureGo(text.Bytes())
 	}
-	return fi.Size()
 }
