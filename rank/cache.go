@@ -56,12 +56,6 @@ type hit struct {
 	placed []string // shapes of the programs that a link put in their places
 }
 
-// hasNothing reports whether it is known beforehand that no action will be
-// answered.
-func (c *cache) hasNothing() bool {
-	return c == nil || c.fresh || c.peers != nil && c.peers.haveNothing()
-}
-
 // lookup finds out whether an action is in the store. It returns false if the
 // action is of those that are not kept.
 func (c *cache) lookup(ctx context.Context, a *plan.Action) (h hit, kept bool, err error) {

@@ -15,9 +15,6 @@
 // Where the end of a build would wait for one package's back end, other ranks
 // compile a share of its functions (share.go).
 //
-// A slot that idles starts compilers of actions whose inputs are not there yet,
-// and hands them over when they are (ahead.go).
-//
 // One goroutine, the loop, owns the state of package rank/superstep. Whatever
 // happens elsewhere (a frame arrives, a tool ends) is posted to it as a
 // function; it never waits for the network or a process.

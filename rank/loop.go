@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/badbubble/distgo/plan"
@@ -46,10 +45,6 @@ type loop struct {
 
 	notified, committed []int64
 
-	early  map[plan.ActionID]*early // compiles started ahead, see ahead.go
-	quiet  time.Time                // since when slots that idle were left alone, see ahead.go
-	missed atomic.Bool              // the store did not have what it was last asked for
-
 	placed sync.Map // shapes of programs, by their places
 	shares shares
 }
@@ -68,13 +63,10 @@ func (l *loop) post(f func() error) {
 // with the first error. No tool runs any more when it returns.
 func (l *loop) run(mode superstep.Mode) (err error) {
 	defer l.tools.Wait()
-	defer l.letAllGo()
 	defer func() { l.cancel(err) }() // first: a tool that ends posts it, and nobody listens
 	for i := range l.slots {
 		l.free = append(l.free, i)
 	}
-	l.early = map[plan.ActionID]*early{}
-	l.missed.Store(l.cache.hasNothing())
 	groups := len(l.plan.Groups())
 	l.notified, l.committed = make([]int64, groups), make([]int64, groups)
 
@@ -99,9 +91,7 @@ func (l *loop) run(mode superstep.Mode) (err error) {
 		if l.over {
 			return nil
 		}
-		look := l.lookAhead()
 		select {
-		case <-look:
 		case f := <-l.events:
 			if err := f(); err != nil {
 				return err
@@ -184,7 +174,6 @@ func (l *loop) start(s superstep.Start) {
 	slot := l.free[0]
 	l.free = l.free[1:]
 	again, threads := s.Again, s.Threads
-	e := l.takeEarly(a.ID)
 	if l.lead != nil {
 		threads = l.lead.threads(s)
 		if s.Action == l.lead.alone && l.lead.observe != nil {
@@ -197,11 +186,8 @@ func (l *loop) start(s superstep.Start) {
 		}
 	}
 	l.tools.Go(func() {
-		if e != nil && !e.gone {
-			defer e.end()
-		}
 		m := doneMessage{Action: a.ID, Start: l.now(), Slot: slot, Threads: threads}
-		keep, err := l.make(a, again, e, &m)
+		keep, err := l.make(a, again, &m)
 		l.post(func() error { return l.finished(m, err) })
 		if keep != nil {
 			l.keeps.Go(keep)
@@ -211,7 +197,7 @@ func (l *loop) start(s superstep.Start) {
 
 // make executes an action, or takes what it would make out of the store. Keep,
 // if not nil, puts what was made into the store.
-func (l *loop) make(a *plan.Action, again bool, e *early, m *doneMessage) (keep func(), err error) {
+func (l *loop) make(a *plan.Action, again bool, m *doneMessage) (keep func(), err error) {
 	if l.take != nil {
 		if err := l.take.learn(l.ctx, a.ID); err != nil {
 			return nil, err
@@ -229,9 +215,6 @@ func (l *loop) make(a *plan.Action, again bool, e *early, m *doneMessage) (keep 
 	if l.cache != nil {
 		if h, kept, err = l.cache.lookup(l.ctx, a); err != nil {
 			return nil, err
-		}
-		if kept {
-			l.missed.Store(!h.found)
 		}
 		if h.found {
 			err := l.cache.restore(a, h, l.runner.Work)
@@ -264,7 +247,7 @@ func (l *loop) make(a *plan.Action, again bool, e *early, m *doneMessage) (keep 
 	if err := l.callHelpers(a); err != nil {
 		return nil, err
 	}
-	result, err := l.execute(l.shared(executed), e, m, func() {
+	result, err := l.execute(l.shared(executed), m.Threads, func() {
 		m.Exported = l.now()
 		l.export(a)
 	})
@@ -304,29 +287,15 @@ func (l *loop) look(a *plan.Action, h *hit) {
 	}
 }
 
-// execute runs an action's commands, or goes on with what was started ahead.
-func (l *loop) execute(a *plan.Action, e *early, m *doneMessage, exported func()) (execute.Result, error) {
-	if h := e.handOver(); h != nil {
-		m.Ahead = m.Start - e.begun
-		return h.Run(m.Threads, exported)
+// execute runs an action's commands where the files that they read are.
+func (l *loop) execute(a *plan.Action, threads int, exported func()) (execute.Result, error) {
+	if l.take != nil {
+		var err error
+		if a, err = l.take.prepare(l.ctx, a); err != nil {
+			return execute.Result{}, err
+		}
 	}
-	a, err := l.prepare(a)
-	if err != nil {
-		return execute.Result{}, err
-	}
-	return l.runner.Run(l.ctx, a, m.Threads, exported)
-}
-
-// prepare has the files that an action reads, and returns it as it is executed
-// where they are.
-func (l *loop) prepare(a *plan.Action) (*plan.Action, error) {
-	if l.take == nil {
-		return a, nil
-	}
-	if err := l.take.learn(l.ctx, a.ID); err != nil {
-		return nil, err
-	}
-	return l.take.prepare(l.ctx, a)
+	return l.runner.Run(l.ctx, a, threads, exported)
 }
 
 // export gives out the export data of an action that goes on.
@@ -380,7 +349,6 @@ func (l *loop) offerOne(out plan.ArtifactID) (size int64, err error) {
 // finished tells of an action that ended here.
 func (l *loop) finished(m doneMessage, err error) error {
 	l.free = append(l.free, m.Slot)
-	l.quiet = time.Now()
 	a := &l.plan.Actions[m.Action]
 	if err != nil {
 		for _, out := range a.Outputs {

@@ -95,7 +95,6 @@ type doneMessage struct {
 	Output   string        `msgpack:"o,omitempty"` // the tools' words
 	Start    int64         `msgpack:"b"`           // microseconds since the plan was here
 	Exported int64         `msgpack:"x,omitempty"`
-	Ahead    int64         `msgpack:"w,omitempty"` // microseconds before Start at which its compiler was started
 	End      int64         `msgpack:"e"`
 	CPU      int64         `msgpack:"u"`
 	RSS      int64         `msgpack:"r"`

@@ -126,7 +126,7 @@ func (l *loop) makeAgain(a *plan.Action, m *doneMessage) error {
 	if err := l.runner.Prepare(&elsewhere); err != nil {
 		return err
 	}
-	result, err := l.execute(&elsewhere, nil, m, func() {})
+	result, err := l.execute(&elsewhere, m.Threads, func() {})
 	m.End = l.now()
 	m.CPU, m.RSS, m.Commands, m.Output = result.CPU.Microseconds(), result.MaxRSS, result.Commands, result.Output
 	if err != nil {

@@ -9,8 +9,7 @@
 // refused.
 // Invariant 2: outside the scratch directory only links write, and what they
 // write appears whole: it is written beside its place and renamed.
-// Invariant 3: when Run returns, every process it started has ended; a compile
-// that Ahead started has when Ahead.Run or Ahead.LetGo returns.
+// Invariant 3: when Run returns, every process it started has ended.
 //
 // A Runner may be used from any number of goroutines, one action each. Errors:
 // *Failure when a tool says that the code does not build; anything else is the

@@ -41,7 +41,6 @@ type Runner struct {
 type Pipelined struct {
 	Path   string
 	Signal string // the variable that names the descriptor it writes a byte to
-	Wait   string // the one for the descriptor on which it waits for a byte, if it is started ahead
 }
 
 // A Result is what executing an action took.
@@ -67,18 +66,12 @@ func (f *Failure) Error() string { return strings.TrimSuffix(f.Output, "\n") }
 // when the action's export data is in its place.
 func (r *Runner) Run(ctx context.Context, a *plan.Action, threads int, exported func()) (Result, error) {
 	var result Result
-	err := r.steps(ctx, a, 0, len(a.Steps), threads, exported, &result)
-	return result, err
-}
-
-// steps executes a part of a's commands.
-func (r *Runner) steps(ctx context.Context, a *plan.Action, from, to, threads int, exported func(), result *Result) error {
-	for i := from; i < to; i++ {
+	for i := 0; i < len(a.Steps); i++ {
 		c := &a.Steps[i]
 		var err error
 		switch c.Op {
 		case transcript.Run:
-			err = r.tool(ctx, a, c, threads, exported, result)
+			err = r.tool(ctx, a, c, threads, exported, &result)
 			if f, failed := errors.AsType[*Failure](err); failed && f.Signal == "" && c.MayFail && i+1 < len(a.Steps) {
 				i++
 				err = r.trialFailed(&a.Steps[i])
@@ -87,29 +80,18 @@ func (r *Runner) steps(ctx context.Context, a *plan.Action, from, to, threads in
 			err = r.builtin(a, c)
 		}
 		if err != nil {
-			return err
+			return result, err
 		}
 	}
-	return nil
+	return result, nil
 }
 
 // tool starts the process of one command and waits for it.
 func (r *Runner) tool(ctx context.Context, a *plan.Action, c *transcript.Command, threads int, exported func(), result *Result) error {
-	p, err := r.process(a, c, threads, exported)
-	if err != nil {
-		return err
-	}
-	r.trace(a, p)
-	usage, err := p.run(ctx)
-	return r.ended(ctx, a, c, usage, err, result)
-}
-
-// process prepares the process of one command.
-func (r *Runner) process(a *plan.Action, c *transcript.Command, threads int, exported func()) (*process, error) {
 	argv := make([]string, len(c.Args))
 	for i, arg := range c.Args {
 		if i > 0 && strings.HasPrefix(arg, "@") {
-			return nil, fmt.Errorf("%s: response file %s refused", a.Package, arg)
+			return fmt.Errorf("%s: response file %s refused", a.Package, arg)
 		}
 		argv[i] = r.expand(strings.ReplaceAll(arg, plan.Threads, strconv.Itoa(backends(threads))))
 	}
@@ -120,7 +102,7 @@ func (r *Runner) process(a *plan.Action, c *transcript.Command, threads int, exp
 		}
 	}
 	if err := r.Tools.check(argv[0]); err != nil {
-		return nil, fmt.Errorf("%s: %w", a.Package, err)
+		return fmt.Errorf("%s: %w", a.Package, err)
 	}
 	dir := r.dir(c)
 	env := slices.Clone(r.Env)
@@ -134,7 +116,10 @@ func (r *Runner) process(a *plan.Action, c *transcript.Command, threads int, exp
 	if r.Heap > 0 && filepath.Base(argv[0]) == "link" {
 		env = append(env, linkerGC)
 	}
-	p := &process{line: strings.Join(argv, " "), argv: append(slices.Clone(r.Wrap), argv...), dir: dir, env: env}
+	if r.Trace != nil {
+		r.Trace(a, strings.Join(argv, " "))
+	}
+	p := process{argv: append(slices.Clone(r.Wrap), argv...), dir: dir, env: env}
 	if r.Pipelined != nil && filepath.Base(argv[0]) == "compile" {
 		p.argv[len(r.Wrap)] = r.Pipelined.Path
 		p.env = append(p.env, r.Pipelined.Signal+"=3") // the first descriptor behind the standard three
@@ -143,21 +128,11 @@ func (r *Runner) process(a *plan.Action, c *transcript.Command, threads int, exp
 	if c.Stdout != "" {
 		path, err := r.inside(c.Stdout)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		p.stdout = path
 	}
-	return p, nil
-}
-
-func (r *Runner) trace(a *plan.Action, p *process) {
-	if r.Trace != nil {
-		r.Trace(a, p.line)
-	}
-}
-
-// ended judges how the process of a command ended.
-func (r *Runner) ended(ctx context.Context, a *plan.Action, c *transcript.Command, usage usage, err error, result *Result) error {
+	usage, err := p.run(ctx)
 	result.Commands++
 	result.CPU += usage.cpu
 	result.MaxRSS = max(result.MaxRSS, usage.maxRSS)
@@ -175,7 +150,7 @@ func (r *Runner) ended(ctx context.Context, a *plan.Action, c *transcript.Comman
 	if usage.started {
 		return &Failure{Package: a.Package, Output: result.Output + text, Signal: usage.signal}
 	}
-	return fmt.Errorf("%s: starting %s: %w", a.Package, filepath.Base(c.Args[0]), err)
+	return fmt.Errorf("%s: starting %s: %w", a.Package, filepath.Base(argv[0]), err)
 }
 
 // backends is the number that a compile's -c gets. One would also switch off

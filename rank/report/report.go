@@ -49,7 +49,7 @@ type Rank struct {
 	CPU      int64   `json:"tool_cpu_us"`
 	OwnCPU   int64   `json:"own_cpu_us"` // distgo itself
 	OwnRSS   int64   `json:"own_rss_bytes"`
-	OtherCPU int64   `json:"other_cpu_us"` // programs that are no command of the plan: the go command, what was asked of C compilers, compilers that were started ahead in vain
+	OtherCPU int64   `json:"other_cpu_us"` // programs that are no command of the plan: the go command, what was asked of C compilers
 	Exchange int64   `json:"exchange_us"`  // time in which artifacts were being received
 	Waiting  int64   `json:"waiting_us"`   // slot time without an action or a share, until the link started
 	Commands int     `json:"commands"`
@@ -77,7 +77,6 @@ type Action struct {
 	Slot     int     `json:"slot"`
 	Threads  int     `json:"threads"`
 	Start    int64   `json:"start_us"`
-	Ahead    int64   `json:"ahead_us,omitempty"`    // its compiler was started so long before, and had parsed or was parsing
 	Exported int64   `json:"exported_us,omitempty"` // when its export data was there, if before the end
 	End      int64   `json:"end_us"`
 	CPU      int64   `json:"cpu_us"`

@@ -40,7 +40,6 @@ type Compiler struct {
 	Path   string // the executable, to be run in place of GOROOT's compile
 	Digest string // its SHA-256, in hexadecimal
 	Signal string // environment variable for the number of the signal's descriptor
-	Wait   string // the one for the descriptor on which it is told to go on
 }
 
 // waitDelay bounds how long a cancelled command's grandchildren may hold its
@@ -84,7 +83,7 @@ func open(path string) (Compiler, error) {
 	if err != nil {
 		return Compiler{}, err
 	}
-	return Compiler{Path: path, Digest: digest, Signal: SignalEnv, Wait: WaitEnv}, nil
+	return Compiler{Path: path, Digest: digest, Signal: SignalEnv}, nil
 }
 
 // writeOverlay writes the changed files below dir, and beside them the file

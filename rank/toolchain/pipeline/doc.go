@@ -15,14 +15,6 @@
 // data came. Errors found afterwards are printed in the stock compiler's
 // words, p.x is removed again, and the exit status is the stock one's.
 //
-// It can be started ahead of need. If DISTGO_WAIT holds the number of a
-// descriptor, it reads its flags and importcfg, begins to parse, and reads one
-// byte there before it says or does anything more: imports need not exist
-// until then. The byte is the number of threads that it has from then on; up
-// to that, GOMAXPROCS and -c hold. At an end of file without the byte it exits
-// with status 1, has said nothing, not even of syntax errors, and written
-// nothing.
-//
 // Several compilers can share one package's functions, which the back end
 // compiles independently of each other. Each goes through the front end; all
 // but one compile a share, write down what the back end made of it, and end;

@@ -12,9 +12,6 @@ const (
 	// them; what it takes over it removes. Compiler I > 0 compiles a share of the
 	// functions, writes PREFIX.I and nothing else; if it cannot, it exits with 1.
 	SharesEnv = "DISTGO_SHARES"
-	// WaitEnv carries the number of the inherited descriptor on which a compiler
-	// started ahead is told to go on.
-	WaitEnv = "DISTGO_WAIT"
 )
 
 // edits are numbered from 1 within their file in messages.
@@ -163,19 +160,6 @@ var edits = [...]edit{
 		new: `	ft.noteOffsets(s, doffsets)
 
 	// Store offsets for this symbol.
-`,
-	},
-	// Wait for the imports. The files are being parsed meanwhile, each in a
-	// goroutine that keeps its errors until the loop below asks for them.
-	{
-		file: "cmd/compile/internal/noder/noder.go",
-		old: `	var lines uint
-	var m posMap
-`,
-		new: `	awaitImports()
-
-	var lines uint
-	var m posMap
 `,
 	},
 	// Let nobody take this compiler for the stock one: cmd/go makes the whole

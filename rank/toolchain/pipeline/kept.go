@@ -51,7 +51,7 @@ func (k kept) load() (Compiler, error) {
 		path := filepath.Join(k.path, compilerFile)
 		is, err := k.digest(path)
 		if err == nil && is == strings.TrimSpace(string(want)) {
-			return Compiler{Path: path, Digest: is, Signal: SignalEnv, Wait: WaitEnv}, nil
+			return Compiler{Path: path, Digest: is, Signal: SignalEnv}, nil
 		}
 		return Compiler{}, errAbsent
 	}

@@ -239,30 +239,21 @@ func split(compile string, args []string) ([]string, error) {
 	return append([]string{compile, "-o", exports, "-linkobj", args[2]}, args[3:]...), nil
 }
 
-// runSignalled runs a pipelined compile as one that is started ahead, whose
-// imports are there, and calls export when it says that the file named exports
-// is in place.
+// runSignalled runs a pipelined compile and calls export when it says that
+// the file named exports is in place.
 func runSignalled(cmd *exec.Cmd, exports string, export func()) error {
 	signal, compiler, err := os.Pipe()
 	if err != nil {
 		return err
 	}
 	defer signal.Close()
-	wait, parent, err := os.Pipe()
-	if err != nil {
-		compiler.Close()
-		return err
-	}
-	defer parent.Close()
-	cmd.ExtraFiles = []*os.File{compiler, wait} // become descriptors 3 and 4
-	cmd.Env = append(cmd.Env[:len(cmd.Env):len(cmd.Env)], SignalEnv+"=3", WaitEnv+"=4")
+	cmd.ExtraFiles = []*os.File{compiler} // becomes descriptor 3
+	cmd.Env = append(cmd.Env[:len(cmd.Env):len(cmd.Env)], SignalEnv+"=3")
 	err = cmd.Start()
 	compiler.Close()
-	wait.Close()
 	if err != nil {
 		return err
 	}
-	_, _ = parent.Write([]byte{1}) // one that is gone already says why below
 	// Ends at the latest when the compiler does, and its end of the pipe with it.
 	n, _ := signal.Read(make([]byte, 1))
 	_, missing := os.Stat(exports)

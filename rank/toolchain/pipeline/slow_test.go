@@ -12,11 +12,9 @@ package pipeline
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"testing"
 )
 
@@ -192,79 +190,6 @@ func h(l large, i int) int { l.b[i]++; return i }
 				t.Errorf("exported: %v", exported)
 			}
 		})
-	}
-}
-
-// TestAwaitsImports starts compilers before their imports are there.
-func TestAwaitsImports(t *testing.T) {
-	goCmd := toolchain(t, "")
-	c := proved(t, goCmd)
-	flags := slices.Clip([]string{"-importcfg", "importcfg", "-c=2", "-pack", "-complete"})
-	prepare := func(source string) string {
-		dir := t.TempDir()
-		write(t, filepath.Join(dir, "q.go"), "package q\n\ntype T struct{ N int }\n\nfunc (t T) F() int { return t.N }\n")
-		write(t, filepath.Join(dir, "p.go"), source)
-		write(t, filepath.Join(dir, "importcfg"), "packagefile q=q.x\n")
-		return dir
-	}
-	importing := func(dir string) {
-		if got := compile(t, c.Path, dir, append(flags, "-trimpath", dir+"=>", "-p", "q", "-o", "q.x", "-linkobj", "q.a", "q.go")...); got.exit != 0 {
-			t.Fatalf("the import: %+v", got)
-		}
-	}
-	args := func(dir string) []string {
-		return append(flags, "-trimpath", dir+"=>", "-p", "p", "-o", "p.x", "-linkobj", "p.a", "p.go")
-	}
-	for name, source := range map[string]string{
-		"good":   "package p\n\nimport \"q\"\n\nfunc F(t q.T) int { return t.F() + 1 }\n",
-		"syntax": "package p\n\nfunc f( {\n\nfunc g) {\n",
-		"types":  "package p\n\nimport \"q\"\n\nfunc F(t q.T) string { return t.F() }\n",
-	} {
-		direct := prepare(source)
-		importing(direct)
-		want := compile(t, c.Path, direct, args(direct)...)
-		for _, word := range [][]byte{{}, {1}, {4}} {
-			t.Run(fmt.Sprintf("%s, %d", name, word), func(t *testing.T) {
-				dir := prepare(source)
-				read, parent, err := os.Pipe()
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer parent.Close()
-				cmd := exec.CommandContext(t.Context(), c.Path, args(dir)...)
-				var said bytes.Buffer
-				cmd.Dir, cmd.Stdout, cmd.Stderr = dir, &said, &said
-				cmd.Env, cmd.ExtraFiles = append(os.Environ(), WaitEnv+"=3", "GOMAXPROCS=1"), []*os.File{read}
-				err = cmd.Start()
-				read.Close()
-				if err != nil {
-					t.Fatal(err)
-				}
-				importing(dir)
-				if _, err := parent.Write(word); err != nil {
-					t.Fatal(err)
-				}
-				parent.Close()
-				_ = cmd.Wait() // its exit status is looked at
-				got := compiled{said.String(), cmd.ProcessState.ExitCode()}
-				if len(word) == 0 {
-					if got.exit != 1 || got.said != "" || exists(dir, "p.x") || exists(dir, "p.a") {
-						t.Errorf("let go: %+v, or files", got)
-					}
-					return
-				}
-				if got != want {
-					t.Errorf("%+v, without waiting %+v", got, want)
-				}
-				for _, file := range []string{"p.x", "p.a"} {
-					ours, _ := os.ReadFile(filepath.Join(dir, file))
-					theirs, _ := os.ReadFile(filepath.Join(direct, file))
-					if !bytes.Equal(ours, theirs) || (len(ours) > 0) != (want.exit == 0) {
-						t.Errorf("%s differs, or should not be there", file)
-					}
-				}
-			})
-		}
 	}
 }
 
