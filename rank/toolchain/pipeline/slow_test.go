@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -112,7 +113,8 @@ func TestProofFindsMutants(t *testing.T) {
 				t.Fatal(err)
 			}
 			err = Prove(t.Context(), goCmd, c, dir)
-			if difference := (*Difference)(nil); !errors.As(err, &difference) {
+			// Some make another program, some one that does not link.
+			if difference := (*Difference)(nil); !errors.As(err, &difference) && (err == nil || !strings.Contains(err.Error(), "relocation target")) {
 				t.Errorf("the proof says %v", err)
 			}
 			t.Log(err)
