@@ -59,13 +59,18 @@ func watch(b *smallBuild) *tally {
 	return c
 }
 
-// Helpers compile their shares, and the program is what root alone makes.
-func TestShares(t *testing.T) {
-	tools := toolDir(t)
+// helpless is the program that root alone makes of a helped build.
+func helpless(t *testing.T, tools string) string {
 	alone := helpedBuild(t, tools, 2)
 	alone.plan.Helpers, alone.slots = nil, []int{1}
 	clear(alone.plan.Owner)
-	want := alone.run(t, tools).program
+	return alone.run(t, tools).program
+}
+
+// Helpers compile their shares, and the program is what root alone makes.
+func TestShares(t *testing.T) {
+	tools := toolDir(t)
+	want := helpless(t, tools)
 	for _, size := range []int{2, 3, 5, 8} {
 		b := helpedBuild(t, tools, size)
 		c := watch(b)
@@ -89,10 +94,7 @@ func TestShares(t *testing.T) {
 // way, or what nobody waits for.
 func TestSharesThatDoNotCome(t *testing.T) {
 	tools := toolDir(t)
-	alone := helpedBuild(t, tools, 2)
-	alone.plan.Helpers, alone.slots = nil, []int{1}
-	clear(alone.plan.Owner)
-	want := alone.run(t, tools).program
+	want := helpless(t, tools)
 	for name, c := range map[string]struct {
 		setUp  func(works []string)
 		fault  *transporttest.Fault

@@ -112,7 +112,7 @@ func cutLast(s, sep string) (before, after string, found bool) {
 }
 
 // ContentID is the hash of a program's content that the go command wrote into
-// its build ID: reading that takes no time, and digesting a compiler does. There
+// its build ID: reading that takes no time, and digesting 20 MB does. There
 // is an error where somebody else chose the build ID, or the program has none.
 // See GOROOT/src/cmd/go/internal/work/buildid.go, go1.26.
 func ContentID(path string) (string, error) {
