@@ -57,7 +57,8 @@ type outcome struct {
 }
 
 // compileScript is the stand-in for the compiler: compile EXPORT OBJECT INPUT... An object is four functions, which can
-// be shared; it removes the shares that it takes. Unlike the compiler it waits for shares, half a second each, for tests that want to see them taken.
+// be shared; it removes the shares that it takes. Unlike the compiler it waits for shares, half a second each, and a minute where a
+// test is sure that one comes.
 const compileScript = `#!/bin/sh
 set -e
 x=$1 o=$2; shift 2
@@ -74,8 +75,9 @@ fi
 cat "$@" /dev/null >$x; echo export >>$x
 [ -z "$EARLY" ] || printf . >&3
 for i in 0 1 2 3; do
-	file=$prefix.$((i % k)) tries=0
-	while [ $((i % k)) != 0 ] && [ ! -f $file ] && [ $tries -lt 50 ]; do
+	file=$prefix.$((i % k)) tries=0 most=50
+	[ ! -f $file.sure ] || most=6000
+	while [ $((i % k)) != 0 ] && [ ! -f $file ] && [ $tries -lt $most ]; do
 		sleep 0.01; tries=$((tries + 1))
 	done
 	if [ $((i % k)) != 0 ] && [ -f $file ]; then grep "^function $i:" $file; else echo "function $i: $body"; fi
