@@ -111,6 +111,11 @@ var edits = [...]edit{
 `,
 	},
 	{
+		file: "cmd/compile/internal/noder/noder.go",
+		old:  `syntax.Parse(fbase, f, p.error`,
+		new:  `syntax.Parse(fbase, noted(i, f), p.error`,
+	},
+	{
 		file: "cmd/compile/internal/types/type.go",
 		old: `		width: BADWIDTH,
 	}
