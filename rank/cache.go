@@ -3,6 +3,7 @@ package rank
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -90,6 +91,24 @@ func (c *cache) lookup(ctx context.Context, a *plan.Action) (h hit, kept bool, e
 		h.found = h.found && slices.ContainsFunc(h.entry.Outputs, func(o store.Output) bool { return o.Name == outputName(c.plan.Artifacts[out].Path) })
 	}
 	return h, true, nil
+}
+
+// watch is called before an action is executed. What it returns says afterwards
+// which of the files that its key was made of has been changed, "" if none: what
+// was made is then not what the key says.
+func (c *cache) watch(k keyed) (changed func() string) {
+	shapes := make(map[string]uint64, len(k.sources))
+	for path := range k.sources {
+		shapes[path] = store.Shape(path)
+	}
+	return func() string {
+		for _, path := range slices.Sorted(maps.Keys(k.sources)) {
+			if f, err := c.store.Source(path); err != nil || f.Digest != k.sources[path] || store.Shape(path) != shapes[path] {
+				return path
+			}
+		}
+		return ""
+	}
 }
 
 // trace completes the key of an action that was executed, begun at since, with

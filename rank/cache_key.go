@@ -19,8 +19,9 @@ import (
 // executed.
 type keyed struct {
 	*store.KeyBuilder
-	traced bool // its C compilers read more, which completes the key
-	roots  [][2]string
+	traced  bool // its C compilers read more, which completes the key
+	roots   [][2]string
+	sources map[string]store.Digest // the files it was made of, where they are read in their places
 }
 
 // key computes the key of an action whose inputs are all here. It is that of
@@ -89,7 +90,11 @@ func (c *cache) key(ctx context.Context, a *plan.Action) (keyed, bool, error) {
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		k.Digest("file "+name, files[name])
 	}
-	return keyed{k, traced, roots}, true, nil
+	made := keyed{KeyBuilder: k, traced: traced, roots: roots}
+	if c.listed == nil {
+		made.sources = sources
+	}
+	return made, true, nil
 }
 
 const buildID = "-buildid="

@@ -244,6 +244,10 @@ func (l *loop) make(a *plan.Action, again bool, m *doneMessage) (keep func(), er
 	if kept && a.Kind == plan.Link {
 		executed = h.keyed.identify(a)
 	}
+	changed := func() string { return "" }
+	if kept {
+		changed = l.cache.watch(h.keyed)
+	}
 	if err := l.callHelpers(a); err != nil {
 		return nil, err
 	}
@@ -268,6 +272,10 @@ func (l *loop) make(a *plan.Action, again bool, m *doneMessage) (keep func(), er
 	if kept && h.keyed.traced {
 		kept = l.cache.trace(l.ctx, a, &h, since)
 		m.Traced, m.Reads = kept, h.reads
+	}
+	if file := changed(); file != "" {
+		l.cache.warn("distgo: rank %d: %s was changed while %s was made; this is not kept, and the next run makes it again", l.self, file, a.Package)
+		kept = false
 	}
 	if kept {
 		l.cache.note(a, h, true)
