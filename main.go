@@ -37,7 +37,7 @@ Exit codes: 0 built; 1 the code does not build; 2 usage or configuration; 3 a ra
 
 type commandLine struct {
 	Build buildCommand `cmd:"" default:"withargs" help:"Build a program. This is the default."`
-	Plan  planCommand  `cmd:"" help:"Print what a build would do, without building."`
+	Plan  planCommand  `cmd:"" help:"Print what a build would do, without building: where it would place each action, as far as that does not depend on earlier runs."`
 	Bench benchCommand `cmd:"" help:"Measure distgo against go build, draw the figures."`
 
 	Cache   cacheCommand   `cmd:"" help:"Look after what is kept between runs."`
@@ -214,6 +214,9 @@ type buildCommand struct {
 func (c *buildCommand) Run(env *environment) error {
 	if env.placeErr != nil {
 		return rank.Usage(env.placeErr)
+	}
+	if c.Np < 0 || c.Slots < 0 {
+		return rank.Usage(errors.New("--np and --slots are numbers of ranks and cores: at least 1, or left out"))
 	}
 	exe, err := os.Executable()
 	if err != nil {
