@@ -91,10 +91,10 @@ func (r *run) recall(ctx context.Context) *remembered {
 	if m == nil {
 		return nil
 	}
-	answers := make(chan []string, 1)
-	go func() { answers <- m.tools.Answers(ctx, m.Asked) }()
+	answered := make(chan bool, 1)
+	go func() { answered <- m.confirmed(ctx) }()
 	changed := m.Seen.Changed()
-	if !slices.Equal(<-answers, m.Answers) || slices.Contains(m.Answers, "") || len(changed) > maxEdited {
+	if !<-answered || len(changed) > maxEdited {
 		return nil
 	}
 	for _, path := range changed {
@@ -105,6 +105,11 @@ func (r *run) recall(ctx context.Context) *remembered {
 		m.edited = true
 	}
 	return m
+}
+
+// confirmed reports whether all that was asked is answered as it was.
+func (m *remembered) confirmed(ctx context.Context) bool {
+	return !slices.Contains(m.Answers, "") && slices.Equal(m.tools.Answers(ctx, m.Asked), m.Answers)
 }
 
 // readRemembered reads what is kept at a path. It returns nil where there is
@@ -237,8 +242,27 @@ func (r *run) askForPlan(ctx context.Context) (*plan.Plan, error) {
 // nothingToDo reports, at root, whether the run ends before it has begun: the
 // programs are in their places, made of what is there now.
 func (r *run) nothingToDo() bool {
-	return r.isRoot() && !r.cfg.All && !r.cfg.Verify && r.cfg.Report == "" && r.recalled != nil && r.recalled.upToDate()
+	return r.isRoot() && r.mayBeIdle() && r.recalled != nil && r.recalled.upToDate()
 }
+
+// NothingToDo reports whether ranks on this machine would find that nothing has
+// changed since the last run, and says so as they would. Who would start them
+// asks: then none is needed. It takes next to no time where a source has changed.
+func NothingToDo(ctx context.Context, cfg Config) bool {
+	r := &run{cfg: cfg, begun: time.Now()}
+	if !r.mayBeIdle() {
+		return false
+	}
+	m := r.readRemembered(r.planPath())
+	if m == nil || len(m.Made.Places) == 0 || !m.Seen.Holds(m.tools.Dir) || !m.Made.Holds(m.tools.Dir) || !m.confirmed(ctx) {
+		return false
+	}
+	r.sayNothingToDo()
+	return true
+}
+
+// mayBeIdle reports whether a run may end before it has begun.
+func (r *run) mayBeIdle() bool { return !r.cfg.All && !r.cfg.Verify && r.cfg.Report == "" }
 
 // sayNothingToDo is the summary of such a run.
 func (r *run) sayNothingToDo() {
