@@ -58,10 +58,10 @@ func (r *run) artifactDir() (string, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", err
 	}
-	if sameDevice(dir, r.scratch.Dir()) {
+	if sameDevice(dir, r.scratch.Base()) {
 		return dir, nil
 	}
-	return besideScratch(filepath.Dir(filepath.Dir(r.scratch.Dir()))), nil
+	return besideScratch(r.scratch.Base()), nil
 }
 
 func sameDevice(a, b string) bool {
