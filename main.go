@@ -228,6 +228,8 @@ func (c *buildCommand) Run(env *environment) error {
 				return err
 			} else if rank.NothingToDo(env.ctx, cfg) {
 				return nil
+			} else if ended := context.Cause(env.ctx); ended != nil { // the ranks would not hear of that signal
+				return remoteError(ended)
 			}
 		}
 		code, err := c.start(env, exe)

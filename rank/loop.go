@@ -182,9 +182,10 @@ func (l *loop) start(s superstep.Start) {
 	again, threads := s.Again, s.Threads
 	if l.lead != nil {
 		threads = l.lead.threads(s)
-		if s.Action == l.lead.alone && l.lead.observe != nil {
+		if observe := l.lead.observe; s.Action == l.lead.alone && observe != nil {
+			l.lead.observe = nil // once, should it be given back
 			told := maps.Clone(l.lead.reads)
-			l.tools.Go(func() { l.lead.observe(l, s.Action, told) })
+			l.tools.Go(func() { observe(l, s.Action, told) })
 		}
 	}
 	for _, out := range a.Outputs {

@@ -355,7 +355,7 @@ func (r *run) observe(l *loop, last plan.ActionID, told map[plan.ActionID][]stri
 		r.notes.recall(notesPath(r.store.Dir(), r.cfg.Place.Rank))
 	}
 	o, err := r.observed()
-	if o == nil || err != nil || l.cache == nil || o.known != nil {
+	if o == nil || err != nil || l.cache == nil {
 		return
 	}
 	before := map[plan.ActionID]bool{}
