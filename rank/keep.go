@@ -105,6 +105,7 @@ func (r *run) newCache(l *loop) *cache {
 		c.compiler = r.compiler.Digest
 	}
 	if r.isRoot() {
+		c.foreseen = &r.foreseen
 		c.ldflags = linkFlags(l.plan)
 	}
 	return c

@@ -64,6 +64,7 @@ type run struct {
 	store       *store.Store              // nil where there is none
 	keeps       func()                    // waits for what is being put there; nil before the build
 	recalled    *remembered               // nil where this run's plan was not made before
+	foreseen    sync.Map                  // at root: what foresee found
 	idle        bool                      // at root: there is nothing to do
 	planned     planned                   // at root
 	observed    func() (*observed, error) // there: observePlan, once
@@ -202,6 +203,8 @@ func (r *run) together(ctx context.Context) (err error) {
 		err  error
 	}
 	defer made.Wait()
+	meanwhile, haveMet := context.WithCancel(running)
+	defer haveMet()
 	meeting, giveUp := context.WithCancelCause(running)
 	defer giveUp(nil)
 	if r.isRoot() && !r.idle {
@@ -209,6 +212,8 @@ func (r *run) together(ctx context.Context) (err error) {
 			if made.plan, made.err = r.makePlan(running); made.err != nil {
 				// Nothing will be built. Those who are on their way are told so; the rest find nobody.
 				time.AfterFunc(joinGrace, func() { giveUp(made.err) })
+			} else if r.recalled != nil && r.store != nil && !r.cfg.All {
+				foresee(meanwhile, r.store, made.plan, &r.foreseen)
 			}
 		})
 	}
@@ -250,6 +255,7 @@ func (r *run) together(ctx context.Context) (err error) {
 	case r.idle:
 		return r.dismiss()
 	case r.isRoot():
+		haveMet()
 		made.Wait()
 		if made.err != nil {
 			return made.err
