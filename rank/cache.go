@@ -39,6 +39,7 @@ type cache struct {
 	peers    *peers   // nil where nobody can be asked
 	ldflags  []string // of all packages that use cgo, where this rank knows them: root
 	warn     func(format string, args ...any)
+	foreseen *sync.Map // by action: what foresee found in its sources, until it is used; nil where nobody did
 
 	once  sync.Once // warns that nothing can be kept
 	given sync.Once // warns that nothing can be got
@@ -60,6 +61,18 @@ type hit struct {
 // lookup finds out whether an action is in the store. It returns false if the
 // action is of those that are not kept.
 func (c *cache) lookup(ctx context.Context, a *plan.Action) (h hit, kept bool, err error) {
+	foreseen := false
+	if c.foreseen != nil {
+		_, foreseen = c.foreseen.Load(a.ID)
+	}
+	h, kept, err = c.find(ctx, a)
+	if foreseen && !h.found { // it is entered by what its sources are when it is executed
+		h, kept, err = c.find(ctx, a)
+	}
+	return h, kept, err
+}
+
+func (c *cache) find(ctx context.Context, a *plan.Action) (h hit, kept bool, err error) {
 	if h.keyed, kept, err = c.key(ctx, a); !kept || err != nil {
 		return hit{}, false, err
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -31,6 +32,8 @@ type loop struct {
 
 	rank *superstep.Rank
 	lead *leader // root's duties; nil on other ranks
+
+	makeScratch func() error // before anything is put into the scratch directory; see run
 
 	events  chan func() error
 	ctx     context.Context // done when the loop takes no more events; tools end with it
@@ -154,6 +157,9 @@ func (l *loop) offered(from plan.Rank, m offerMessage) error {
 	if m.Artifact < 0 || int(m.Artifact) >= len(l.plan.Artifacts) || len(m.Digest) != len(store.Digest{}) {
 		return fmt.Errorf("rank %d offers artifact %d of %d, with a digest of %d bytes", from, m.Artifact, len(l.plan.Artifacts), len(m.Digest))
 	}
+	if err := l.makeScratch(); err != nil {
+		return err
+	}
 	err := store.ErrAbsent
 	if l.cache != nil {
 		err = l.cache.supply(l.file(m.Artifact), store.File{Digest: store.Digest(m.Digest), Size: m.Size})
@@ -176,8 +182,10 @@ func (l *loop) start(s superstep.Start) {
 	again, threads := s.Again, s.Threads
 	if l.lead != nil {
 		threads = l.lead.threads(s)
-		if s.Action == l.lead.alone && l.lead.observe != nil {
-			l.tools.Go(l.lead.observe)
+		if observe := l.lead.observe; s.Action == l.lead.alone && observe != nil {
+			l.lead.observe = nil // once, should it be given back
+			told := maps.Clone(l.lead.reads)
+			l.tools.Go(func() { observe(l, s.Action, told) })
 		}
 	}
 	for _, out := range a.Outputs {
@@ -198,6 +206,9 @@ func (l *loop) start(s superstep.Start) {
 // make executes an action, or takes what it would make out of the store. Keep,
 // if not nil, puts what was made into the store.
 func (l *loop) make(a *plan.Action, again bool, m *doneMessage) (keep func(), err error) {
+	if err := l.makeScratch(); err != nil {
+		return nil, err
+	}
 	if l.take != nil {
 		if err := l.take.learn(l.ctx, a.ID); err != nil {
 			return nil, err

@@ -42,7 +42,7 @@ type remembered struct {
 
 	packed []byte // the plan
 	tools  *toolchain.Toolchain
-	edited bool // a source's header is as it was, but not the rest
+	edited []string // sources whose headers are as they were, but not the rest
 }
 
 const (
@@ -91,10 +91,10 @@ func (r *run) recall(ctx context.Context) *remembered {
 	if m == nil {
 		return nil
 	}
-	answers := make(chan []string, 1)
-	go func() { answers <- m.tools.Answers(ctx, m.Asked) }()
+	answered := make(chan bool, 1)
+	go func() { answered <- m.confirmed(ctx) }()
 	changed := m.Seen.Changed()
-	if !slices.Equal(<-answers, m.Answers) || slices.Contains(m.Answers, "") || len(changed) > maxEdited {
+	if !<-answered || len(changed) > maxEdited {
 		return nil
 	}
 	for _, path := range changed {
@@ -102,9 +102,14 @@ func (r *run) recall(ctx context.Context) *remembered {
 		if is, err := header(path); !ok || err != nil || is != was {
 			return nil
 		}
-		m.edited = true
+		m.edited = append(m.edited, path)
 	}
 	return m
+}
+
+// confirmed reports whether all that was asked is answered as it was.
+func (m *remembered) confirmed(ctx context.Context) bool {
+	return !slices.Contains(m.Answers, "") && slices.Equal(m.tools.Answers(ctx, m.Asked), m.Answers)
 }
 
 // readRemembered reads what is kept at a path. It returns nil where there is
@@ -176,9 +181,35 @@ func (r *run) askForTools(ctx context.Context) (*toolchain.Toolchain, error) {
 // headers are the same; a checkout of another branch changes more.
 const maxEdited = 100
 
+// affected tells, by action, whether a source of it was edited, or of one that it
+// depends on. The others are as they were in an earlier run.
+func (m *remembered) affected(p *plan.Plan) []bool {
+	affected := make([]bool, len(p.Actions))
+	var affect func(plan.ActionID)
+	affect = func(a plan.ActionID) {
+		if !affected[a] {
+			affected[a] = true
+			p.Dependents(a, affect)
+		}
+	}
+	dirs := map[string]bool{}
+	for _, path := range m.edited {
+		dirs[filepath.Dir(path)] = true
+	}
+	for i := range p.Actions {
+		a := &p.Actions[i]
+		for j := range a.Steps {
+			if slices.ContainsFunc(sourceDirs(&a.Steps[j]), func(dir string) bool { return dirs[dir] }) {
+				affect(a.ID)
+			}
+		}
+	}
+	return affected
+}
+
 // upToDate reports whether the programs are those that the plan would make.
 func (m *remembered) upToDate() bool {
-	return !m.edited && len(m.Made.Places) > 0 && len(m.Made.Changed()) == 0
+	return len(m.edited) == 0 && len(m.Made.Places) > 0 && len(m.Made.Changed()) == 0
 }
 
 // plan unpacks the plan.
@@ -237,8 +268,27 @@ func (r *run) askForPlan(ctx context.Context) (*plan.Plan, error) {
 // nothingToDo reports, at root, whether the run ends before it has begun: the
 // programs are in their places, made of what is there now.
 func (r *run) nothingToDo() bool {
-	return r.isRoot() && !r.cfg.All && !r.cfg.Verify && r.cfg.Report == "" && r.recalled != nil && r.recalled.upToDate()
+	return r.isRoot() && r.mayBeIdle() && r.recalled != nil && r.recalled.upToDate()
 }
+
+// NothingToDo reports whether ranks on this machine would find that nothing has
+// changed since the last run, and says so as they would. Who would start them
+// asks: then none is needed. It takes next to no time where a source has changed.
+func NothingToDo(ctx context.Context, cfg Config) bool {
+	r := &run{cfg: cfg, begun: time.Now()}
+	if !r.mayBeIdle() {
+		return false
+	}
+	m := r.readRemembered(r.planPath())
+	if m == nil || len(m.Made.Places) == 0 || !m.Seen.Holds(m.tools.Dir) || !m.Made.Holds(m.tools.Dir) || !m.confirmed(ctx) {
+		return false
+	}
+	r.sayNothingToDo()
+	return true
+}
+
+// mayBeIdle reports whether a run may end before it has begun.
+func (r *run) mayBeIdle() bool { return !r.cfg.All && !r.cfg.Verify && r.cfg.Report == "" }
 
 // sayNothingToDo is the summary of such a run.
 func (r *run) sayNothingToDo() {
@@ -271,7 +321,7 @@ func (r *run) observePlan(p *plan.Plan) (*observed, error) {
 	if r.cfg.NoPlanCache || r.planned.packed == nil || slices.Contains(r.planned.answers, "") {
 		return nil, nil
 	}
-	if r.recalled != nil && !r.recalled.edited && len(r.recalled.Made.Places) > 0 && len(r.recalled.Made.Changed()) == 0 {
+	if r.recalled != nil && len(r.recalled.edited) == 0 && len(r.recalled.Made.Places) > 0 && len(r.recalled.Made.Changed()) == 0 {
 		return nil, nil // as it was
 	}
 	o := &observed{remembered: remembered{Env: r.tools.Env, Asked: r.planned.asked, Answers: r.planned.answers, Headers: map[string]uint64{}, packed: r.planned.packed}}
@@ -294,6 +344,32 @@ func (r *run) observePlan(p *plan.Plan) (*observed, error) {
 type observed struct {
 	remembered
 	looked *looked
+	read   store.Witness // what actions read that ended before the last one began
+	known  map[plan.ActionID]bool
+}
+
+// observe looks, while the last action runs, at all that is known by then, for
+// which nobody has to wait at the end. Told is what C compilers read.
+func (r *run) observe(l *loop, last plan.ActionID, told map[plan.ActionID][]string) {
+	if r.store != nil {
+		r.notes.recall(notesPath(r.store.Dir(), r.cfg.Place.Rank))
+	}
+	o, err := r.observed()
+	if o == nil || err != nil || l.cache == nil {
+		return
+	}
+	before := map[plan.ActionID]bool{}
+	for i := range l.plan.Actions {
+		before[plan.ActionID(i)] = true
+	}
+	delete(before, last)
+	reads, ok := l.reads(before, told)
+	if !ok {
+		return
+	}
+	if w, err := store.Observe(o.looked.without(reads).sights(), r.begun, nil); err == nil {
+		o.read, o.known = w, before
+	}
 }
 
 // keepPlan remembers this run's plan. That it cannot be is no error: the next
@@ -307,7 +383,7 @@ func (r *run) keepPlan(l *loop) error {
 	if o == nil || err != nil {
 		return err
 	}
-	if o.Made, err = r.observeMade(l, o.looked); err != nil {
+	if o.Made, err = r.observeMade(l, o); err != nil {
 		o.Made = store.Witness{}
 	}
 	return o.write(path)
@@ -324,11 +400,17 @@ func unsettled(err error) error {
 
 // observeMade looks at what the tools read and made. It is empty where that is
 // not known, or where the tools had something to say, which go build repeats.
-func (r *run) observeMade(l *loop, seen *looked) (store.Witness, error) {
+func (r *run) observeMade(l *loop, o *observed) (store.Witness, error) {
 	if l.cache == nil || l.lead.output(l.plan) != "" {
 		return store.Witness{}, nil
 	}
-	reads, ok := l.readsOfAll()
+	rest := map[plan.ActionID]bool{}
+	for i := range l.plan.Actions {
+		if id := plan.ActionID(i); !o.known[id] {
+			rest[id] = true
+		}
+	}
+	reads, ok := l.reads(rest, l.lead.reads)
 	if !ok {
 		return store.Witness{}, nil
 	}
@@ -338,16 +420,12 @@ func (r *run) observeMade(l *loop, seen *looked) (store.Witness, error) {
 			return store.Witness{}, err
 		}
 	}
-	made := newLooked()
-	for _, path := range slices.Concat(reads, targets) {
-		if !seen.has(path) {
-			made.file(path)
-		}
-	}
+	made := o.looked.without(append(reads, targets...))
 	if l.plan.Pipelined {
 		made.file(r.compiler.Path)
 	}
 	w, err := store.Observe(made.sights(), r.begun, targets)
+	w.Places = append(w.Places, o.read.Places...)
 	for _, path := range targets {
 		if placed, ok := l.placed.Load(path); !ok || placed != programShape(path) {
 			return store.Witness{}, err // another run's by now
@@ -356,16 +434,16 @@ func (r *run) observeMade(l *loop, seen *looked) (store.Witness, error) {
 	return w, err
 }
 
-// readsOfAll lists what the actions of all ranks read beside artifacts. It
-// returns false where that is not known of one of them.
-func (l *loop) readsOfAll() ([]string, bool) {
+// reads lists what actions read beside artifacts, on whatever rank; told is what
+// C compilers read. It returns false where that is not known of one of them.
+func (l *loop) reads(actions map[plan.ActionID]bool, told map[plan.ActionID][]string) ([]string, bool) {
 	all := map[string]bool{}
-	for i := range l.plan.Actions {
-		a := l.plan.Actions[i]
-		a.Steps = l.lead.steps[i]
+	for id := range actions {
+		a := l.plan.Actions[id]
+		a.Steps = l.lead.steps[id]
 		traced, kept := l.cache.tells(&a)
-		reads, told := l.lead.reads[a.ID]
-		if !kept || traced && !told {
+		reads, known := told[id]
+		if !kept || traced && !known {
 			return nil, false
 		}
 		sources, err := sources(&a)

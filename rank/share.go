@@ -163,6 +163,9 @@ func (l *loop) compileShare(ctx context.Context, a *plan.Action, threads int, m 
 		return nil, fmt.Errorf("%s cannot be shared with this rank", a.Package)
 	}
 	b := shareOf(a, share, of)
+	if err := l.makeScratch(); err != nil {
+		return nil, err
+	}
 	if err := l.runner.Prepare(b); err != nil {
 		return nil, err
 	}
