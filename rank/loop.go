@@ -47,6 +47,9 @@ type loop struct {
 
 	placed sync.Map // shapes of programs, by their places
 	shares shares
+
+	seconds  seconds
+	auditing bool // what actions made is told to root
 }
 
 func (l *loop) now() int64 { return time.Since(l.begun).Microseconds() }
@@ -127,6 +130,12 @@ func (l *loop) effects(e superstep.Effects, err error) error {
 	}
 	for _, h := range e.Help {
 		l.startShare(h)
+	}
+	for _, a := range e.Repeat {
+		l.startSecond(a)
+	}
+	for _, a := range e.Cease {
+		l.seconds.of[a].stop()
 	}
 	for _, k := range e.Notify {
 		l.notified[k] = l.now()
@@ -247,7 +256,7 @@ func (l *loop) make(a *plan.Action, again bool, m *doneMessage) (keep func(), er
 	if err := l.callHelpers(a); err != nil {
 		return nil, err
 	}
-	result, err := l.execute(l.shared(executed), m.Threads, func() {
+	result, err := l.execute(l.ctx, l.shared(executed), m.Threads, func() {
 		m.Exported = l.now()
 		l.export(a)
 	})
@@ -264,6 +273,7 @@ func (l *loop) make(a *plan.Action, again bool, m *doneMessage) (keep func(), er
 	if m.Sizes, err = l.offer(a); err != nil {
 		return nil, err
 	}
+	m.Digests = l.digests(a)
 	linking.Wait()
 	if kept && h.keyed.traced {
 		kept = l.cache.trace(l.ctx, a, &h, since)
@@ -288,14 +298,14 @@ func (l *loop) look(a *plan.Action, h *hit) {
 }
 
 // execute runs an action's commands where the files that they read are.
-func (l *loop) execute(a *plan.Action, threads int, exported func()) (execute.Result, error) {
+func (l *loop) execute(ctx context.Context, a *plan.Action, threads int, exported func()) (execute.Result, error) {
 	if l.take != nil {
 		var err error
-		if a, err = l.take.prepare(l.ctx, a); err != nil {
+		if a, err = l.take.prepare(ctx, a); err != nil {
 			return execute.Result{}, err
 		}
 	}
-	return l.runner.Run(l.ctx, a, threads, exported)
+	return l.runner.Run(ctx, a, threads, exported)
 }
 
 // export gives out the export data of an action that goes on.
@@ -331,7 +341,7 @@ func (l *loop) offer(a *plan.Action) ([]int64, error) {
 
 func (l *loop) offerOne(out plan.ArtifactID) (size int64, err error) {
 	f := &l.plan.Artifacts[out]
-	needed := l.cache != nil || slices.ContainsFunc(f.Consumers, func(c plan.ActionID) bool {
+	needed := l.cache != nil || l.auditing || slices.ContainsFunc(f.Consumers, func(c plan.ActionID) bool {
 		return l.plan.Owner[c] != l.self || len(l.plan.HelpersOf(c)) > 0
 	})
 	if _, known := l.exchange.Digest(l.file(out)); needed && !known {

@@ -163,7 +163,7 @@ func (l *loop) compileShare(ctx context.Context, a *plan.Action, threads int, m 
 		return nil, fmt.Errorf("%s cannot be shared with this rank", a.Package)
 	}
 	b := shareOf(a, share, of)
-	if err := l.runner.Prepare(b); err != nil {
+	if err := l.prepareAside(a, b); err != nil {
 		return nil, err
 	}
 	result, err := l.runner.Run(ctx, b, threads, func() {})
