@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -189,19 +191,35 @@ func (l *loop) start(s superstep.Start) {
 			l.tools.Go(l.lead.observe)
 		}
 	}
+	var claimed []plan.ArtifactID
 	for _, out := range a.Outputs {
-		if !l.exchange.Claim(l.file(out)) {
+		if l.exchange.Claim(l.file(out)) {
+			claimed = append(claimed, out)
+		} else {
 			again = true // it has come from who made it before; the loop will hear of it
 		}
 	}
 	l.tools.Go(func() {
 		m := doneMessage{Action: a.ID, Start: l.now(), Slot: slot, Threads: threads}
 		keep, err := l.make(a, again, &m)
+		if err != nil {
+			l.discard(claimed, m.Exported != 0)
+		}
 		l.post(func() error { return l.finished(m, err) })
 		if keep != nil {
 			l.keeps.Go(keep)
 		}
 	})
+}
+
+// discard removes what an action that did not end has left of its files, but for
+// export data that was given out. Who makes it again would take that for the whole.
+func (l *loop) discard(files []plan.ArtifactID, exported bool) {
+	for _, f := range files {
+		if out := &l.plan.Artifacts[f]; out.Kind != plan.Export || !exported {
+			os.Remove(filepath.Join(l.runner.Work, out.Path)) // mostly not there
+		}
+	}
 }
 
 // make executes an action, or takes what it would make out of the store. Keep,
@@ -257,7 +275,7 @@ func (l *loop) make(a *plan.Action, again bool, m *doneMessage) (keep func(), er
 		return nil, err
 	}
 	result, err := l.execute(l.ctx, l.shared(executed), m.Threads, func() {
-		m.Exported = l.now()
+		m.Exported = max(1, l.now()) // 0 says that it was not
 		l.export(a)
 	})
 	m.End = l.now()

@@ -81,6 +81,7 @@ if [ $j != 0 ]; then
 fi
 cat "$@" /dev/null >$x; echo export >>$x
 [ -z "$EARLY" ] || printf . >&3
+if [ -f $work/halves ]; then rm $work/halves; echo half >$o; kill -9 $$; fi
 for i in 0 1 2 3; do
 	file=$prefix.$((i % k)) tries=0 most=50
 	[ ! -f $file.sure ] || most=6000
