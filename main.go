@@ -199,6 +199,8 @@ type buildCommand struct {
 
 	NoPlanCache bool `help:"Ask the go command for the plan, also where nothing that it depends on has changed since the last run."`
 
+	Audit rank.AuditShare `placeholder:"PERCENT" help:"Execute so many of the executed actions a second time, on another rank if there is one, and compare what they make: a difference ends the run. In slots that idle; at its end the run waits for those that are left. --audit=5% is one in twenty, chosen by chance."`
+
 	Verify   bool   `help:"Build with go build as well and compare the programs."`
 	KeepWork bool   `help:"Leave the scratch directory and print its name."`
 	Quiet    bool   `short:"q" help:"No progress, no summary."`
@@ -275,7 +277,7 @@ func (c *buildCommand) what(env *environment, exe string) (rank.Config, error) {
 		}
 	}
 	cfg.NoPlanCache, cfg.SendFiles, cfg.TLS = c.NoPlanCache, c.SendFiles, c.TLS
-	cfg.AbortOnLoss = c.OnLoss == "abort"
+	cfg.AbortOnLoss, cfg.Audit = c.OnLoss == "abort", c.Audit
 	cfg.Pipeline = map[string]rank.Pipeline{"auto": rank.PipelineAuto, "off": rank.PipelineOff, "require": rank.PipelineRequire}[c.Pipeline]
 	cfg.Quiet, cfg.Verbose, cfg.Trace = c.Quiet, c.Verbose, c.Trace
 	cfg.Wrap = strings.Fields(os.Getenv("DISTGO_TOOLEXEC"))

@@ -22,11 +22,12 @@ type Config struct {
 	Slots        int    // 0: what the node grants
 	Scratch      string // parent of the scratch directory; "" for TMPDIR
 	Mode         superstep.Mode
-	Verify       bool // build with go build as well and compare
-	All          bool // -a: execute every action, whatever the store holds
-	AbortOnLoss  bool // a lost rank ends the run
-	TLS          bool // encrypt the connections between ranks
-	SendFiles    bool // send the other ranks all that they read, whatever they see
+	Verify       bool       // build with go build as well and compare
+	All          bool       // -a: execute every action, whatever the store holds
+	AbortOnLoss  bool       // a lost rank ends the run
+	Audit        AuditShare // how many of the executed actions are executed a second time, and compared
+	TLS          bool       // encrypt the connections between ranks
+	SendFiles    bool       // send the other ranks all that they read, whatever they see
 	Pipeline     Pipeline
 	Store        string // directory of what is kept between runs; "" for the user's cache directory
 	NoPlanCache  bool   // ask the go command for the plan, whatever the store holds

@@ -15,6 +15,9 @@
 // Where the end of a build would wait for one package's back end, other ranks
 // compile a share of its functions (share.go).
 //
+// Where the user asks for an audit, actions are executed a second time where
+// slots idle, and what comes of it is compared (audit.go, second.go).
+//
 // One goroutine, the loop, owns the state of package rank/superstep. Whatever
 // happens elsewhere (a frame arrives, a tool ends) is posted to it as a
 // function; it never waits for the network or a process.

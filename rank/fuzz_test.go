@@ -28,6 +28,7 @@ func FuzzMessages(f *testing.F) {
 		kindOffer: offerMessage{0, make([]byte, 32), 12},
 		kindReads: readsMessage{[]plan.ActionID{0}}, kindFiles: filesMessage{[]byte("packed")}, kindFetch: fetchMessage{[][]byte{make([]byte, 32)}},
 		kindParcel: ship.Batch{}, kindHelp: helpMessage{1, false}, kindShare: shareMessage{1, make([]byte, 32)},
+		kindRepeat: assignMessage{plan.Action{ID: 0}, nil}, kindRepeated: repeatedMessage{Action: 1, Digests: [][]byte{make([]byte, 32)}},
 		kindRecover: recoverMessage{Recovery: superstep.Recovery{Owners: []superstep.Owner{{Action: 1, Rank: 1}}, Holders: []superstep.Holder{{Artifact: 0, Rank: 0}}}},
 	} {
 		text, err := msgpack.Marshal(body)

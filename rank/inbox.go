@@ -174,6 +174,12 @@ func (b *inbox) dispatch(l *loop, from plan.Rank, f transport.Frame) error {
 			return err
 		}
 		l.post(func() error { return l.assigned(m) })
+	case kindRepeat:
+		m, err := decode[assignMessage](f)
+		if err != nil {
+			return err
+		}
+		l.post(func() error { return l.repeat(m) })
 	case kindOver:
 		m, err := decode[overMessage](f)
 		if err != nil {
@@ -223,6 +229,8 @@ func (b *inbox) dispatch(l *loop, from plan.Rank, f transport.Frame) error {
 		return relay[stepMessage](l, from, f)
 	case kindExists:
 		return relay[existsMessage](l, from, f)
+	case kindRepeated:
+		return relay[repeatedMessage](l, from, f)
 	case kindYielded:
 		return relay[yieldedMessage](l, from, f)
 	case kindFarewell:

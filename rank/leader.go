@@ -29,6 +29,7 @@ type leader struct {
 	taken    map[plan.ActionID][]int // by action: the shares that its compile took
 	troubles []int                   // by rank: actions that it gave back
 	give     *give                   // nil where no rank is away
+	audits   *audits                 // nil without --audit
 
 	abortOnLoss bool
 	progress    *report.Progress
@@ -88,6 +89,8 @@ func (l *loop) hear(from plan.Rank, body any) error {
 			return fmt.Errorf("rank %d gave up action %d of %d", from, m.Action, len(l.plan.Actions))
 		}
 		return l.orders(d.state.Yielded(m.Action, from, m.OK))
+	case repeatedMessage:
+		return l.audited(from, m)
 	}
 	return fmt.Errorf("rank %d sent root a %T", from, body)
 }
@@ -138,9 +141,13 @@ func (l *loop) done(on plan.Rank, m doneMessage) error {
 			}
 		}
 	}
+	if err := l.audit(on, m); err != nil {
+		return err
+	}
 	if err := l.orders(l.lead.state.Done(a.ID, on, m.OK)); err != nil {
 		return err
 	}
+	l.sayWaiting()
 	l.lead.progress.Done(int(on), a.Package, len(l.plan.Actions)-l.lead.state.Left(), len(l.plan.Actions), l.lead.state.Busy())
 	return nil
 }
@@ -217,6 +224,16 @@ func (l *loop) orders(o superstep.Orders, err error) error {
 	}
 	if o.Recover != nil {
 		if err := l.reassign(*o.Recover); err != nil {
+			return err
+		}
+	}
+	for _, a := range o.Repeat {
+		action := l.plan.Actions[a.Action]
+		action.Steps = l.lead.steps[a.Action]
+		m := assignMessage{action, a.Holders}
+		if a.To == l.self {
+			l.later(func() error { return l.repeat(m) })
+		} else if err := l.send(a.To, kindRepeat, m); err != nil {
 			return err
 		}
 	}

@@ -156,6 +156,7 @@ func (r *run) fill(l *loop, told []farewell) {
 		rep.Outcome = "failed"
 	}
 	rep.Actions, rep.Moved = l.lead.records, l.lead.moved
+	rep.Audit = l.lead.audits.report()
 
 	cpu, rss := consumed(syscall.RUSAGE_SELF)
 	children, _ := consumed(syscall.RUSAGE_CHILDREN)
@@ -208,6 +209,16 @@ func (r *run) fill(l *loop, told []farewell) {
 		k.Helped += s.End - s.Start
 		k.CPU += s.CPU
 	}
+	var seconds []report.Second
+	if rep.Audit != nil {
+		seconds = rep.Audit.Seconds
+	}
+	for i := range seconds {
+		s := &seconds[i]
+		k := &rep.Ranks[s.Rank]
+		k.Audited += s.End - s.Start
+		k.CPU += s.CPU
+	}
 	for i := range rep.Ranks {
 		k := &rep.Ranks[i]
 		k.OtherCPU = max(0, k.OtherCPU-k.CPU)
@@ -219,6 +230,11 @@ func (r *run) fill(l *loop, told []farewell) {
 		}
 		for j := range rep.Shares {
 			if s := &rep.Shares[j]; s.Rank == i && s.Start < link {
+				k.Waiting -= min(s.End, link) - s.Start
+			}
+		}
+		for j := range seconds {
+			if s := &seconds[j]; s.Rank == i && s.Start < link {
 				k.Waiting -= min(s.End, link) - s.Start
 			}
 		}

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -50,6 +52,9 @@ type loop struct {
 
 	placed sync.Map // shapes of programs, by their places
 	shares shares
+
+	seconds  seconds
+	auditing bool // what actions made is told to root
 }
 
 func (l *loop) now() int64 { return time.Since(l.begun).Microseconds() }
@@ -131,6 +136,12 @@ func (l *loop) effects(e superstep.Effects, err error) error {
 	for _, h := range e.Help {
 		l.startShare(h)
 	}
+	for _, a := range e.Repeat {
+		l.startSecond(a)
+	}
+	for _, a := range e.Cease {
+		l.seconds.of[a].stop()
+	}
 	for _, k := range e.Notify {
 		l.notified[k] = l.now()
 		if err := l.tell(kindNotify, stepMessage{k}); err != nil {
@@ -188,19 +199,35 @@ func (l *loop) start(s superstep.Start) {
 			l.tools.Go(func() { observe(l, s.Action, told) })
 		}
 	}
+	var claimed []plan.ArtifactID
 	for _, out := range a.Outputs {
-		if !l.exchange.Claim(l.file(out)) {
+		if l.exchange.Claim(l.file(out)) {
+			claimed = append(claimed, out)
+		} else {
 			again = true // it has come from who made it before; the loop will hear of it
 		}
 	}
 	l.tools.Go(func() {
 		m := doneMessage{Action: a.ID, Start: l.now(), Slot: slot, Threads: threads}
 		keep, err := l.make(a, again, &m)
+		if err != nil {
+			l.discard(claimed, m.Exported != 0)
+		}
 		l.post(func() error { return l.finished(m, err) })
 		if keep != nil {
 			l.keeps.Go(keep)
 		}
 	})
+}
+
+// discard removes what an action that did not end has left of its files, but for
+// export data that was given out. Who makes it again would take that for the whole.
+func (l *loop) discard(files []plan.ArtifactID, exported bool) {
+	for _, f := range files {
+		if out := &l.plan.Artifacts[f]; out.Kind != plan.Export || !exported {
+			os.Remove(filepath.Join(l.runner.Work, out.Path)) // mostly not there
+		}
+	}
 }
 
 // make executes an action, or takes what it would make out of the store. Keep,
@@ -262,8 +289,8 @@ func (l *loop) make(a *plan.Action, again bool, m *doneMessage) (keep func(), er
 	if err := l.callHelpers(a); err != nil {
 		return nil, err
 	}
-	result, err := l.execute(l.shared(executed), m.Threads, func() {
-		m.Exported = l.now()
+	result, err := l.execute(l.ctx, l.shared(executed), m.Threads, func() {
+		m.Exported = max(1, l.now()) // 0 says that it was not
 		l.export(a)
 	})
 	m.End = l.now()
@@ -279,6 +306,7 @@ func (l *loop) make(a *plan.Action, again bool, m *doneMessage) (keep func(), er
 	if m.Sizes, err = l.offer(a); err != nil {
 		return nil, err
 	}
+	m.Digests = l.digests(a)
 	linking.Wait()
 	if kept && h.keyed.traced {
 		kept = l.cache.trace(l.ctx, a, &h, since)
@@ -307,14 +335,14 @@ func (l *loop) look(a *plan.Action, h *hit) {
 }
 
 // execute runs an action's commands where the files that they read are.
-func (l *loop) execute(a *plan.Action, threads int, exported func()) (execute.Result, error) {
+func (l *loop) execute(ctx context.Context, a *plan.Action, threads int, exported func()) (execute.Result, error) {
 	if l.take != nil {
 		var err error
-		if a, err = l.take.prepare(l.ctx, a); err != nil {
+		if a, err = l.take.prepare(ctx, a); err != nil {
 			return execute.Result{}, err
 		}
 	}
-	return l.runner.Run(l.ctx, a, threads, exported)
+	return l.runner.Run(ctx, a, threads, exported)
 }
 
 // export gives out the export data of an action that goes on.
@@ -350,7 +378,7 @@ func (l *loop) offer(a *plan.Action) ([]int64, error) {
 
 func (l *loop) offerOne(out plan.ArtifactID) (size int64, err error) {
 	f := &l.plan.Artifacts[out]
-	needed := l.cache != nil || slices.ContainsFunc(f.Consumers, func(c plan.ActionID) bool {
+	needed := l.cache != nil || l.auditing || slices.ContainsFunc(f.Consumers, func(c plan.ActionID) bool {
 		return l.plan.Owner[c] != l.self || len(l.plan.HelpersOf(c)) > 0
 	})
 	if _, known := l.exchange.Digest(l.file(out)); needed && !known {

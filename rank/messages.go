@@ -50,8 +50,14 @@ const (
 	kindShare transport.Kind = 59 // here it is
 )
 
+// Kinds for second executions, see second.go.
+const (
+	kindRepeat   transport.Kind = 60 // root: execute this action a second time, when nothing else is to be done
+	kindRepeated transport.Kind = 61 // to root: what came of it
+)
+
 // byRootAlone are the kinds with which root directs the others.
-var byRootAlone = []transport.Kind{kindPlan, kindCommit, kindFail, kindYield, kindAssign, kindOver, kindSurvey, kindRecover, kindFiles, kindParcel}
+var byRootAlone = []transport.Kind{kindPlan, kindCommit, kindFail, kindYield, kindAssign, kindOver, kindSurvey, kindRecover, kindFiles, kindParcel, kindRepeat}
 
 // view is what a rank tells about itself when it joins: what must agree for
 // files to be read in place.
@@ -108,6 +114,21 @@ type doneMessage struct {
 	Lasting  bool          `msgpack:"l,omitempty"` // the trouble is the node's whatever it executes
 	Tainted  bool          `msgpack:"n,omitempty"` // it gave out export data that may be wrong
 	Taken    []int         `msgpack:"p,omitempty"` // the shares of helpers that its compile took
+	Digests  [][]byte      `msgpack:"g,omitempty"` // of its outputs, where they may be audited
+}
+
+// repeatedMessage is the record of a second execution.
+type repeatedMessage struct {
+	Action  plan.ActionID `msgpack:"a"`
+	Digests [][]byte      `msgpack:"g,omitempty"` // of its outputs
+	Refused bool          `msgpack:"f,omitempty"` // it did not build: Output are the tools' words
+	Output  string        `msgpack:"o,omitempty"`
+	Trouble string        `msgpack:"y,omitempty"` // the node's: it says nothing about the action
+	Start   int64         `msgpack:"b"`           // microseconds since the plan was here
+	End     int64         `msgpack:"e"`
+	CPU     int64         `msgpack:"u"` // with that of what was ended to make room
+	RSS     int64         `msgpack:"r"`
+	Slot    int           `msgpack:"s"`
 }
 
 type helpMessage struct {

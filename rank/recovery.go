@@ -3,6 +3,7 @@ package rank
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -123,10 +124,10 @@ func (l *loop) recover(m recoverMessage) error {
 // missing.
 func (l *loop) makeAgain(a *plan.Action, m *doneMessage) error {
 	elsewhere := aside(a, "-again")
-	if err := l.runner.Prepare(&elsewhere); err != nil {
+	if err := l.prepareAside(a, &elsewhere); err != nil {
 		return err
 	}
-	result, err := l.execute(&elsewhere, m.Threads, func() {})
+	result, err := l.execute(l.ctx, &elsewhere, m.Threads, func() {})
 	m.End = l.now()
 	m.CPU, m.RSS, m.Commands, m.Output = result.CPU.Microseconds(), result.MaxRSS, result.Commands, result.Output
 	if err != nil {
@@ -146,7 +147,32 @@ func (l *loop) makeAgain(a *plan.Action, m *doneMessage) error {
 		}
 	}
 	m.Sizes, err = l.offer(a)
+	m.Digests = l.digests(a)
 	return err
+}
+
+// prepareAside makes the directory of b, which is a aside. What a reads from its
+// own directory, where several actions of one package work that uses cgo, is to
+// be found there too.
+func (l *loop) prepareAside(a, b *plan.Action) error {
+	if err := l.runner.Prepare(b); err != nil {
+		return err
+	}
+	for _, in := range a.Inputs {
+		path := l.plan.Artifacts[in].Path
+		name, own := strings.CutPrefix(path, a.Node+"/")
+		if !own {
+			continue
+		}
+		place := filepath.Join(l.runner.Work, b.Node, name)
+		if err := os.MkdirAll(filepath.Dir(place), 0o700); err != nil {
+			return err
+		}
+		if err := os.Symlink(filepath.Join(l.runner.Work, path), place); err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+	}
+	return nil
 }
 
 // aside is an action that works in another directory than a, whose name ends so.

@@ -39,6 +39,9 @@ const (
 // every trace of the run but the program is gone, or with an *Error.
 func Run(ctx context.Context, cfg Config) error {
 	r := &run{cfg: cfg, begun: time.Now()}
+	if err := r.mayAudit(); err != nil {
+		return err
+	}
 	err := r.openMeeting(ctx)
 	if err == nil {
 		err = errors.Join(r.run(ctx), r.closeMeeting())
@@ -378,6 +381,7 @@ func (r *run) build(ctx, running context.Context, p *plan.Plan, mode superstep.M
 
 		makeScratch: r.makeScratch,
 	}
+	l.auditing, l.seconds.keep = r.cfg.Audit > 0, r.cfg.KeepWork
 	r.keeps = l.keeps.Wait
 	l.ctx, l.cancel = context.WithCancelCause(running)
 	defer l.cancel(nil)
@@ -436,6 +440,9 @@ func (r *run) lead(l *loop) error {
 		abortOnLoss: r.cfg.AbortOnLoss,
 		progress:    r.progress,
 		farewells:   make(chan farewell, 2*r.cfg.Place.Size),
+	}
+	if r.cfg.Audit > 0 {
+		l.lead.audits = &audits{share: r.cfg.Audit, run: r.cfg.Place.RunID(), made: map[plan.ActionID]made{}}
 	}
 	if last, ok := l.plan.Last(); ok {
 		l.lead.alone = last

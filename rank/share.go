@@ -166,7 +166,7 @@ func (l *loop) compileShare(ctx context.Context, a *plan.Action, threads int, m 
 	if err := l.makeScratch(); err != nil {
 		return nil, err
 	}
-	if err := l.runner.Prepare(b); err != nil {
+	if err := l.prepareAside(a, b); err != nil {
 		return nil, err
 	}
 	result, err := l.runner.Run(ctx, b, threads, func() {})

@@ -46,7 +46,8 @@ type smallBuild struct {
 	stores string              // a directory of stores, by rank, from copies of which they start; "" for ranks without
 	kept   func(stores string) // sees what became of them
 	away   []bool              // by rank; nil where all see root's files
-	ended  func(*loop)         // sees what became of each rank that came to its end
+	audit  AuditShare
+	ended  func(*loop) // sees what became of each rank that came to its end
 }
 
 // outcome is what came out of a run.
@@ -58,13 +59,19 @@ type outcome struct {
 
 // compileScript is the stand-in for the compiler: compile EXPORT OBJECT INPUT... An object is four functions, which can
 // be shared; it removes the shares that it takes. Unlike the compiler it waits for shares, half a second each, and a minute where a
-// test is sure that one comes.
+// test is sure that one comes. A file beside the directories of packages makes it what no compiler should be.
 const compileScript = `#!/bin/sh
 set -e
 x=$1 o=$2; shift 2
 spec=${DISTGO_SHARES:-0/1:}
 j=${spec%%/*} k=${spec#*/} prefix=${spec#*:}; k=${k%%:*}
 body=$(cat "$@" /dev/null | tr '\n' ' ')
+work=${x%/*/*}
+[ ! -f $work/strange ] || body="$body strange"
+case $x in *-second/*)
+	[ ! -f $work/dies ] || kill -9 $$
+	[ ! -f $work/refuses ] || { echo "I know better" >&2; exit 1; }
+esac
 if [ $j != 0 ]; then
 	for i in 0 1 2 3; do
 		[ $((i % k)) != $j ] || echo "function $i: $body"
@@ -74,6 +81,7 @@ if [ $j != 0 ]; then
 fi
 cat "$@" /dev/null >$x; echo export >>$x
 [ -z "$EARLY" ] || printf . >&3
+if [ -f $work/halves ]; then rm $work/halves; echo half >$o; kill -9 $$; fi
 for i in 0 1 2 3; do
 	file=$prefix.$((i % k)) tries=0 most=50
 	[ ! -f $file.sure ] || most=6000
@@ -208,7 +216,7 @@ func (b *smallBuild) run(t *testing.T, tools string, faults ...*transporttest.Fa
 // rank is the life of one rank from the moment the world stands, as [run.together] and [run.build] lead it.
 func (b *smallBuild) rank(ctx context.Context, w *transport.World, work, tools string) (err error) {
 	r := &run{world: w, compiler: &pipeline.Compiler{Path: filepath.Join(tools, "compile")}, cfg: Config{
-		Place: launch.Place{Rank: int(w.Rank()), Size: w.Size()}, Stderr: io.Discard, Quiet: true, Mode: superstep.Split,
+		Place: launch.Place{Rank: int(w.Rank()), Size: w.Size()}, Stderr: io.Discard, Quiet: true, Mode: superstep.Split, Audit: b.audit,
 	}}
 	running, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -254,6 +262,7 @@ func (b *smallBuild) rank(ctx context.Context, w *transport.World, work, tools s
 		runner:      &execute.Runner{Work: work, Env: append(os.Environ(), "TMPDIR="+work), Tools: execute.Tools{Dir: tools}},
 		makeScratch: thereAlready,
 	}
+	l.auditing = b.audit > 0
 	l.runner.Pipelined = &execute.Pipelined{Path: filepath.Join(tools, "compile"), Signal: "EARLY"}
 	l.ctx, l.cancel = context.WithCancelCause(running)
 	defer l.cancel(nil)
@@ -283,6 +292,7 @@ func (b *smallBuild) rank(ctx context.Context, w *transport.World, work, tools s
 	if err := l.run(r.cfg.Mode); err != nil {
 		return err
 	}
+	l.keeps.Wait()
 	if b.ended != nil {
 		b.ended(l)
 	}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -94,5 +95,19 @@ func TestExplainMeeting(t *testing.T) {
 	}
 	if code := failure(r.explain(&Interrupted{syscall.SIGTERM})).Code; code != ExitTerminated {
 		t.Errorf("interrupted: exit code %d", code)
+	}
+}
+
+// A tool that dies after its export data was out leaves half an object. Whoever makes the action again, be it the same
+// rank, makes the whole of it.
+func TestHalfAnObject(t *testing.T) {
+	tools := toolDir(t)
+	for _, size := range []int{1, 3} {
+		b := &smallBuild{plan: newPlan(t, tools, func(int) bool { return true }, []plan.Rank{0, 0}, nil, []int{0}), slots: slices.Repeat([]int{1}, size)}
+		want := b.run(t, tools).program
+		b.setUp = marked(t, root, "halves")
+		if o := b.run(t, tools); o.errs[root] != nil || o.program != want {
+			t.Errorf("%d ranks: %v, program\n%s\nexpected\n%s", size, o.errs, o.program, want)
+		}
 	}
 }

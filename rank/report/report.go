@@ -35,6 +35,7 @@ type Report struct {
 	Ranks      []Rank      `json:"ranks"`
 	Actions    []Action    `json:"actions"`
 	Shares     []Share     `json:"shares,omitempty"`
+	Audit      *Audit      `json:"audit,omitempty"` // nil without --audit
 	Supers     []Superstep `json:"supersteps"`
 	Moved      int         `json:"moved"` // actions that another rank took over
 	Bound      Bound       `json:"bound"`
@@ -53,7 +54,8 @@ type Rank struct {
 	Exchange int64   `json:"exchange_us"`  // time in which artifacts were being received
 	Waiting  int64   `json:"waiting_us"`   // slot time without an action or a share, until the link started
 	Commands int     `json:"commands"`
-	Helped   int64   `json:"help_us,omitempty"` // sum over the shares that it compiled; their CPU is tools' CPU
+	Audited  int64   `json:"audit_us,omitempty"` // sum over its second executions, but for those that made room; their CPU is tools' CPU
+	Helped   int64   `json:"help_us,omitempty"`  // sum over the shares that it compiled; their CPU is tools' CPU
 	Sent     []Bytes `json:"sent,omitempty"`
 	Read     int64   `json:"read_bytes,omitempty"`    // files of root that its actions read and that it does not see
 	Fetched  int64   `json:"fetched_bytes,omitempty"` // of those, what was not in its store
@@ -102,6 +104,29 @@ type Share struct {
 	Bytes  int64 `json:"bytes,omitempty"`  // 0 where nothing came out: the action had ended, or it failed
 	Taken  bool  `json:"taken,omitempty"`  // the action's own compile took it
 	Failed bool  `json:"failed,omitempty"` // by itself
+}
+
+// An Audit is what became of the actions that were to be executed a second time
+// and compared.
+type Audit struct {
+	Share   float64  `json:"share"`  // that was asked for, of the executed actions
+	Seed    string   `json:"seed"`   // the run's ID, which with an action's says whether it is chosen
+	Chosen  []int32  `json:"chosen"` // actions' IDs
+	Equal   int      `json:"equal"`  // how many of them came out the same
+	Seconds []Second `json:"seconds"`
+}
+
+// A Second is an action's second execution. It is no command of the plan, and is
+// counted apart.
+type Second struct {
+	Action  int32  `json:"action"` // ID
+	Rank    int    `json:"rank"`
+	Slot    int    `json:"slot"`
+	Start   int64  `json:"start_us"`
+	End     int64  `json:"end_us"`
+	CPU     int64  `json:"cpu_us"` // with that of executions that were ended to make room
+	RSS     int64  `json:"rss_bytes"`
+	Trouble string `json:"trouble,omitempty"` // why there is nothing to compare
 }
 
 // A Superstep is one round, by rank.

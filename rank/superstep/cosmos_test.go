@@ -31,6 +31,8 @@ const (
 	opLost
 	opCall
 	opDismiss
+	opRepeat
+	opRepeated
 )
 
 // A message is what is on its way; it never changes.
@@ -43,11 +45,13 @@ type message struct {
 	recovery *Recovery
 }
 
-// A job is an action that runs, or a share of one.
+// A job is an action that runs, a share of one, or its second execution.
 type job struct {
 	action   plan.ActionID
 	exported bool // or will not be, as it is made again
 	share    bool
+	second   bool
+	ceasing  bool // may be ended before its end
 }
 
 // cosmos is one state of a world.
@@ -58,18 +62,19 @@ type cosmos struct {
 	jobs            [][]job     // by rank
 	dead            []bool
 	runs            []int8 // by action
+	twice           []bool // by action: root was told of a second execution
 	over            bool
 	losses, returns int // that may still come
 }
 
 // rankParts and rootParts are what changes in the state machines. TestExploreKnowsAll checks that nothing is forgotten.
 func rankParts(r *Rank) []any {
-	return []any{&r.state, &r.doomed, &r.missing, &r.here, &r.made, &r.owner, &r.asked, &r.queue.ids, &r.sharing, &r.caller, &r.shares.ids, &r.active, &r.open, &r.due, &r.notified, &r.committed}
+	return []any{&r.state, &r.doomed, &r.missing, &r.here, &r.made, &r.owner, &r.asked, &r.queue.ids, &r.sharing, &r.caller, &r.shares.ids, &r.seconds, &r.active, &r.open, &r.due, &r.notified, &r.committed}
 }
 
 func rootParts(r *Root) []any {
 	return []any{&r.owner, &r.ended, &r.dropped, &r.failed, &r.tried, &r.homeless, &r.missing, &r.holder, &r.exists, &r.alive, &r.epoch, &r.asked,
-		&r.answers, &r.moving, &r.settled, &r.load, &r.reached, &r.open, &r.left, &r.closed, &r.finished, &r.slots, &r.held}
+		&r.answers, &r.moving, &r.settled, &r.load, &r.reached, &r.open, &r.left, &r.closed, &r.finished, &r.slots, &r.held, &r.audits}
 }
 
 func TestExploreKnowsAll(t *testing.T) {
@@ -102,6 +107,10 @@ func separate(parts []any) {
 		case *[]plan.ActionID:
 			*p = slices.Clone(*p)
 		case *[]plan.Superstep:
+			*p = slices.Clone(*p)
+		case *[]second:
+			*p = slices.Clone(*p)
+		case *[]audit:
 			*p = slices.Clone(*p)
 		case *[][]plan.ActionID:
 			*p = slices.Clone(*p)
@@ -160,6 +169,16 @@ func encode(b []byte, parts []any) []byte {
 			b = number(b, *p)
 		case *[]plan.Superstep:
 			b = number(b, *p)
+		case *[]second:
+			for _, s := range *p {
+				b = append(b, byte(s.action), flag(s.running), flag(s.ceasing), flag(s.wanted))
+			}
+			b = append(b, 255)
+		case *[]audit:
+			for _, u := range *p {
+				b = append(b, byte(u.action), byte(u.on))
+			}
+			b = append(b, 255)
 		case *[][]plan.ActionID:
 			for _, s := range *p {
 				b = number(b, s)
@@ -220,12 +239,13 @@ func (x *exploration) key(c *cosmos, b []byte) uint64 {
 	}
 	for _, jobs := range c.jobs {
 		for _, j := range jobs {
-			b = append(b, byte(j.action), flag(j.exported), flag(j.share))
+			b = append(b, byte(j.action), flag(j.exported), flag(j.share), flag(j.second), flag(j.ceasing))
 		}
 		b = append(b, 254)
 	}
 	b = flags(b, c.dead)
 	b = number(b, c.runs)
+	b = flags(b, c.twice)
 	b = append(b, flag(c.over), byte(c.losses), byte(c.returns))
 	return maphash.Bytes(x.seed, b)
 }
@@ -249,5 +269,6 @@ func (c *cosmos) clone() *cosmos {
 	}
 	d.dead = slices.Clone(c.dead)
 	d.runs = slices.Clone(c.runs)
+	d.twice = slices.Clone(c.twice)
 	return &d
 }

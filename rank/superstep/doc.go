@@ -8,7 +8,8 @@
 //
 //  1. tell a Rank of every artifact that exists locally (Produced, Arrived),
 //     every action that ended (Finished), every share that did (Helped), every
-//     call for a share (Called, Dismissed) and every message of root;
+//     call for a share (Called, Dismissed), every second execution that did
+//     (Repeated) and every message of root;
 //  2. carry out all effects it got before it waits for the next event;
 //  3. tell Root of every Done and Notify, its own included, in the order in
 //     which each rank sent them.
@@ -23,6 +24,8 @@
 // artifact that does not exist yet, and needs no update when an action moves.
 // Invariant 5: nothing waits for a share, and a share for nothing but its inputs
 // and a slot.
+// Invariant 6: a second execution, for an audit, holds no slot that anything else
+// is ready for, and nothing but the end of the run waits for it.
 //
 // A violation is an *Error: a defect of distgo or a peer that lies. The types
 // are not safe for concurrent use.

@@ -29,6 +29,7 @@ type exploration struct {
 
 	losses, returns int
 	held            bool // nothing moves until a rank has something to execute
+	audited         []plan.ActionID
 }
 
 // misses is the event that ends that. It need not come.
@@ -47,6 +48,9 @@ const (
 	forgetsExports mutant = "an executed action whose artifacts are lost is not executed again"
 	keepsSlot      mutant = "a share keeps its slot when it has ended"
 	helpsBlind     mutant = "a share starts without its inputs"
+	keepsSeconds   mutant = "a rank waits on for the inputs of a second execution that a lost rank was to send"
+	neverCeases    mutant = "a second execution keeps a slot that an action is ready for"
+	secondIsDone   mutant = "a second execution that was ended counts as one that ended"
 )
 
 // events lists what can happen next, each with its name.
@@ -80,12 +84,18 @@ func (x *exploration) events(c *cosmos) (names []string, events []func(*history)
 			if j.share {
 				p = "its share of " + p
 			}
+			if j.second {
+				p += " a second time"
+			}
+			if j.ceasing {
+				add(fmt.Sprintf("%d is stopped in %s", r, p), func(h *history) { h.end(plan.Rank(r), i, "is stopped") })
+			}
 			if x.early && !j.exported && len(x.plan.Actions[j.action].Outputs) > 0 {
 				add(fmt.Sprintf("%d exports %s", r, p), func(h *history) { h.end(plan.Rank(r), i, "exports") })
 			} else {
 				add(fmt.Sprintf("%d ends %s", r, p), func(h *history) { h.end(plan.Rank(r), i, "ends") })
 			}
-			if c.returns > 0 && !j.share {
+			if c.returns > 0 && !j.share && !j.second {
 				add(fmt.Sprintf("%d gives back %s", r, p), func(h *history) { h.returns--; h.end(plan.Rank(r), i, "gives back") })
 			}
 		}
@@ -120,7 +130,7 @@ func (x *exploration) begin() *cosmos {
 	size := len(x.slots)
 	c := &cosmos{
 		ranks: make([]Rank, size), links: make([][]message, size*size), jobs: make([][]job, size),
-		dead: make([]bool, size), runs: make([]int8, len(x.plan.Actions)), losses: x.losses, returns: x.returns,
+		dead: make([]bool, size), runs: make([]int8, len(x.plan.Actions)), twice: make([]bool, len(x.plan.Actions)), losses: x.losses, returns: x.returns,
 	}
 	h := &history{cosmos: c, x: x}
 	c.root = *NewRoot(x.plan, x.slots, x.mode)
@@ -279,10 +289,16 @@ func explorations(t *testing.T) map[string]exploration {
 		"helped chain, 1 loss":   {plan: helpedAll, slots: slots, losses: 1, limit: most},
 		"helped end, 1 return":   {plan: helpedOne, slots: slots, returns: 1, limit: most},
 		"fork by root, 1 loss":   {plan: byRoot, slots: slots, losses: 1, limit: most},
+		"audited chain, 1 loss":  {plan: chain, slots: slots, losses: 1, audited: []plan.ActionID{1}, limit: most},
+		"audited fork":           {plan: fork, slots: slots, audited: []plan.ActionID{0, 1}, limit: most},
 	}
 	if os.Getenv("DISTGO_EXPLORE") != "" {
 		const more = 20_000_000 // some 50 bytes each
 		diamond := smallPlan(t, 3, []plan.Rank{1, 2, 1, 2}, nil, []plan.ActionID{0}, []plan.ActionID{0}, []plan.ActionID{1, 2})
+		all["audited fork, 1 loss"] = exploration{plan: fork, slots: slots, losses: 1, audited: []plan.ActionID{0, 1, 2}, limit: more}
+		all["audited chain, 2 losses"] = exploration{plan: chain, slots: slots, losses: 2, audited: []plan.ActionID{0, 1}, limit: more}
+		all["audited queue, loss and return"] = exploration{plan: queue, slots: slots, losses: 1, returns: 1, audited: []plan.ActionID{0}, limit: more}
+		all["audited helped fork"] = exploration{plan: helped, slots: slots, audited: []plan.ActionID{0, 1}, limit: more}
 		all["chain, 1 loss, 2 returns"] = exploration{plan: chain, slots: slots, losses: 1, returns: 2, limit: more}
 		all["fork, 2 losses"] = exploration{plan: fork, slots: slots, losses: 2, limit: more}
 		all["helped chain, 1 return"] = exploration{plan: helpedAll, slots: slots, returns: 1, limit: more}
@@ -327,6 +343,7 @@ func TestExploreFindsMutants(t *testing.T) {
 		heldIsMade: "fork, 1 loss", forgetsReaders: "fork by root, 1 loss", nobodyPuts: "chain, 2 losses", forgetsExports: "fork, 1 loss",
 		yieldsRunning: "queue, 1 loss", commitsEarly: "queue, 1 return",
 		keepsSlot: "helped fork", helpsBlind: "helped chain, 1 loss",
+		secondIsDone: "audited fork", neverCeases: "audited fork", keepsSeconds: "audited chain, 1 loss",
 	} {
 		t.Run(string(m), func(t *testing.T) {
 			x := explorations(t)[name]

@@ -81,7 +81,7 @@ func (h *history) effects(self plan.Rank, e Effects, err error) {
 		if h.x.mode == Blocking && a.Group > h.ranks[self].committed {
 			h.fail("rank %d started %s of group %d after %d barriers", self, a.Package, a.Group, h.ranks[self].committed)
 		}
-		h.jobs[self] = append(h.jobs[self], job{s.Action, s.Again, false})
+		h.jobs[self] = append(h.jobs[self], job{action: s.Action, exported: s.Again})
 		if !s.Again {
 			h.tell(self, s.Action, opCall)
 		}
@@ -93,7 +93,30 @@ func (h *history) effects(self plan.Rank, e Effects, err error) {
 				h.fail("rank %d helps %s without %s", self, a.Package, h.x.plan.Artifacts[in].Path)
 			}
 		}
-		h.jobs[self] = append(h.jobs[self], job{help.Action, true, true})
+		h.jobs[self] = append(h.jobs[self], job{action: help.Action, exported: true, share: true})
+	}
+	for _, id := range e.Repeat {
+		a := &h.x.plan.Actions[id]
+		for _, in := range a.Inputs {
+			if !h.ranks[self].Holds(in) {
+				h.fail("rank %d executes %s a second time without %s", self, a.Package, h.x.plan.Artifacts[in].Path)
+			}
+		}
+		h.jobs[self] = append(h.jobs[self], job{action: id, exported: true, second: true})
+	}
+	for _, id := range e.Cease {
+		if i := slices.IndexFunc(h.jobs[self], func(j job) bool { return j.action == id && j.second }); h.x.mutant != neverCeases {
+			h.jobs[self][i].ceasing = true
+		}
+	}
+	if r := &h.ranks[self]; len(r.queue.ids) > 0 && r.repeating() > 0 {
+		ceasing := 0
+		for _, j := range h.jobs[self] {
+			ceasing += int(flag(j.ceasing))
+		}
+		if ceasing < min(r.repeating(), len(r.queue.ids)) {
+			h.fail("rank %d executes %v a second time, and something is ready", self, r.seconds)
+		}
 	}
 	if n := len(h.jobs[self]); n > h.x.slots[self] {
 		h.fail("rank %d runs %d actions and shares in %d slots", self, n, h.x.slots[self])
@@ -133,6 +156,12 @@ func (h *history) orders(o Orders, err error) {
 		}
 		h.all(message{op: opRecover, recovery: &rec})
 	}
+	for _, a := range o.Repeat {
+		if a.To == h.root.owner[a.Action] && slices.Index(h.dead, true) < 0 && len(h.ranks) > 1 {
+			h.fail("rank %d made %s, and is to audit it", a.To, h.x.plan.Actions[a.Action].Package)
+		}
+		h.send(0, a.To, message{op: opRepeat, n: int32(a.Action), ranks: a.Holders})
+	}
 	for _, k := range o.Commit {
 		for i := range h.x.plan.Actions {
 			if a := &h.x.plan.Actions[i]; a.Group <= k && h.runs[i] == 0 {
@@ -146,6 +175,9 @@ func (h *history) orders(o Orders, err error) {
 		for i, n := range h.runs {
 			if n == 0 {
 				h.fail("the build is over, and %s was never executed", h.x.plan.Actions[i].Package)
+			}
+			if a := plan.ActionID(i); slices.Contains(h.x.audited, a) && h.x.mode == Split && !h.twice[i] && h.root.readable(a) {
+				h.fail("the build is over, and %s was not audited", h.x.plan.Actions[i].Package)
 			}
 		}
 	}
@@ -171,6 +203,9 @@ func (h *history) deliver(from, to plan.Rank, m message) {
 		a := &h.x.plan.Actions[m.n]
 		for _, f := range a.Outputs {
 			h.orders(h.root.Exists(f, from), nil)
+		}
+		if slices.Contains(h.x.audited, a.ID) {
+			h.root.Audit(a.ID)
 		}
 		o, err := h.root.Done(a.ID, from, true)
 		h.orders(o, err)
@@ -207,7 +242,9 @@ func (h *history) deliver(from, to plan.Rank, m message) {
 	case opHeld:
 		h.orders(h.root.Held(int(m.n), from, m.files), nil)
 	case opRecover:
-		e := r.Recover(*m.recovery)
+		rec := *m.recovery
+		rec.Lost = rec.Lost && h.x.mutant != keepsSeconds
+		e := r.Recover(rec)
 		if h.x.mutant == nobodyPuts {
 			e.Put = nil
 		}
@@ -222,6 +259,13 @@ func (h *history) deliver(from, to plan.Rank, m message) {
 	case opDismiss:
 		_, e := r.Dismissed(plan.ActionID(m.n), from)
 		h.effects(to, e, nil)
+	case opRepeat:
+		e, err := r.Repeat(plan.ActionID(m.n), m.ranks)
+		h.effects(to, e, err)
+	case opRepeated:
+		awaited, o := h.root.Repeated(plan.ActionID(m.n))
+		h.twice[m.n] = h.twice[m.n] || awaited && m.ok
+		h.orders(o, nil)
 	case opLost:
 		h.orders(h.root.Lost(plan.Rank(m.n)), nil)
 	}
@@ -246,6 +290,14 @@ func (h *history) end(self plan.Rank, i int, how string) {
 			r.active++
 		}
 		_, _, e, err := r.Helped(a.ID)
+		h.effects(self, e, err)
+		return
+	}
+	if j.second {
+		tell, e, err := r.Repeated(a.ID, how == "ends" || h.x.mutant == secondIsDone)
+		if tell {
+			h.send(self, 0, message{op: opRepeated, n: int32(a.ID), ok: how == "ends"})
+		}
 		h.effects(self, e, err)
 		return
 	}

@@ -30,6 +30,8 @@ func (m Mode) String() string {
 type Effects struct {
 	Start  []Start
 	Help   []Help
+	Repeat []plan.ActionID // execute a second time, in one thread
+	Cease  []plan.ActionID // end a second execution; Repeated follows all the same
 	Put    []Put
 	Want   []Want
 	Notify []plan.Superstep // tell root: my part of this superstep is done
@@ -82,7 +84,8 @@ type Rank struct {
 	sharing []state     // by action that this rank helps: what is with its share; foreign while nobody calls for it
 	caller  []plan.Rank // by action: whom a share is for
 	shares  queue
-	active  int   // actions and shares running
+	seconds []second
+	active  int   // actions, shares and second executions running
 	open    []int // by group: actions of mine that have not ended
 	due     []int // by group: artifacts of that group that are on their way here; counted in Blocking mode
 
@@ -354,7 +357,7 @@ func (r *Rank) advance() {
 	for r.active < r.slots && len(r.queue.ids)+len(r.shares.ids) > 0 {
 		r.active++
 		// An action that is alone gets the cores that would idle.
-		threads := max(1, r.slots/(r.active+len(r.queue.ids)+len(r.shares.ids)-1))
+		threads := max(1, r.slots/(r.active-r.repeating()+len(r.queue.ids)+len(r.shares.ids)-1))
 		if r.shareFirst() {
 			a := heap.Pop(&r.shares).(plan.ActionID)
 			r.sharing[a] = running
@@ -367,6 +370,7 @@ func (r *Rank) advance() {
 		again := slices.ContainsFunc(r.plan.Actions[a].Outputs, func(f plan.ArtifactID) bool { return r.here[f] })
 		r.out.Start = append(r.out.Start, Start{a, threads, again})
 	}
+	r.advanceSeconds()
 	for int(r.notified) < len(r.open) && r.open[r.notified] == 0 && (r.mode == Split || r.due[r.notified] == 0 && r.notified == r.committed) {
 		r.out.Notify = append(r.out.Notify, r.notified)
 		r.notified++

@@ -55,6 +55,9 @@ func (r *Rank) Surveyed(s Survey) []plan.ArtifactID {
 // Recover takes on what root decided. An input of an action that changed hands
 // is put to the new owner by who made it, or by the holder that root names.
 func (r *Rank) Recover(rec Recovery) Effects {
+	if rec.Lost {
+		r.dropSeconds() // who was to send what they read may be who was lost
+	}
 	holds := map[plan.ArtifactID]bool{}
 	for _, h := range rec.Holders {
 		if h.Rank == r.self && r.here[h.Artifact] {
@@ -136,6 +139,9 @@ func (r *Root) Held(epoch int, by plan.Rank, artifacts []plan.ArtifactID) Orders
 	if r.asked--; r.asked == 0 {
 		r.recover()
 		r.out.Recover.Lost = true
+		for i := range r.audits {
+			r.audits[i].on = nobody // all ranks drop them
+		}
 		r.balance()
 		r.close()
 	}

@@ -14,6 +14,7 @@ type Orders struct {
 	Commit  []plan.Superstep // tell every rank that a barrier closed
 	Survey  *Survey          // ask every rank, this one too, what it holds
 	Recover *Recovery        // tell every rank, this one too, who does what
+	Repeat  []Assign         // have a rank execute an action a second time
 	Over    bool             // nothing is left to execute
 }
 
@@ -62,6 +63,7 @@ type Root struct {
 	out      Orders
 	finished bool
 	held     bool // nothing is moved
+	audits   []audit
 }
 
 // NewRoot returns root's view of a build on ranks with so many slots each.
@@ -180,6 +182,7 @@ func (r *Root) Done(a plan.ActionID, on plan.Rank, ok bool) (Orders, error) {
 	r.end(a)
 	if !ok {
 		r.failed = append(r.failed, a)
+		r.audits = nil
 		r.out.Fail = append(r.out.Fail, a)
 		r.drop(a)
 	}
@@ -224,11 +227,7 @@ func (r *Root) Yielded(a plan.ActionID, by plan.Rank, ok bool) (Orders, error) {
 		return r.take(), nil
 	}
 	r.owner[a] = to
-	holders := make([]plan.Rank, len(r.plan.Actions[a].Inputs))
-	for i, in := range r.plan.Actions[a].Inputs {
-		holders[i] = r.holder[in]
-	}
-	r.out.Assign = append(r.out.Assign, Assign{a, to, holders})
+	r.out.Assign = append(r.out.Assign, Assign{a, to, r.holders(a)})
 	return r.take(), nil
 }
 
@@ -259,20 +258,21 @@ func (r *Root) close() {
 		r.out.Commit = append(r.out.Commit, r.closed)
 		r.closed++
 	}
-	if r.left == 0 && int(r.closed) == len(r.open) && !r.finished {
+	if r.left == 0 && int(r.closed) == len(r.open) && len(r.audits) == 0 && !r.finished {
 		r.finished = true
 		r.out.Over = true
 	}
 }
 
-// balance moves ready actions from ranks that queue to ranks that idle.
+// balance moves ready actions from ranks that queue to ranks that idle. What
+// idles then, audits.
 // In Blocking mode nobody moves: it is the textbook's.
 func (r *Root) balance() {
-	if !r.moves() {
+	if r.mode == Blocking || r.asked > 0 {
 		return
 	}
 	for to := range r.slots {
-		for len(r.load[to])+r.helping(plan.Rank(to)) < r.slots[to] {
+		for r.moves() && len(r.load[to])+r.helping(plan.Rank(to)) < r.slots[to] {
 			from, a := r.waiting(plan.Rank(to), func(plan.Rank, plan.ActionID) bool { return true })
 			if from < 0 {
 				break
@@ -280,6 +280,7 @@ func (r *Root) balance() {
 			r.move(a, from, plan.Rank(to))
 		}
 	}
+	r.audit()
 }
 
 // moves reports whether actions may be moved now.

@@ -38,6 +38,9 @@ type world struct {
 	last    map[plan.ActionID]plan.Rank // by action: who executed it
 	again   int                         // actions executed a second time after a loss
 	shares  int                         // compiled to their ends and wanted then
+	audits  int                         // one in so many actions is audited; none where it is 0
+	twice   map[plan.ActionID]plan.Rank // by action that root was told was executed a second time: where
+	stops   int                         // second executions that were ended
 }
 
 // addHelpers has some actions helped by some ranks.
@@ -98,7 +101,7 @@ func newWorld(t *testing.T, seed uint64, actions, size int, mode Mode) *world {
 	w := &world{
 		t: t, rng: rng, plan: randomPlan(rng, actions, size), mode: mode,
 		fail: map[plan.ActionID]bool{}, links: map[[2]plan.Rank][]func(){},
-		last: map[plan.ActionID]plan.Rank{},
+		last: map[plan.ActionID]plan.Rank{}, twice: map[plan.ActionID]plan.Rank{},
 		dead: make([]bool, size), busy: make([][]func(), size), runs: map[plan.ActionID]int{}, order: make([][]plan.Superstep, size),
 	}
 	addHelpers(rng, w.plan, size)
@@ -211,6 +214,10 @@ func (w *world) effects(self plan.Rank, e Effects, err error) {
 	for _, h := range e.Help {
 		w.help(self, h)
 	}
+	for _, a := range e.Repeat {
+		w.repeat(self, a)
+	}
+	w.stops += len(e.Cease)
 	if r != nil && r.active > w.slots[self] { // nil where it begins
 		w.t.Fatalf("rank %d runs %d actions and shares in %d slots", self, r.active, w.slots[self])
 	}
@@ -247,6 +254,30 @@ func (w *world) help(self plan.Rank, h Help) {
 		_, wanted, e, err := w.ranks[self].Helped(h.Action)
 		if wanted {
 			w.shares++
+		}
+		w.effects(self, e, err)
+	})
+}
+
+// repeat executes an action a second time. When that is to be ended, it ends by itself or before.
+func (w *world) repeat(self plan.Rank, a plan.ActionID) {
+	r := w.ranks[self]
+	for _, in := range w.plan.Actions[a].Inputs {
+		if !r.Holds(in) {
+			w.t.Fatalf("rank %d executes %s a second time without %s", self, w.plan.Actions[a].Package, w.plan.Artifacts[in].Path)
+		}
+	}
+	w.busy[self] = append(w.busy[self], func() {
+		ceasing := slices.ContainsFunc(r.seconds, func(s second) bool { return s.action == a && s.ceasing })
+		tell, e, err := r.Repeated(a, !ceasing || w.rng.IntN(2) > 0)
+		if tell {
+			w.send(self, 0, func() {
+				awaited, o := w.root.Repeated(a)
+				if awaited {
+					w.twice[a] = self
+				}
+				w.orders(o, nil)
+			})
 		}
 		w.effects(self, e, err)
 	})
@@ -303,6 +334,9 @@ func (w *world) execute(self plan.Rank, s Start) {
 					w.orders(w.root.Exists(out, self), nil)
 				}
 			}
+			if ok && w.audits > 0 && int(a.ID)%w.audits == 0 {
+				w.root.Audit(a.ID)
+			}
 			o, err := w.root.Done(a.ID, self, ok)
 			w.orders(o, err)
 		})
@@ -352,6 +386,9 @@ func (w *world) orders(o Orders, err error) {
 		for to := range w.ranks {
 			w.send(0, plan.Rank(to), func() { w.effects(plan.Rank(to), w.ranks[to].Recover(*rec), nil) })
 		}
+	}
+	for _, a := range o.Repeat {
+		w.send(0, a.To, func() { e, err := w.ranks[a.To].Repeat(a.Action, a.Holders); w.effects(a.To, e, err) })
 	}
 	for _, k := range o.Commit {
 		for to := range w.ranks {

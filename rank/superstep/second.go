@@ -1,0 +1,218 @@
+package superstep
+
+import (
+	"slices"
+
+	"github.com/badbubble/distgo/plan"
+)
+
+// For an audit an action is executed a second time, on another rank than the one
+// that made it where there is one, and what came of it is compared. A second
+// execution takes a slot that would idle, and gives it back, unfinished, when
+// something else is ready for it; it begins anew when one is free again. It has
+// no part in barriers and recovery, and what it makes is read by nobody: when a
+// rank is lost, all are dropped and root gives them out again. Only the end of
+// the run waits for those that root still counts on.
+//
+// In Blocking mode there are none: it is the textbook's. A build that fails is
+// not audited any further.
+
+// A second is an action that is to be executed a second time here.
+type second struct {
+	action  plan.ActionID
+	running bool
+	ceasing bool // it runs, and is being ended
+	wanted  bool // root has not dropped it
+}
+
+// An audit is what root knows of a second execution.
+type audit struct {
+	action plan.ActionID
+	on     plan.Rank // who has it; nobody while nobody does
+}
+
+// Repeat tells that root wants an action executed a second time here. Holders
+// names, input by input, a rank that has it.
+func (r *Rank) Repeat(a plan.ActionID, holders []plan.Rank) (Effects, error) {
+	inputs := r.plan.Actions[a].Inputs
+	if len(holders) != len(inputs) {
+		return Effects{}, violation("%s has %d inputs, %d holders were named", r.plan.Actions[a].Package, len(inputs), len(holders))
+	}
+	if r.mode == Blocking || r.plan.Actions[a].Kind == plan.Link {
+		return Effects{}, violation("%s is not to be executed a second time", r.plan.Actions[a].Package)
+	}
+	i := slices.IndexFunc(r.seconds, func(s second) bool { return s.action == a })
+	switch {
+	case i < 0:
+		r.seconds = append(r.seconds, second{action: a, wanted: true})
+	case r.seconds[i].wanted:
+		return Effects{}, violation("%s is being executed a second time already", r.plan.Actions[a].Package)
+	default:
+		r.seconds[i].wanted = true // it was dropped, and has not ended yet
+	}
+	for i, in := range inputs {
+		// Asked for also where the plan has it put here: who was to put it may be lost, and the reader have been another rank.
+		if !r.here[in] && !r.asked[in] {
+			r.asked[in] = true
+			r.out.Want = append(r.out.Want, Want{in, holders[i]})
+		}
+	}
+	r.advance()
+	return r.take(), nil
+}
+
+// Repeated tells that a second execution ended here, or was ended. It answers
+// whether root is to hear what came of it.
+func (r *Rank) Repeated(a plan.ActionID, ended bool) (tell bool, e Effects, err error) {
+	i := slices.IndexFunc(r.seconds, func(s second) bool { return s.action == a })
+	if i < 0 || !r.seconds[i].running || !ended && !r.seconds[i].ceasing {
+		return false, Effects{}, violation("a second execution of %s ended without running here", r.plan.Actions[a].Package)
+	}
+	r.active--
+	tell = ended && r.seconds[i].wanted
+	if tell || !r.seconds[i].wanted {
+		r.seconds = slices.Delete(r.seconds, i, i+1)
+	} else {
+		r.seconds[i].running, r.seconds[i].ceasing = false, false
+	}
+	r.advance()
+	return tell, r.take(), nil
+}
+
+// dropSeconds ends all second executions here.
+func (r *Rank) dropSeconds() {
+	r.seconds = slices.DeleteFunc(r.seconds, func(s second) bool { return !s.running })
+	for i := range r.seconds {
+		r.seconds[i].wanted = false
+		r.cease(&r.seconds[i])
+	}
+}
+
+func (r *Rank) cease(s *second) {
+	if !s.ceasing {
+		s.ceasing = true
+		r.out.Cease = append(r.out.Cease, s.action)
+	}
+}
+
+// advanceSeconds starts second executions where nothing else can start, and ends
+// as many as something else is ready for.
+func (r *Rank) advanceSeconds() {
+	waiting := len(r.queue.ids) + len(r.shares.ids)
+	for i := range r.seconds {
+		if r.seconds[i].ceasing {
+			waiting--
+		}
+	}
+	missing := func(f plan.ArtifactID) bool { return !r.here[f] }
+	for i := range r.seconds {
+		switch s := &r.seconds[i]; {
+		case s.running && waiting > 0:
+			if !s.ceasing {
+				r.cease(s)
+				waiting--
+			}
+		case !s.running && r.active < r.slots && !slices.ContainsFunc(r.plan.Actions[s.action].Inputs, missing):
+			s.running = true
+			r.active++
+			r.out.Repeat = append(r.out.Repeat, s.action)
+		}
+	}
+}
+
+// repeating counts the slots that second executions take.
+func (r *Rank) repeating() (n int) {
+	for i := range r.seconds {
+		if r.seconds[i].running {
+			n++
+		}
+	}
+	return n
+}
+
+// Audit has an action that is about to end well executed a second time.
+func (r *Root) Audit(a plan.ActionID) {
+	known := slices.ContainsFunc(r.audits, func(u audit) bool { return u.action == a })
+	if r.mode == Split && r.plan.Actions[a].Kind != plan.Link && len(r.failed) == 0 && !known {
+		r.audits = append(r.audits, audit{a, nobody})
+	}
+}
+
+// Audits counts those that have not come to their end.
+func (r *Root) Audits() int { return len(r.audits) }
+
+// Repeated tells that a rank executed an action a second time, or could not. It
+// answers whether anybody waits for that.
+func (r *Root) Repeated(a plan.ActionID) (awaited bool, o Orders) {
+	i := slices.IndexFunc(r.audits, func(u audit) bool { return u.action == a })
+	if i < 0 {
+		return false, Orders{}
+	}
+	r.audits = slices.Delete(r.audits, i, i+1) // whoever has it now, for whatever reason another had it before
+	r.balance()
+	r.close()
+	return true, r.take()
+}
+
+// audit gives second executions to ranks that idle.
+func (r *Root) audit() {
+	r.audits = slices.DeleteFunc(r.audits, func(u audit) bool { return r.left == 0 && !r.readable(u.action) }) // lost, and nobody makes it again
+	for i := range r.audits {
+		u := &r.audits[i]
+		if u.on != nobody || !r.ended[u.action] || !r.readable(u.action) {
+			continue
+		}
+		if to := r.auditor(u.action); to != nobody {
+			u.on = to
+			r.out.Repeat = append(r.out.Repeat, Assign{u.action, to, r.holders(u.action)})
+		}
+	}
+}
+
+// auditor finds the rank that idles most and has not made an action; who has
+// made it audits it where no other can.
+func (r *Root) auditor(a plan.ActionID) plan.Rank {
+	best, most, others := nobody, 0, false
+	for rank := range r.slots {
+		if to := plan.Rank(rank); r.alive[to] && to != r.owner[a] && r.may(a, to) {
+			others = true
+			if n := r.spare(to); n > most {
+				best, most = to, n
+			}
+		}
+	}
+	if own := r.owner[a]; !others && r.spare(own) > 0 {
+		return own
+	}
+	return best
+}
+
+// spare counts the slots of a rank that nothing is ready for. A link takes all.
+func (r *Root) spare(rank plan.Rank) int {
+	n := r.slots[rank] - len(r.load[rank]) - r.helping(rank)
+	for _, a := range r.load[rank] {
+		if r.plan.Actions[a].Kind == plan.Link {
+			return 0
+		}
+	}
+	for i := range r.audits {
+		if r.audits[i].on == rank {
+			n--
+		}
+	}
+	return n
+}
+
+// readable reports whether all inputs of an action exist.
+func (r *Root) readable(a plan.ActionID) bool {
+	return !slices.ContainsFunc(r.plan.Actions[a].Inputs, func(f plan.ArtifactID) bool { return !r.exists[f] })
+}
+
+// holders names, input by input, who has it.
+func (r *Root) holders(a plan.ActionID) []plan.Rank {
+	holders := make([]plan.Rank, len(r.plan.Actions[a].Inputs))
+	for i, in := range r.plan.Actions[a].Inputs {
+		holders[i] = r.holder[in]
+	}
+	return holders
+}
