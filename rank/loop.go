@@ -136,6 +136,9 @@ func (l *loop) effects(e superstep.Effects, err error) error {
 	for _, h := range e.Help {
 		l.startShare(h)
 	}
+	for _, a := range e.Stop {
+		l.shares.stop[a]()
+	}
 	for _, a := range e.Repeat {
 		l.startSecond(a)
 	}

@@ -126,11 +126,7 @@ func (l *loop) called(by plan.Rank, m helpMessage) error {
 	if !m.Over {
 		return l.effects(l.rank.Called(m.Action, by))
 	}
-	unwanted, effects := l.rank.Dismissed(m.Action, by)
-	if unwanted {
-		l.shares.stop[m.Action]()
-	}
-	return l.effects(effects, nil)
+	return l.effects(l.rank.Dismissed(m.Action, by), nil)
 }
 
 // startShare compiles a share in a goroutine of its own.
