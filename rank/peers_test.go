@@ -35,16 +35,7 @@ func TestStoresServeEachOther(t *testing.T) {
 				t.Fatalf("rank %d: %v\n%s", r, err, w.words.String())
 			}
 		}
-		f, err := os.Open(reported)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer f.Close()
-		rep, err := report.Read(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return *rep
+		return *readReport(t, reported)
 	}
 	compiled := func(rep report.Report) (n int) {
 		for _, a := range rep.Actions {

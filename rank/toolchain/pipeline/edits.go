@@ -110,6 +110,7 @@ var edits = [...]edit{
 	compilequeue = nil
 `,
 	},
+	// Who shares a package must have read the same of it.
 	{
 		file: "cmd/compile/internal/noder/noder.go",
 		old:  `syntax.Parse(fbase, f, p.error`,
