@@ -22,6 +22,7 @@ const (
 	costStart    = 5_000 // starting a tool
 	costImport   = 2_500 // reading one package's export data
 	costPerKB    = 150   // reading Go
+	costPerText  = 14    // reading a KB of a long literal
 	costPerCode  = 1_400 // compiling a KB of what is in functions
 	costPerFunc  = 370
 	costPerKBAsm = 250
@@ -33,13 +34,26 @@ const (
 // A Source is what tells of a file's cost.
 type Source struct {
 	Bytes int64
-	Code  int64 // bytes inside functions, for Go
+	Code  int64 // of those, what is inside functions, for Go
+	Text  int64 // and what is in literals of many KB, which hold whole files
 	Funcs int64
 }
 
-// MeasureGo looks for functions as gofmt writes them: no more than a hint is needed.
+// Times is of a source that is so many times as large.
+func (s Source) Times(n float64) Source {
+	of := func(k int64) int64 { return int64(float64(k) * n) }
+	return Source{Bytes: of(s.Bytes), Code: of(s.Code), Text: of(s.Text), Funcs: of(s.Funcs)}
+}
+
+// MeasureGo looks for functions as gofmt writes them, and for KBs without a line's
+// end: no more than a hint is needed.
 func MeasureGo(text []byte) Source {
 	s := Source{Bytes: int64(len(text))}
+	for kb := range slices.Chunk(text, 1<<10) {
+		if len(kb) == 1<<10 && bytes.IndexByte(kb, '\n') < 0 {
+			s.Text += int64(len(kb))
+		}
+	}
 	for {
 		_, rest, found := bytes.Cut(text, []byte("\nfunc "))
 		if !found {
@@ -62,8 +76,9 @@ func MeasureGo(text []byte) Source {
 	}
 }
 
-func estimate(a *Action, measure func(path string) Source) int64 {
-	var cost int64
+// estimate is what an action costs, and what of that is reading long literals,
+// of which there is nothing left to do when the export data is ready.
+func estimate(a *Action, measure func(path string) Source) (cost, text int64) {
 	for i := range a.Steps {
 		c := &a.Steps[i]
 		if c.Op != transcript.Run {
@@ -72,7 +87,8 @@ func estimate(a *Action, measure func(path string) Source) int64 {
 		switch toolName(c.Args[0]) {
 		case "compile":
 			s := sources(c, ".go", measure)
-			cost += costStart + int64(len(a.Inputs))*costImport + s.Bytes*costPerKB>>10 + s.Code*costPerCode>>10 + s.Funcs*costPerFunc
+			text = s.Text * costPerText >> 10
+			cost += costStart + int64(len(a.Inputs))*costImport + (s.Bytes-s.Text)*costPerKB>>10 + text + s.Code*costPerCode>>10 + s.Funcs*costPerFunc
 		case "asm":
 			cost += costStart + sources(c, ".s", measure).Bytes*costPerKBAsm>>10
 		case "link":
@@ -86,7 +102,7 @@ func estimate(a *Action, measure func(path string) Source) int64 {
 			}
 		}
 	}
-	return max(cost, costStart)
+	return max(cost, costStart), text
 }
 
 // sources adds up what a command reads of a kind.
@@ -101,6 +117,7 @@ func sources(c *transcript.Command, ext string, measure func(path string) Source
 		s := measure(arg)
 		all.Bytes += s.Bytes
 		all.Code += s.Code
+		all.Text += s.Text
 		all.Funcs += s.Funcs
 	}
 	return all
@@ -115,7 +132,7 @@ func (p *Plan) Pipeline() {
 	p.Pipelined = true
 	for i := range p.Actions {
 		if a := &p.Actions[i]; a.Kind == Compile {
-			a.Lead = min(a.Cost, costStart+int64(frontEnd*float64(a.Cost)))
+			a.Lead = min(a.Cost, costStart+a.text+int64(frontEnd*float64(a.Cost-a.text)))
 		}
 	}
 	p.Priority = BottomLevels(p)

@@ -1,6 +1,11 @@
 package plan
 
-import "testing"
+import (
+	"strings"
+	"testing"
+
+	"github.com/badbubble/distgo/plan/transcript"
+)
 
 func TestMeasureGo(t *testing.T) {
 	for _, test := range []struct {
@@ -16,8 +21,32 @@ func TestMeasureGo(t *testing.T) {
 		{"carriage returns", "package p\r\n\r\nfunc f() {\r\n\treturn\r\n}\r\n", int64(len("\n\treturn\r")), 1},
 		{"cut off", "package p\n\nfunc f() {\n\tif", 0, 1},
 	} {
-		if s := MeasureGo([]byte(test.text)); s != (Source{int64(len(test.text)), test.code, test.funcs}) {
+		if s := MeasureGo([]byte(test.text)); s != (Source{Bytes: int64(len(test.text)), Code: test.code, Funcs: test.funcs}) {
 			t.Errorf("%s: %+v, want %d bytes of code in %d functions", test.name, s, test.code, test.funcs)
 		}
+	}
+}
+
+func TestMeasureLongLiterals(t *testing.T) {
+	file := strings.Repeat(`\x1f\x8b`, 4<<10)
+	text := "package p\n\nvar file = []byte(\"" + file + "\")\n\nfunc f() {\n\treturn\n}\n"
+	s := MeasureGo([]byte(text))
+	if s.Text < int64(len(file)-2<<10) || s.Text > int64(len(file)) || s.Funcs != 1 {
+		t.Errorf("%+v, want %d bytes of text", s, len(file))
+	}
+	if got, want := s.Times(3), (Source{3 * s.Bytes, 3 * s.Code, 3 * s.Text, 3}); got != want {
+		t.Errorf("three times %+v is %+v", s, got)
+	}
+}
+
+// A package of files in literals has next to nothing left to do when its export data is ready.
+func TestTextIsRead(t *testing.T) {
+	source := Source{Bytes: 70 << 20, Text: 70<<20 - 10<<10, Code: 5 << 10, Funcs: 17}
+	p := &Plan{Actions: []Action{{Kind: Compile, Steps: []transcript.Command{{Op: transcript.Run, Args: []string{"compile", "p.go"}}}}}}
+	a := &p.Actions[0]
+	a.Cost, a.text = estimate(a, func(string) Source { return source })
+	p.Pipeline()
+	if left := a.Cost - a.Lead; left <= 0 || left > a.Cost/50 {
+		t.Errorf("after %d of %d µs the export data is there", a.Lead, a.Cost)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -156,17 +157,14 @@ func (t *Toolchain) Build(ctx context.Context, req Request, extra ...string) err
 }
 
 // Measure returns a function that tells what is in a source file, nothing where
-// it cannot be read. Of other languages than Go the size will do. It reads all
-// files into one place, so it is for one goroutine at a time.
+// it cannot be read. Of other languages than Go the size will do, and of a large
+// file its beginning. It reads all files into one place, so it is for one
+// goroutine at a time.
 func Measure() func(path string) plan.Source {
 	var text bytes.Buffer
 	return func(path string) plan.Source {
 		if filepath.Ext(path) != ".go" {
-			info, err := os.Stat(path)
-			if err != nil {
-				return plan.Source{}
-			}
-			return plan.Source{Bytes: info.Size()}
+			return plan.Source{Bytes: size(path)}
 		}
 		f, err := os.Open(path)
 		if err != nil {
@@ -174,9 +172,26 @@ func Measure() func(path string) plan.Source {
 		}
 		defer f.Close()
 		text.Reset()
-		if _, err := text.ReadFrom(f); err != nil {
+		n, err := text.ReadFrom(io.LimitReader(f, beginning))
+		if err != nil {
 			return plan.Source{}
 		}
-		return plan.MeasureGo(text.Bytes())
+		s := plan.MeasureGo(text.Bytes())
+		if n == beginning {
+			s = s.Times(float64(size(path)) / float64(n))
+		}
+		return s
 	}
+}
+
+// beginning is how much of a file is looked at. What is larger, a program wrote.
+const beginning = 1 << 20
+
+// size is a file's size in bytes, 0 where it is unknown.
+func size(path string) int64 {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0
+	}
+	return info.Size()
 }
