@@ -23,8 +23,8 @@ const (
 	costImport   = 2_500 // reading one package's export data
 	costPerKB    = 150   // reading Go
 	costPerText  = 14    // reading a KB of a long literal
-	costPerCode  = 1_400 // compiling a KB of what is in functions
-	costPerFunc  = 370
+	costPerCode  = 2_200 // compiling a KB of what is in functions
+	costPerFunc  = 500
 	costPerKBAsm = 250
 	costC        = 50_000 // a C file's headers, whatever its own size
 	costPerKBC   = 2_500  // compiling C: 35 s for the 9 MB of sqlite3.c, on a slower machine
@@ -34,7 +34,7 @@ const (
 // A Source is what tells of a file's cost.
 type Source struct {
 	Bytes int64
-	Code  int64 // of those, what is inside functions, for Go
+	Code  int64 // of those, what is inside functions and no comment, for Go
 	Text  int64 // and what is in literals of many KB, which hold whole files
 	Funcs int64
 }
@@ -70,9 +70,25 @@ func MeasureGo(text []byte) Source {
 			continue // it has one line, or no body
 		}
 		if end := bytes.Index(text, []byte("\n}")); end >= 0 {
-			s.Code += int64(end)
+			s.Code += int64(end) - comments(text[:end])
 			text = text[end:]
 		}
+	}
+}
+
+// comments counts the bytes in comments to the end of the line.
+func comments(code []byte) (n int64) {
+	for {
+		_, rest, found := bytes.Cut(code, []byte("// "))
+		if !found {
+			return n
+		}
+		end := bytes.IndexByte(rest, '\n')
+		if end < 0 {
+			end = len(rest)
+		}
+		n += int64(len("// ") + end)
+		code = rest[end:]
 	}
 }
 

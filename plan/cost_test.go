@@ -19,6 +19,7 @@ func TestMeasureGo(t *testing.T) {
 		{"parameters on lines of their own", "package p\n\nfunc f(\n\ta int,\n) (n int) {\n\treturn\n}\n", int64(len("\n\treturn")), 1},
 		{"parameters, no body", "package p\n\nfunc f(\n\ta int,\n)\nfunc g() {\n\treturn\n}\n", int64(len("\n\treturn")), 2},
 		{"carriage returns", "package p\r\n\r\nfunc f() {\r\n\treturn\r\n}\r\n", int64(len("\n\treturn\r")), 1},
+		{"comments are no code", "package p\n\nfunc f() {\n\t// f returns.\n\treturn // now\n}\n", int64(len("\n\t\n\treturn ")), 1},
 		{"cut off", "package p\n\nfunc f() {\n\tif", 0, 1},
 	} {
 		if s := MeasureGo([]byte(test.text)); s != (Source{Bytes: int64(len(test.text)), Code: test.code, Funcs: test.funcs}) {

@@ -29,6 +29,23 @@ func (p *Plan) Share(a ActionID, rank Rank) (share, of int) {
 	return slices.Index(helpers, rank) + 1, len(helpers) + 1
 }
 
+// ShareUrgency is to an action's share what Priority is to the action: the cost of
+// the longest chain that its functions, its front end being through, are at the
+// beginning of.
+func (p *Plan) ShareUrgency(a ActionID) int64 {
+	action, after := &p.Actions[a], int64(0)
+	for _, out := range action.Outputs {
+		f := &p.Artifacts[out]
+		if f.Kind != Object {
+			continue
+		}
+		for _, c := range f.Consumers {
+			after = max(after, p.Priority[c])
+		}
+	}
+	return action.Cost - action.Lead + after
+}
+
 // CompileStep is the index of the only command of a that runs the compiler, -1
 // where there is none or more than one.
 func (a *Action) CompileStep() int {

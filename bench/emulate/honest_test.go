@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // The tests of this file measure whether the cage is honest. They take minutes of a machine that does nothing else, so
@@ -21,10 +22,15 @@ import (
 // was measured in turns.
 const (
 	tolerance   = 0.05
-	repetitions = 5
+	repetitions = 3
 
-	// spinTime is long beside what a group can get ahead of its quota, about a tick of the scheduler (4 ms).
-	spinTime = "800ms"
+	// spinTime is long beside the start that a thread has over its quota, which TestHonestStart measures: it is 1 % of
+	// it on a node dilated four times.
+	spinTime = "3200ms"
+
+	// startAhead is the most CPU time that a thread may ever be ahead of a dilated core: what it could use of the period
+	// before it began and of the one in which it ends, and the two ticks in which the kernel notices.
+	startAhead = 15 * time.Millisecond
 )
 
 func slow(t *testing.T) {
@@ -77,6 +83,31 @@ func TestHonestCores(t *testing.T) {
 				near(t, again.name+" on every node", slices.Max(bare)/slices.Max(node), again.want)
 			}
 		})
+	}
+}
+
+// TestHonestStart measures how far ahead of its dilated core a thread gets once, at its start: that much a short command
+// runs too fast on a node of several cores, go build's as well as distgo's.
+func TestHonestStart(t *testing.T) {
+	slow(t)
+	one := func(d time.Duration) []string { return []string{self(), "spin", "1", d.String()} }
+	for _, spec := range []Spec{{Nodes: 1, Cores: 1, Dilation: 4}, {Nodes: 1, Cores: 2, Dilation: 4}, {Nodes: 1, Cores: 8, Dilation: 4}} {
+		c := up(t, spec)
+		for _, wall := range []time.Duration{100 * time.Millisecond, 800 * time.Millisecond} {
+			var ahead []time.Duration
+			for range 10 * repetitions {
+				bare := spinTogether(t, c, true, 1, one(wall))
+				node := spinTogether(t, c, false, 1, one(wall))
+				ahead = append(ahead, time.Duration((node/bare-1/spec.Dilation)*float64(wall)))
+			}
+			slices.Sort(ahead)
+			middle := ahead[len(ahead)/2]
+			t.Logf("%d cores, %v: %.1f ms of CPU ahead in the middle, %.1f to %.1f", spec.Cores, wall,
+				1e3*middle.Seconds(), 1e3*ahead[0].Seconds(), 1e3*ahead[len(ahead)-1].Seconds())
+			if middle > startAhead {
+				t.Errorf("a thread gets %v of CPU ahead of its core, more than %v", middle, startAhead)
+			}
+		}
 	}
 }
 

@@ -79,11 +79,10 @@ func newSimulation(p *plan.Plan, ranks []Rank, network Network, shares map[plan.
 	for a, n := range shares {
 		s.divided[a] = s.divide(a, n)
 	}
-	s.ready.priority = p.Priority
 	for i := range p.Actions {
 		s.missing[i] = len(p.Actions[i].Inputs)
 		if s.missing[i] == 0 {
-			heap.Push(&s.ready, turn{action: plan.ActionID(i)})
+			s.admit(plan.ActionID(i))
 		}
 	}
 	return s
@@ -120,7 +119,7 @@ func (s *simulation) run() (makespan int64) {
 			}
 			for _, c := range f.Consumers {
 				if s.missing[c]--; s.missing[c] == 0 {
-					heap.Push(&s.ready, turn{action: c})
+					s.admit(c)
 				}
 			}
 		}
@@ -131,6 +130,10 @@ func (s *simulation) run() (makespan int64) {
 // early reports whether an artifact is there before its action ends.
 func (s *simulation) early(f *plan.Artifact) bool {
 	return s.plan.After(f) < s.plan.Actions[f.Producer].Cost
+}
+
+func (s *simulation) admit(a plan.ActionID) {
+	heap.Push(&s.ready, turn{a, false, s.plan.Priority[a]})
 }
 
 // start gives free slots to what is ready until one of the two runs out.
@@ -161,7 +164,7 @@ func (s *simulation) start(now int64) {
 		if d := s.divided[t.action]; d != nil {
 			heap.Push(&s.running, moment{now + delay + s.on(r, action.Lead+d.each), t.action, ownShareEnds, r})
 			for range d.of - 1 {
-				heap.Push(&s.ready, turn{t.action, true})
+				heap.Push(&s.ready, turn{t.action, true, d.urgency})
 			}
 			continue
 		}
@@ -247,22 +250,20 @@ func (s *simulation) arrivals(action *plan.Action) arrivals {
 
 // A turn is what waits for a slot: an action, or a share of one that has started.
 type turn struct {
-	action plan.ActionID
-	share  bool
+	action  plan.ActionID
+	share   bool
+	urgency int64
 }
 
 // byPriority is a heap of what is ready, highest priority first, then lowest ID,
 // actions before shares.
-type byPriority struct {
-	priority []int64
-	turns    []turn
-}
+type byPriority struct{ turns []turn }
 
 func (h *byPriority) Len() int { return len(h.turns) }
 func (h *byPriority) Less(i, j int) bool {
 	a, b := h.turns[i], h.turns[j]
-	if h.priority[a.action] != h.priority[b.action] {
-		return h.priority[a.action] > h.priority[b.action]
+	if a.urgency != b.urgency {
+		return a.urgency > b.urgency
 	}
 	return a.action < b.action || a.action == b.action && !a.share && b.share
 }

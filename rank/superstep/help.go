@@ -9,8 +9,8 @@ import (
 
 // A helper compiles a share of another rank's action. It is called by who
 // executes the action, once that has begun and did not come out of a store; it
-// then takes a slot when all inputs are here and nothing more urgent waits, the
-// action's own priority being the share's. A share is a hint: it has no part in
+// then takes a slot when all inputs are here and nothing more urgent waits, and
+// gives it back when something more urgent comes. A share is a hint: it has no part in
 // barriers and recovery, and whoever waits for it is wrong. So whatever is in
 // doubt, such as an input that a lost rank was to put, leaves a share undone.
 //
@@ -101,8 +101,37 @@ func (r *Rank) shareFirst() bool {
 	if len(r.shares.ids) == 0 || len(r.queue.ids) == 0 {
 		return len(r.shares.ids) > 0
 	}
-	priority := r.plan.Priority
-	return priority[r.shares.ids[0]] > priority[r.queue.ids[0]]
+	return r.shares.priority[r.shares.ids[0]] > r.queue.priority[r.queue.ids[0]]
+}
+
+// giveWay stops the least urgent share that holds the slot of a more urgent action
+// or share, if none is being stopped already.
+func (r *Rank) giveWay() {
+	var urgency int64
+	switch {
+	case len(r.queue.ids)+len(r.shares.ids) == 0:
+		return
+	case r.shareFirst():
+		urgency = r.shares.priority[r.shares.ids[0]]
+	default:
+		urgency = r.queue.priority[r.queue.ids[0]]
+	}
+	least := plan.ActionID(-1)
+	for i, s := range r.sharing {
+		a := plan.ActionID(i)
+		if s != running {
+			continue
+		}
+		if r.caller[a] == nobody {
+			return // a slot will be free
+		}
+		if least < 0 || r.shares.priority[a] < r.shares.priority[least] {
+			least = a
+		}
+	}
+	if least >= 0 && r.shares.priority[least] < urgency {
+		r.dismiss(least)
+	}
 }
 
 // helping counts the slots of a rank that shares have probably taken: those of

@@ -48,3 +48,49 @@ func TestHelperTakesOver(t *testing.T) {
 		t.Errorf("the share has ended: for rank %d %v, %+v, %v", to, wanted, e, err)
 	}
 }
+
+// A share gives its slot to an action that is more urgent than what waits for the share, and to no other.
+func TestShareGivesWay(t *testing.T) {
+	// 0 is rank 1's, helped by rank 2; 1 and 2 are rank 2's, of which 2 imports 0.
+	p := smallPlan(t, 3, []plan.Rank{1, 2, 2}, nil, nil, []plan.ActionID{0})
+	p.Actions[0].Cost, p.Actions[0].Lead = 1000, 200
+	p.Pipelined, p.Helpers = true, [][]plan.Rank{{2}, nil, nil, nil}
+	for _, c := range []struct {
+		urgency int64
+		stops   []plan.ActionID
+	}{{799, nil}, {801, []plan.ActionID{0}}} {
+		p.Priority = []int64{5000, 100, c.urgency, 0}
+		r, _ := NewRank(p, 2, 1, Split)
+		if _, err := r.Called(0, 1); err != nil {
+			t.Fatal(err)
+		}
+		e, err := r.Finished(1, true)
+		if err != nil || len(e.Help) != 1 {
+			t.Fatalf("the slot is free: %+v, %v", e, err)
+		}
+		e = r.Arrived(p.Actions[2].Inputs[0])
+		if !slices.Equal(e.Stop, c.stops) || len(e.Start) > 0 {
+			t.Errorf("an action of urgency %d waits for a share of urgency 800: %+v", c.urgency, e)
+		}
+		if e = r.Arrived(p.Actions[2].Inputs[0]); len(e.Stop) > 0 {
+			t.Errorf("stopped again: %+v", e)
+		}
+		if _, wanted, e, err := r.Helped(0); err != nil || wanted == (c.stops != nil) || len(e.Start) != 1 || e.Start[0].Action != 2 {
+			t.Errorf("the share has ended: wanted %v, %+v, %v", wanted, e, err)
+		}
+	}
+}
+
+// What waits for a share to end is moved to a rank that idles.
+func TestMovedFromBehindAShare(t *testing.T) {
+	// 0 is rank 1's, helped by rank 2, whose 1 becomes ready when 0 has exported.
+	p := smallPlan(t, 4, []plan.Rank{1, 2}, nil, []plan.ActionID{0})
+	p.Pipelined, p.Helpers = true, [][]plan.Rank{{2}, nil, nil}
+	root := NewRoot(p, []int{1, 1, 1, 1}, Split)
+	if o := root.Begin(); len(o.Yield) > 0 {
+		t.Fatalf("root moves %v", o.Yield)
+	}
+	if o, want := root.Exists(p.Actions[1].Inputs[0], 1), []Yield{{Action: 1, From: 2}}; !slices.Equal(o.Yield, want) {
+		t.Errorf("action 1 waits behind a share, rank 0 idles, root moves %v, want %v", o.Yield, want)
+	}
+}

@@ -111,12 +111,13 @@ func NewRank(p *plan.Plan, self plan.Rank, slots int, mode Mode) (*Rank, Effects
 		queue:   queue{priority: p.Priority},
 		sharing: make([]state, len(p.Actions)),
 		caller:  slices.Repeat([]plan.Rank{nobody}, len(p.Actions)),
-		shares:  queue{priority: p.Priority},
+		shares:  queue{priority: make([]int64, len(p.Actions))},
 		open:    make([]int, groups),
 		due:     make([]int, groups),
 	}
 	for i := range p.Actions {
 		a := plan.ActionID(i)
+		r.shares.priority[a] = p.ShareUrgency(a)
 		if r.owner[a] != self {
 			continue
 		}
@@ -371,6 +372,7 @@ func (r *Rank) advance() {
 		again := slices.ContainsFunc(r.plan.Actions[a].Outputs, func(f plan.ArtifactID) bool { return r.here[f] })
 		r.out.Start = append(r.out.Start, Start{a, threads, again})
 	}
+	r.giveWay()
 	r.advanceSeconds()
 	for int(r.notified) < len(r.open) && r.open[r.notified] == 0 && (r.mode == Split || r.due[r.notified] == 0 && r.notified == r.committed) {
 		r.out.Notify = append(r.out.Notify, r.notified)

@@ -311,7 +311,8 @@ func (r *Root) relieve(to plan.Rank) {
 		urgency = max(urgency, r.plan.Priority[r.load[to][n]]) // it would not be next
 	}
 	from, a := r.waiting(to, func(rank plan.Rank, c plan.ActionID) bool {
-		return r.plan.Priority[c] > urgency && r.plan.Actions[r.load[rank][0]].Cost > 2*r.plan.Actions[begun].Cost
+		before := r.load[rank][0] // a share, if that is c
+		return r.plan.Priority[c] > urgency && (before == c || r.plan.Actions[before].Cost > 2*r.plan.Actions[begun].Cost)
 	})
 	if from >= 0 {
 		r.move(a, from, to)
@@ -325,7 +326,7 @@ func (r *Root) waiting(to plan.Rank, wanted func(plan.Rank, plan.ActionID) bool)
 	from = -1
 	for i := range r.slots {
 		rank := plan.Rank(i)
-		if rank == to || len(r.load[rank]) <= r.slots[rank] {
+		if rank == to || len(r.load[rank])+r.helping(rank) <= r.slots[rank] {
 			continue
 		}
 		if c, ok := r.movable(rank, to); ok && wanted(rank, c) && (from < 0 || r.plan.Priority[c] > r.plan.Priority[a]) {
@@ -336,11 +337,11 @@ func (r *Root) waiting(to plan.Rank, wanted func(plan.Rank, plan.ActionID) bool)
 }
 
 // movable finds the most urgent action of a rank's queue that it has probably
-// not started: the first so many are taken to be running. What is taken wrongly
+// not started: the first so many are taken to be running, fewer beside shares. What is taken wrongly
 // shows when the rank refuses. Only what has just become ready makes a rank
 // queue, and only a rank that idles is given anything, so actions do not wander.
 func (r *Root) movable(rank, to plan.Rank) (plan.ActionID, bool) {
-	for _, a := range r.load[rank][r.slots[rank]:] {
+	for _, a := range r.load[rank][max(0, r.slots[rank]-r.helping(rank)):] {
 		if !r.settled[a] && r.moving[a] < 0 && r.plan.Actions[a].Kind != plan.Link && r.may(a, to) {
 			return a, true
 		}
