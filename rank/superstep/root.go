@@ -272,6 +272,9 @@ func (r *Root) balance() {
 		return
 	}
 	for to := range r.slots {
+		if !r.queues() { // most often: each rank that idles need not look at all others
+			break
+		}
 		for r.moves() && len(r.load[to])+r.helping(plan.Rank(to)) < r.slots[to] {
 			from, a := r.waiting(plan.Rank(to), func(plan.Rank, plan.ActionID) bool { return true })
 			if from < 0 {
@@ -281,6 +284,16 @@ func (r *Root) balance() {
 		}
 	}
 	r.audit()
+}
+
+// queues reports whether an action waits for a slot anywhere.
+func (r *Root) queues() bool {
+	for rank, load := range r.load {
+		if len(load) > r.slots[rank] {
+			return true
+		}
+	}
+	return false
 }
 
 // moves reports whether actions may be moved now.
