@@ -271,7 +271,11 @@ func TestPredictHelpers(t *testing.T) {
 	if b := alone.BoundOn(8, 1); eight < b.Lower || b.Lower >= alone.BoundOn(1, 1).Lower {
 		t.Errorf("on eight ranks %d, the bound is %+v", eight, b)
 	}
-	alone.Compiler = "stock"
+	alone.Actions[0].Cost = 2000 // nobody knew
+	if surprise := predict(t, alone, 8, 1); surprise != one {
+		t.Errorf("with a back end that was expected to be short %d, alone %d", surprise, one)
+	}
+	alone.Actions[0].Cost, alone.Compiler = 2500*1000, "stock"
 	if stock := predict(t, alone, 8, 1); stock != one {
 		t.Errorf("with a compiler that cannot be helped %d, alone %d", stock, one)
 	}

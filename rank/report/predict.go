@@ -7,6 +7,7 @@ import (
 
 	"github.com/badbubble/distgo/plan"
 	"github.com/badbubble/distgo/plan/schedule"
+	"github.com/badbubble/distgo/rank/superstep"
 	"github.com/badbubble/distgo/rank/superstep/replay"
 )
 
@@ -40,10 +41,14 @@ func (r *Report) Predict(ranks, slots int, network schedule.Network) (int64, err
 	for i := range places {
 		places[i].Slots, each[i] = slots, slots
 	}
-	r.place(p, places)
+	mode := superstep.Split
+	if r.Barrier == superstep.Blocking.String() {
+		mode = superstep.Blocking
+	}
+	r.place(p, places, mode)
 	var ends []int64
 	for n := range executions {
-		end, err := replay.Run(p, scattered(took, n), each, network)
+		end, err := replay.Run(p, scattered(took, n), each, mode, network)
 		if err != nil {
 			return 0, err
 		}
@@ -75,7 +80,7 @@ func scattered(took []replay.Duration, execution int) []replay.Duration {
 
 // place schedules p by what was known before the run: neither how long actions
 // take nor what comes of them.
-func (r *Report) place(p *plan.Plan, ranks []schedule.Rank) {
+func (r *Report) place(p *plan.Plan, ranks []schedule.Rank, mode superstep.Mode) {
 	for i := range p.Actions {
 		if a := &p.Actions[i]; r.Actions[i].Cost > 0 {
 			a.Cost, a.Lead = r.Actions[i].Cost, r.Actions[i].Cost
@@ -89,7 +94,11 @@ func (r *Report) place(p *plan.Plan, ranks []schedule.Rank) {
 	for i := range p.Artifacts {
 		sizes[i], p.Artifacts[i].Size = p.Artifacts[i].Size, 0
 	}
-	schedule.Help(p, ranks, schedule.Gigabit)
+	if mode == superstep.Split {
+		schedule.Help(p, ranks, schedule.Gigabit)
+	} else {
+		schedule.Place(p, ranks, schedule.Gigabit)
+	}
 	for i := range p.Artifacts {
 		p.Artifacts[i].Size = sizes[i]
 	}

@@ -66,6 +66,9 @@ func (r *Report) Summary() string {
 	if len(r.Actions) > 0 && slots > 0 {
 		per := max(1, slots/len(r.Ranks))
 		fmt.Fprintf(&b, " The longest on the critical path: %s.", strings.Join(r.longest(3), ", "))
+		if r.cached() > 0 {
+			return b.String() // what that takes is not known
+		}
 		twice, err := r.Predict(2*len(r.Ranks), per, schedule.Gigabit)
 		fourfold, err2 := r.Predict(4*len(r.Ranks), per, schedule.Gigabit)
 		if err == nil && err2 == nil { // else this is no run's

@@ -8,6 +8,7 @@ import (
 	"github.com/badbubble/distgo/plan"
 	"github.com/badbubble/distgo/plan/schedule"
 	"github.com/badbubble/distgo/rank/report"
+	"github.com/badbubble/distgo/rank/superstep"
 	"github.com/badbubble/distgo/rank/superstep/replay"
 )
 
@@ -47,7 +48,7 @@ func TestRecordedRuns(t *testing.T) {
 			}
 			p.Priority = plan.BottomLevels(p)
 			schedule.Place(p, ranks, schedule.Gigabit)
-			end, err := replay.Run(p, took, slots, schedule.Network{Latency: 2000})
+			end, err := replay.Run(p, took, slots, superstep.Split, schedule.Network{Latency: 2000})
 			if err != nil {
 				t.Fatal(err)
 			}

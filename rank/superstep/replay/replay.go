@@ -15,11 +15,11 @@ type Duration struct{ Cost, Lead int64 }
 // Run executes a plan as it has been scheduled on ranks with so many slots, and returns when the last action ends. The
 // plan's costs are what root takes actions for; took is what they turn out to take. Artifacts have the plan's sizes.
 // What a state machine refuses is an error: a plan that Validate would refuse, or a defect.
-func Run(p *plan.Plan, took []Duration, slots []int, network schedule.Network) (makespan int64, err error) {
+func Run(p *plan.Plan, took []Duration, slots []int, mode superstep.Mode, network schedule.Network) (makespan int64, err error) {
 	w := &world{plan: p, took: took, network: network, compiles: make([]*compile, len(p.Actions)), shares: map[helper]int64{}}
-	w.root = superstep.NewRoot(p, slots, superstep.Split)
+	w.root = superstep.NewRoot(p, slots, mode)
 	for r := range slots {
-		rank, e := superstep.NewRank(p, plan.Rank(r), slots[r], superstep.Split)
+		rank, e := superstep.NewRank(p, plan.Rank(r), slots[r], mode)
 		w.ranks = append(w.ranks, rank)
 		w.after(0, func() { w.effects(plan.Rank(r), e, nil) })
 	}
