@@ -215,6 +215,14 @@ type benchSimulate struct {
 	Figures  string  `placeholder:"DIR" help:"Draw it too, PNG and SVG, into this directory."`
 }
 
+// Help says what a prediction is made of.
+func (c *benchSimulate) Help() string {
+	return `Each world is planned as the recorded run was, helpers included, and executed in virtual time by what runs builds,
+with the durations that were recorded, as they would have been without helpers, and the network's part of each message
+and artifact. Not simulated: one compile is not faster for more cores, ranks are as fast as those recorded (those of the
+emulated cluster are slower under more dilation), and what precedes execution takes as long as it took.`
+}
+
 func (c *benchSimulate) Run(env *environment) error {
 	s := bench.Simulation{File: c.File, Dilation: c.Dilation, Net: c.Net, Ranks: c.Ranks, Cores: c.Cores, Figures: c.Figures}
 	return benchError(s.Run(os.Stdout))

@@ -13,11 +13,11 @@ import (
 // Rough costs in microseconds of one core, where nothing was measured yet. They
 // order work, and say which back ends are worth sharing; they time nothing.
 //
-// Of Go, they are a least-squares fit, relative to the cost, to the CPU time of
-// the compiles of wego, gg and alist (1854, go1.26.8): half of all are within
-// a quarter of it. Code is what counts: tables, which some packages consist of,
-// and comments are read and no more. Before, with bytes alone, runtime seemed
-// twice as long beside net/http as it is, and uniseg's tables longer than both.
+// Of Go, they are fitted to the compiles of wego, gg and go-gin-example (930,
+// go1.26.8), the long ones first: half of all are within a quarter of what they
+// take. Code is what counts: tables, which some packages consist of, and comments
+// are read and no more. Before, with bytes alone, runtime seemed twice as long
+// beside net/http as it is, and uniseg's tables longer than both.
 const (
 	costStart    = 5_000 // starting a tool
 	costImport   = 2_500 // reading one package's export data

@@ -52,7 +52,7 @@ func Simulated(stem, title, subtitle string, r *simulate.Result) *Figure {
 		s.key = append(s.key, entry{label: fmt.Sprintf("measured, %s", r.Recorded), line: draw.LineStyle{Color: ink}, mark: draw.CrossGlyph{}})
 	}
 	s.panels = append(s.panels, p)
-	note := "The durations of one recorded run through distgo's own scheduler, with the network's cost of each artifact. More cores of a rank compile more packages at once, none of them faster."
+	note := "The durations of one recorded run, planned anew for each world, helpers included, and executed in virtual time. More cores of a rank compile more packages at once, none of them faster."
 	if percent, ok := r.Error(); ok {
 		note += fmt.Sprintf(" The recorded world itself is simulated %+.1f %% from what was measured.", percent)
 	}
@@ -78,7 +78,7 @@ func (c *Campaign) Beyond() (*simulate.Result, error) {
 	if err != nil {
 		return nil, nil // what cannot be simulated is a report of another kind, and shown as what it is
 	}
-	c.beyond = result // a second or two for a program of a thousand packages
+	c.beyond = result // some seconds for a program of a thousand packages
 	return result, nil
 }
 

@@ -73,7 +73,7 @@ func Run(recorded *report.Report, dilation float64, network schedule.Network, ra
 	}
 	r := undilated(recorded, dilation)
 	sec := func(us int64) float64 { return float64(us) / 1e6 }
-	whole := report.NewBound(r.Actions, 1)
+	whole := report.NewBound(r.Undivided(), 1)
 	res := &Result{Measured: sec(r.Wall), Before: sec(r.Plan), Chain: sec(whole.Chain), Work: sec(whole.Work)}
 	for _, k := range r.Ranks {
 		res.Recorded = World{len(r.Ranks), max(res.Recorded.Cores, k.Slots)}
@@ -82,18 +82,25 @@ func Run(recorded *report.Report, dilation float64, network schedule.Network, ra
 		i := slices.IndexFunc(r.Actions, func(a report.Action) bool { return a.ID == id })
 		res.Path = append(res.Path, r.Actions[i].Package)
 	}
-	bounds := map[int]report.Bound{}
 	for _, c := range cores {
 		for _, n := range ranks {
-			b, ok := bounds[n*c]
-			if !ok {
-				b = report.NewBound(r.Actions, n*c)
-				bounds[n*c] = b
-			}
 			// More ranks than actions have nothing to do.
+			if last := len(res.Worlds) - 1; last >= 0 && res.Worlds[last].Cores == c && min(res.Worlds[last].Ranks, n) >= len(r.Actions) {
+				same := res.Worlds[last]
+				same.Ranks = n
+				res.Worlds = append(res.Worlds, same)
+				continue
+			}
 			busy := min(n, len(r.Actions))
-			took := r.Predict(busy, c, network)
-			free := r.Predict(busy, c, schedule.Network{})
+			took, err := r.Predict(busy, c, network)
+			if err != nil {
+				return nil, err
+			}
+			free, err := r.Predict(busy, c, schedule.Network{})
+			if err != nil {
+				return nil, err
+			}
+			b := r.BoundOn(busy, c)
 			res.Worlds = append(res.Worlds, Prediction{
 				World: World{n, c}, Seconds: sec(took), Bound: sec(r.Plan + b.Lower), Binds: binding(r.Plan, took, free, b),
 			})
@@ -129,6 +136,11 @@ func undilated(r *report.Report, f float64) *report.Report {
 	of := func(us int64) int64 { return int64(float64(us) / f) }
 	scaled.Wall, scaled.Plan = of(r.Wall), of(r.Plan)
 	scaled.Actions = slices.Clone(r.Actions)
+	scaled.Shares = slices.Clone(r.Shares)
+	for i := range scaled.Shares {
+		x := &scaled.Shares[i]
+		x.Start, x.End = of(x.Start), of(x.End)
+	}
 	for i := range scaled.Actions {
 		a := &scaled.Actions[i]
 		a.Start, a.End = of(a.Start), of(a.End)

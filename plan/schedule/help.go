@@ -36,6 +36,10 @@ func (s *simulation) divide(a plan.ActionID, shares int) *division {
 // front end.
 const handling = 5
 
+// Handling is what it takes to write down, or to take over, what came of compiling
+// for so long.
+func Handling(compiling int64) int64 { return compiling / handling }
+
 // Spared is what helpers spared an action by compiling for so long: without what
 // it takes to write down what came of that, and to take that over.
 func Spared(compiling int64) int64 { return compiling * (handling - 1) / (handling + 1) }
@@ -47,7 +51,7 @@ func (s *simulation) startShare(a plan.ActionID, now int64) bool {
 	if d.over {
 		return true
 	}
-	cost := action.Lead + d.each + d.each/handling
+	cost := action.Lead + d.each + Handling(d.each)
 	r, delay := s.soonest(action, cost, now, append(d.helpers[:len(d.helpers):len(d.helpers)], s.plan.Owner[a]))
 	if r < 0 {
 		return false
@@ -55,7 +59,7 @@ func (s *simulation) startShare(a plan.ActionID, now int64) bool {
 	s.free[r]--
 	done := now + delay + s.on(r, cost)
 	d.helpers = append(d.helpers, r)
-	d.arrive = append(d.arrive, done+s.network.cost(&d.object))
+	d.arrive = append(d.arrive, done+s.network.Cost(&d.object))
 	heap.Push(&s.running, moment{done, a, shareEnds, r})
 	return true
 }
@@ -69,7 +73,7 @@ func (s *simulation) gather(a plan.ActionID, now int64) {
 		compiled := now + s.on(owner, d.each)
 		if i < len(d.arrive) { // else nobody was free
 			there := min(compiled, max(now, d.arrive[i]))
-			compiled = there + (compiled-there)/handling
+			compiled = there + Handling(compiled-there)
 		}
 		now = compiled
 	}

@@ -27,7 +27,8 @@ var Gigabit = Network{Latency: 200, Bandwidth: 118}
 // the programs in GO_BUILD_FACTS, section 2, is 30 to 200 KB.
 const typicalSize = 60 << 10
 
-func (n Network) cost(f *plan.Artifact) int64 {
+// Cost is how long an artifact is on its way.
+func (n Network) Cost(f *plan.Artifact) int64 {
 	if n.Bandwidth <= 0 {
 		return n.Latency
 	}
@@ -115,7 +116,7 @@ func (s *simulation) run() (makespan int64) {
 			}
 			s.made[out] = now
 			if f.Kind == plan.Object && s.plan.Owner[next.action] != 0 {
-				s.inbound = max(s.inbound, now) + s.network.cost(f)
+				s.inbound = max(s.inbound, now) + s.network.Cost(f)
 			}
 			for _, c := range f.Consumers {
 				if s.missing[c]--; s.missing[c] == 0 {
@@ -235,7 +236,7 @@ func (s *simulation) arrivals(action *plan.Action) arrivals {
 	t := arrivals{from: -1}
 	for _, in := range action.Inputs {
 		f := &s.plan.Artifacts[in]
-		from, at := s.plan.Owner[f.Producer], s.made[in]+s.network.cost(f)
+		from, at := s.plan.Owner[f.Producer], s.made[in]+s.network.Cost(f)
 		switch {
 		case from == t.from:
 			t.last = max(t.last, at)

@@ -261,7 +261,7 @@ func TestNetworkCost(t *testing.T) {
 		{Network{Latency: 200, Bandwidth: 100}, 1000, 210},
 		{Network{Latency: 200, Bandwidth: 60}, 0, 200 + typicalSize/60},
 	} {
-		if got := c.n.cost(&plan.Artifact{Size: c.size}); got != c.cost {
+		if got := c.n.Cost(&plan.Artifact{Size: c.size}); got != c.cost {
 			t.Errorf("%+v: %d bytes cost %d, expected %d", c.n, c.size, got, c.cost)
 		}
 	}

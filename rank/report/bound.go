@@ -3,6 +3,9 @@ package report
 import (
 	"cmp"
 	"slices"
+
+	"github.com/badbubble/distgo/plan"
+	"github.com/badbubble/distgo/plan/schedule"
 )
 
 // A Bound is how fast the run's actions could have been executed, by their
@@ -26,12 +29,29 @@ type Bound struct {
 // was there before its end lets importers start then, but the link only at its
 // end.
 func NewBound(actions []Action, slots int) Bound {
+	return newBound(actions, slots, 1)
+}
+
+// BoundOn is the bound on so many ranks of so many slots, which may help each
+// other where the compiler lets them: work is the actions' without helpers, and
+// no chain is shorter than with all the helpers there may be.
+func (r *Report) BoundOn(ranks, slots int) Bound {
+	shares := 1
+	if r.Compiler == "pipelined" {
+		shares = min(ranks, plan.MaxShares)
+	}
+	return newBound(r.Undivided(), ranks*slots, shares)
+}
+
+func newBound(actions []Action, slots, shares int) Bound {
 	n := len(actions)
 	index := make(map[int32]int, n)
 	order := make([]int, n)
+	least := make([]int64, n) // how long it takes with all helpers
 	for i := range actions {
 		index[actions[i].ID] = i
 		order[i] = i
+		least[i] = actions[i].least(shares)
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return int(actions[a].Group) - int(actions[b].Group) })
 
@@ -47,13 +67,12 @@ func NewBound(actions []Action, slots int) Bound {
 			if !ok {
 				continue // satisfied from a store
 			}
-			if at := head[j] + lead(&actions[j], a); at > head[i] {
+			if at := head[j] + lead(&actions[j], a, least[j]); at > head[i] {
 				head[i], from[i] = at, j
 			}
 		}
-		d := a.End - a.Start
-		b.Work += d
-		if end := head[i] + d; end > b.Chain {
+		b.Work += a.End - a.Start
+		if end := head[i] + least[i]; end > b.Chain {
 			b.Chain, last = end, i
 		}
 	}
@@ -64,19 +83,19 @@ func NewBound(actions []Action, slots int) Bound {
 	if slots < 1 {
 		return b
 	}
-	b.Lower = max(b.Chain, between(actions, head, tails(actions, index, order), int64(slots)))
+	b.Lower = max(b.Chain, between(actions, head, tails(actions, least, index, order), int64(slots)))
 	return b
 }
 
 // tails is, by action, how long after its end the last one cannot end earlier.
-func tails(actions []Action, index map[int32]int, order []int) []int64 {
+func tails(actions []Action, least []int64, index map[int32]int, order []int) []int64 {
 	tail := make([]int64, len(actions))
 	for _, i := range slices.Backward(order) {
 		a := &actions[i]
 		for _, d := range a.Deps {
 			if j, ok := index[d]; ok {
-				rest := lead(&actions[j], a) + a.End - a.Start + tail[i]
-				tail[j] = max(tail[j], rest-(actions[j].End-actions[j].Start))
+				rest := lead(&actions[j], a, least[j]) + least[i] + tail[i]
+				tail[j] = max(tail[j], rest-least[j])
 			}
 		}
 	}
@@ -104,10 +123,20 @@ func between(actions []Action, head, tail []int64, slots int64) (lower int64) {
 	return lower
 }
 
-// lead is how long after its start a lets c begin.
-func lead(a, c *Action) int64 {
+// lead is how long after its start a, which takes so long, lets c begin.
+func lead(a, c *Action, takes int64) int64 {
 	if a.Exported > 0 && c.Kind != "link" {
 		return a.Exported - a.Start
 	}
-	return a.End - a.Start
+	return takes
+}
+
+// least is how long an action takes at least where its back end is divided into
+// so many shares, which are all there when its own is done.
+func (a *Action) least(shares int) int64 {
+	if a.Exported <= a.Start || shares < 2 {
+		return a.End - a.Start
+	}
+	each := (a.End - a.Exported) / int64(shares)
+	return a.Exported - a.Start + each + int64(shares-1)*schedule.Handling(each)
 }

@@ -204,18 +204,87 @@ func TestBoundOfLittle(t *testing.T) {
 	}
 }
 
-// What is predicted for the ranks that there were is what a schedule of what was measured takes.
+// predict is Predict of a run.
+func predict(t *testing.T, r *Report, ranks, slots int) int64 {
+	t.Helper()
+	end, err := r.Predict(ranks, slots, instant)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return end
+}
+
+// One slot has all the work; on more, nothing is sooner than the bound, helpers or not.
 func TestPredict(t *testing.T) {
 	for seed := range uint64(50) {
 		rng := rand.New(rand.NewPCG(seed, 1))
-		r := &Report{Plan: 1000, Actions: randomRun(rng, 8)}
-		one := r.Predict(1, 1, instant)
-		if b := NewBound(r.Actions, 1); one != r.Plan+b.Work {
+		r := &Report{Plan: 1000, Actions: randomRun(rng, 8), Compiler: "pipelined"}
+		one := predict(t, r, 1, 1)
+		if b := r.BoundOn(1, 1); one != r.Plan+b.Work {
 			t.Errorf("seed %d: on one slot %d, but the work is %d", seed, one, b.Work)
 		}
-		many := r.Predict(8, 1, instant)
-		if b := NewBound(r.Actions, 8); many < r.Plan+b.Lower || many > one {
+		many := predict(t, r, 8, 1)
+		if b := r.BoundOn(8, 1); many < r.Plan+b.Lower || many > one {
 			t.Errorf("seed %d: on eight ranks %d; the bound is %d, one takes %d", seed, many, r.Plan+b.Lower, one)
 		}
+	}
+}
+
+// helped is a run of a package with half a second of front end and two of back end on so many ranks, each but one of
+// which has helped, and the link: what is recorded of it is as its helpers left it.
+func helped(ranks int) *Report {
+	const ms = 1000
+	r := &Report{Compiler: "pipelined", Size: ranks}
+	own, each := int64(2500*ms), int64(2000*ms)/int64(ranks)
+	for h := 1; h < ranks; h++ {
+		share := Share{Action: 0, Rank: h, End: 500*ms + each + each/5, Taken: true}
+		own -= schedule.Spared(share.End - 500*ms)
+		r.Shares = append(r.Shares, share)
+	}
+	r.Shares = append(r.Shares, Share{Action: 0, Rank: 1, End: 700 * ms}) // in vain
+	r.Actions = []Action{
+		{ID: 0, Kind: "compile", Package: "big", Exported: 500 * ms, End: own, Cost: 2500 * ms},
+		{ID: 1, Kind: "link", Package: "x", Group: 1, Start: own, End: own + 300*ms, Cost: 300 * ms, Deps: []int32{0}},
+	}
+	return r
+}
+
+// Whoever helped in the recorded run: a world has the helpers that would be planned for it, and only a bound that knows
+// of them holds.
+func TestPredictHelpers(t *testing.T) {
+	alone := &Report{Compiler: "pipelined", Size: 1, Actions: helped(2).Undivided()}
+	for _, recorded := range []int{2, 4} {
+		r := helped(recorded)
+		if d := r.Undivided()[0]; d.End != 2500*1000 {
+			t.Errorf("helped on %d ranks, without helpers %d", recorded, d.End)
+		}
+		for _, ranks := range []int{1, 2, 4, 8} {
+			if got, want := predict(t, r, ranks, 1), predict(t, alone, ranks, 1); got != want {
+				t.Errorf("from %d ranks to %d: %d, from a run without helpers %d", recorded, ranks, got, want)
+			}
+		}
+	}
+	one, eight := predict(t, alone, 1, 1), predict(t, alone, 8, 1)
+	if most := one * 2 / 3; eight > most {
+		t.Errorf("with helpers %d, alone %d", eight, one)
+	}
+	if b := alone.BoundOn(8, 1); eight < b.Lower || b.Lower >= alone.BoundOn(1, 1).Lower {
+		t.Errorf("on eight ranks %d, the bound is %+v", eight, b)
+	}
+	alone.Actions[0].Cost = 2000 // nobody knew
+	if surprise := predict(t, alone, 8, 1); surprise != one {
+		t.Errorf("with a back end that was expected to be short %d, alone %d", surprise, one)
+	}
+	alone.Actions[0].Cost, alone.Compiler = 2500*1000, "stock"
+	if stock := predict(t, alone, 8, 1); stock != one {
+		t.Errorf("with a compiler that cannot be helped %d, alone %d", stock, one)
+	}
+}
+
+// What is no run is refused.
+func TestPredictRefuses(t *testing.T) {
+	r := &Report{Actions: []Action{{ID: 0, Kind: "compile", Deps: []int32{1}, End: 1}, {ID: 1, Kind: "compile", Deps: []int32{0}, End: 1}}}
+	if _, err := r.Predict(2, 1, instant); err == nil {
+		t.Error("a cycle has been predicted")
 	}
 }

@@ -65,10 +65,15 @@ func (r *Report) Summary() string {
 		seconds(cpu), plural(slots, "slot"), seconds(r.Bound.Lower), seconds(r.Bound.Chain), r.Bound.Ratio)
 	if len(r.Actions) > 0 && slots > 0 {
 		per := max(1, slots/len(r.Ranks))
-		fmt.Fprintf(&b, " The longest on the critical path: %s. Of such ranks, %d would take about %s, %d about %s.",
-			strings.Join(r.longest(3), ", "),
-			2*len(r.Ranks), seconds(r.Predict(2*len(r.Ranks), per, schedule.Gigabit)),
-			4*len(r.Ranks), seconds(r.Predict(4*len(r.Ranks), per, schedule.Gigabit)))
+		fmt.Fprintf(&b, " The longest on the critical path: %s.", strings.Join(r.longest(3), ", "))
+		if r.cached() > 0 {
+			return b.String() // what that takes is not known
+		}
+		twice, err := r.Predict(2*len(r.Ranks), per, schedule.Gigabit)
+		fourfold, err2 := r.Predict(4*len(r.Ranks), per, schedule.Gigabit)
+		if err == nil && err2 == nil { // else this is no run's
+			fmt.Fprintf(&b, " Of such ranks, %d would take about %s, %d about %s.", 2*len(r.Ranks), seconds(twice), 4*len(r.Ranks), seconds(fourfold))
+		}
 	}
 	return b.String()
 }
@@ -110,7 +115,7 @@ func (r *Report) longest(n int) []string {
 		a := actions[id]
 		p := part{a, a.End - a.Start}
 		if i+1 < len(r.Bound.Path) {
-			p.adds = lead(a, actions[r.Bound.Path[i+1]])
+			p.adds = lead(a, actions[r.Bound.Path[i+1]], p.adds)
 		}
 		path = append(path, p)
 	}

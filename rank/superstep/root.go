@@ -272,6 +272,9 @@ func (r *Root) balance() {
 		return
 	}
 	for to := range r.slots {
+		if !r.queues() { // most often: each rank that idles need not look at all others
+			break
+		}
 		for r.moves() && len(r.load[to])+r.helping(plan.Rank(to)) < r.slots[to] {
 			from, a := r.waiting(plan.Rank(to), func(plan.Rank, plan.ActionID) bool { return true })
 			if from < 0 {
@@ -281,6 +284,22 @@ func (r *Root) balance() {
 		}
 	}
 	r.audit()
+}
+
+// queues reports whether an action waits for a slot anywhere.
+func (r *Root) queues() bool {
+	for rank := range r.slots {
+		if r.queue(plan.Rank(rank)) {
+			return true
+		}
+	}
+	return false
+}
+
+// queue reports whether an action of a rank waits for a slot there.
+func (r *Root) queue(rank plan.Rank) bool {
+	load := len(r.load[rank])
+	return load > r.slots[rank] || load > 0 && load+r.helping(rank) > r.slots[rank]
 }
 
 // moves reports whether actions may be moved now.
@@ -326,7 +345,7 @@ func (r *Root) waiting(to plan.Rank, wanted func(plan.Rank, plan.ActionID) bool)
 	from = -1
 	for i := range r.slots {
 		rank := plan.Rank(i)
-		if rank == to || len(r.load[rank])+r.helping(rank) <= r.slots[rank] {
+		if rank == to || !r.queue(rank) {
 			continue
 		}
 		if c, ok := r.movable(rank, to); ok && wanted(rank, c) && (from < 0 || r.plan.Priority[c] > r.plan.Priority[a]) {

@@ -1,0 +1,63 @@
+package replay_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/badbubble/distgo/plan"
+	"github.com/badbubble/distgo/plan/schedule"
+	"github.com/badbubble/distgo/rank/report"
+	"github.com/badbubble/distgo/rank/superstep"
+	"github.com/badbubble/distgo/rank/superstep/replay"
+)
+
+// What root does in time, with estimates instead of durations and messages that take two milliseconds, is compared with
+// a list schedule that knows every duration and waits for nobody: runs of wego as they were recorded, on 2 to 16 ranks.
+func TestRecordedRuns(t *testing.T) {
+	sum, worst, runs := 0.0, 0.0, 0
+	for file, dilation := range map[string]int64{"wego-1x1.json": 1, "wego-4x1-f2.json": 2} {
+		f, err := os.Open(filepath.Join("..", "..", "..", "bench", "simulate", "testdata", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		recorded, err := report.Read(f)
+		f.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range []int{2, 4, 8, 16} {
+			p := recorded.Replan()
+			p.Pipelined = false // nobody helps here
+			var took []replay.Duration
+			ranks, slots := make([]schedule.Rank, n), make([]int, n)
+			for i := range ranks {
+				ranks[i].Slots, slots[i] = 1, 1
+			}
+			for i := range p.Actions {
+				a := &p.Actions[i]
+				a.Cost, a.Lead = a.Cost/dilation, a.Lead/dilation
+				took = append(took, replay.Duration{Cost: a.Cost, Lead: a.Lead})
+			}
+			best := schedule.Place(p, ranks, schedule.Network{})
+			for i := range p.Actions {
+				a := &p.Actions[i]
+				if a.Kind == plan.Compile { // a third of a compile, mostly, is its front end
+					a.Cost, a.Lead = recorded.Actions[i].Cost, recorded.Actions[i].Cost/3
+				}
+			}
+			p.Priority = plan.BottomLevels(p)
+			schedule.Place(p, ranks, schedule.Gigabit)
+			end, err := replay.Run(p, took, slots, superstep.Split, schedule.Network{Latency: 2000})
+			if err != nil {
+				t.Fatal(err)
+			}
+			ratio := float64(end) / float64(best)
+			t.Logf("%s on %d ranks: %.3f of the list schedule", file, n, ratio)
+			sum, worst, runs = sum+ratio, max(worst, ratio), runs+1
+		}
+	}
+	if mean := sum / float64(runs); mean > 1.045 || worst > 1.08 {
+		t.Errorf("%.3f of the list schedule in the mean, %.3f at worst", mean, worst)
+	}
+}

@@ -1,0 +1,306 @@
+package replay
+
+import (
+	"container/heap"
+	"fmt"
+
+	"github.com/badbubble/distgo/plan"
+	"github.com/badbubble/distgo/plan/schedule"
+	"github.com/badbubble/distgo/rank/superstep"
+)
+
+// A Duration is how long an action takes without helpers, and of that, until its export data is there: microseconds.
+type Duration struct{ Cost, Lead int64 }
+
+// Run executes a plan as it has been scheduled on ranks with so many slots, and returns when the last action ends. The
+// plan's costs are what root takes actions for; took is what they turn out to take. Artifacts have the plan's sizes.
+// What a state machine refuses is an error: a plan that Validate would refuse, or a defect.
+func Run(p *plan.Plan, took []Duration, slots []int, mode superstep.Mode, network schedule.Network) (makespan int64, err error) {
+	w := &world{plan: p, took: took, network: network, compiles: make([]*compile, len(p.Actions)), shares: map[helper]int64{}}
+	w.root = superstep.NewRoot(p, slots, mode)
+	for r := range slots {
+		rank, e := superstep.NewRank(p, plan.Rank(r), slots[r], mode)
+		w.ranks = append(w.ranks, rank)
+		w.after(0, func() { w.effects(plan.Rank(r), e, nil) })
+	}
+	w.after(0, func() { w.orders(w.root.Begin(), nil) })
+	for len(w.coming) > 0 && w.err == nil {
+		next := heap.Pop(&w.coming).(happening)
+		w.now = next.at
+		next.do()
+	}
+	if left := w.root.Left(); left > 0 && w.err == nil {
+		w.err = fmt.Errorf("%d of %d actions wait for something that never comes", left, len(p.Actions))
+	}
+	return w.end, w.err
+}
+
+// world is a build in virtual time.
+type world struct {
+	plan     *plan.Plan
+	took     []Duration
+	network  schedule.Network
+	ranks    []*superstep.Rank
+	root     *superstep.Root
+	compiles []*compile       // by action that runs and is helped
+	shares   map[helper]int64 // that are being compiled: the number of the execution, as one may be stopped and begun anew
+	inbound  int64            // when the objects on their way to root will be there: it takes them one after the other
+	now, end int64
+	number   int64 // of what is to happen: first things first, and in the order in which they were said
+	coming   happenings
+	err      error
+}
+
+type helper struct {
+	action plan.ActionID
+	rank   plan.Rank
+}
+
+// effects carries out what a rank wants done.
+func (w *world) effects(r plan.Rank, e superstep.Effects, err error) {
+	w.fail(err)
+	for _, p := range e.Put {
+		w.put(r, p.To, p.Artifact)
+	}
+	for _, want := range e.Want {
+		w.tell(r, want.From, func() { w.put(want.From, r, want.Artifact) })
+	}
+	for _, a := range e.Stop {
+		delete(w.shares, helper{a, r})
+		w.after(0, func() { w.helped(a, r) })
+	}
+	for _, s := range e.Start {
+		w.execute(r, s.Action)
+	}
+	for _, h := range e.Help {
+		w.share(r, h.Action)
+	}
+	for _, k := range e.Notify {
+		w.tell(r, 0, func() { w.orders(w.root.Notified(k, r)) })
+	}
+}
+
+// orders carries out what root wants done.
+func (w *world) orders(o superstep.Orders, err error) {
+	w.fail(err)
+	for _, y := range o.Yield {
+		w.tell(0, y.From, func() {
+			e, ok := w.ranks[y.From].Yield(y.Action)
+			w.effects(y.From, e, nil)
+			w.tell(y.From, 0, func() { w.orders(w.root.Yielded(y.Action, y.From, ok)) })
+		})
+	}
+	for _, a := range o.Assign {
+		w.tell(0, a.To, func() {
+			e, err := w.ranks[a.To].Assigned(a.Action, a.Holders)
+			w.effects(a.To, e, err)
+		})
+	}
+	for _, k := range o.Commit {
+		for r := range w.ranks {
+			to := plan.Rank(r)
+			w.tell(0, to, func() {
+				e, err := w.ranks[to].Committed(k)
+				w.effects(to, e, err)
+			})
+		}
+	}
+}
+
+// tell is a message without artifact.
+func (w *world) tell(from, to plan.Rank, do func()) {
+	delay := w.network.Latency
+	if from == to {
+		delay = 0
+	}
+	w.after(delay, do)
+}
+
+// put sends an artifact. Objects go to root on a lane of their own.
+func (w *world) put(from, to plan.Rank, f plan.ArtifactID) {
+	artifact := &w.plan.Artifacts[f]
+	delay := w.network.Cost(artifact)
+	if artifact.Kind == plan.Object {
+		begun := max(w.inbound, w.now)
+		w.inbound = begun + delay - w.network.Latency
+		delay += begun - w.now
+	}
+	w.after(delay, func() { w.effects(to, w.ranks[to].Arrived(f), nil) })
+}
+
+// execute runs an action on a rank.
+func (w *world) execute(r plan.Rank, a plan.ActionID) {
+	took := w.took[a]
+	if took.Lead < took.Cost {
+		w.after(took.Lead, func() { w.produced(r, a, true) })
+	}
+	helpers := w.plan.HelpersOf(a)
+	if len(helpers) == 0 {
+		w.after(took.Cost, func() { w.ended(r, a) })
+		return
+	}
+	c := &compile{
+		world: w, action: a, on: r, each: w.each(a),
+		came: make([]bool, len(helpers)), left: len(helpers), called: helpers,
+	}
+	w.compiles[a] = c
+	for _, h := range helpers {
+		if h != r { // it was to help, and has taken over the action
+			w.tell(r, h, func() {
+				e, err := w.ranks[h].Called(a, r)
+				w.effects(h, e, err)
+			})
+		}
+	}
+	w.after(took.Lead+c.each, c.gather)
+}
+
+// produced tells of the outputs that are there early, or of those that are not.
+func (w *world) produced(r plan.Rank, a plan.ActionID, early bool) {
+	split := w.took[a].Lead < w.took[a].Cost
+	for _, f := range w.plan.Actions[a].Outputs {
+		if (split && w.plan.Artifacts[f].Kind == plan.Export) != early {
+			continue
+		}
+		w.tell(r, 0, func() { w.orders(w.root.Exists(f, r), nil) })
+		if early {
+			e, err := w.ranks[r].Produced(f)
+			w.effects(r, e, err)
+		}
+	}
+}
+
+func (w *world) ended(r plan.Rank, a plan.ActionID) {
+	if c := w.compiles[a]; c != nil {
+		w.compiles[a] = nil
+		for _, h := range c.called {
+			if h != r {
+				w.tell(r, h, func() { w.effects(h, w.ranks[h].Dismissed(a, r), nil) })
+			}
+		}
+	}
+	w.produced(r, a, false)
+	w.tell(r, 0, func() { w.orders(w.root.Done(a, r, true)) })
+	e, err := w.ranks[r].Finished(a, true)
+	w.effects(r, e, err)
+	w.end = w.now
+}
+
+// each is what the functions of one share of an action take.
+func (w *world) each(a plan.ActionID) int64 {
+	return (w.took[a].Cost - w.took[a].Lead) / int64(len(w.plan.HelpersOf(a))+1)
+}
+
+// share compiles a share of an action on a helper, which repeats the front end.
+func (w *world) share(r plan.Rank, a plan.ActionID) {
+	w.number++
+	key, execution, each := helper{a, r}, w.number, w.each(a)
+	w.shares[key] = execution
+	w.after(w.took[a].Lead+each+schedule.Handling(each), func() {
+		if w.shares[key] == execution {
+			delete(w.shares, key)
+			w.helped(a, r)
+		}
+	})
+}
+
+// helped ends a share, and sends it to whoever wants it still.
+func (w *world) helped(a plan.ActionID, r plan.Rank) {
+	to, ok, e, err := w.ranks[r].Helped(a)
+	w.effects(r, e, err)
+	if !ok {
+		return
+	}
+	var object plan.Artifact
+	for _, f := range w.plan.Actions[a].Outputs {
+		if w.plan.Artifacts[f].Kind == plan.Object {
+			object = w.plan.Artifacts[f]
+		}
+	}
+	number, of := w.plan.Share(a, r)
+	object.Size /= int64(of)
+	w.after(w.network.Cost(&object), func() {
+		if c := w.compiles[a]; c != nil && c.on == to {
+			c.arrived(number - 1)
+		}
+	})
+}
+
+// compile is the compile of an action that has helpers. Once its own share is done, it goes through the others, the last
+// first: it takes over what is there, and compiles itself what is not, until that comes.
+type compile struct {
+	*world
+	action plan.ActionID
+	on     plan.Rank
+	each   int64
+	came   []bool // by share of another
+	left   int    // shares of others that have not been dealt with
+	mine   bool   // the last of them is being compiled here,
+	done   int64  // and would be done at
+	round  int
+	called []plan.Rank
+}
+
+func (c *compile) gather() {
+	switch {
+	case c.left == 0:
+		c.ended(c.on, c.action)
+	case c.came[c.left-1]:
+		c.next(schedule.Handling(c.each))
+	default:
+		c.mine, c.done = true, c.now+c.each
+		c.next(c.each)
+	}
+}
+
+// next deals with one share less after a while.
+func (c *compile) next(delay int64) {
+	c.round++
+	round := c.round
+	c.after(delay, func() {
+		if c.round == round {
+			c.mine = false
+			c.left--
+			c.gather()
+		}
+	})
+}
+
+func (c *compile) arrived(share int) {
+	c.came[share] = true
+	if c.mine && share == c.left-1 {
+		c.mine = false
+		c.next(schedule.Handling(c.done - c.now))
+	}
+}
+
+func (w *world) fail(err error) {
+	if w.err == nil {
+		w.err = err
+	}
+}
+
+func (w *world) after(delay int64, do func()) {
+	w.number++
+	heap.Push(&w.coming, happening{w.now + delay, w.number, do})
+}
+
+// happening is something that is to happen.
+type happening struct {
+	at, number int64
+	do         func()
+}
+
+type happenings []happening
+
+func (h happenings) Len() int { return len(h) }
+func (h happenings) Less(i, j int) bool {
+	return h[i].at < h[j].at || h[i].at == h[j].at && h[i].number < h[j].number
+}
+func (h happenings) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
+func (h *happenings) Push(x any)   { *h = append(*h, x.(happening)) }
+func (h *happenings) Pop() any {
+	last := (*h)[len(*h)-1]
+	*h = (*h)[:len(*h)-1]
+	return last
+}
