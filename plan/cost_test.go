@@ -51,3 +51,14 @@ func TestTextIsRead(t *testing.T) {
 		t.Errorf("after %d of %d µs the export data is there", a.Lead, a.Cost)
 	}
 }
+
+// BenchmarkMeasureGo is of a file as large as the largest that people write, a tenth of runtime.
+func BenchmarkMeasureGo(b *testing.B) {
+	text := []byte("package p\n" + strings.Repeat("\nfunc f(x int) (y int) {\n\tif x > 0 { // so\n\t\ty = g(x)\n\t}\n\treturn y\n}\n", 4<<10))
+	b.SetBytes(int64(len(text)))
+	for b.Loop() {
+		if s := MeasureGo(text); s.Funcs != 4<<10 {
+			b.Fatal(s)
+		}
+	}
+}
