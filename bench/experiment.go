@@ -240,12 +240,7 @@ func (o *observer) account(t *Task, s *sample.Sample) (err error) {
 		s.Planned, s.Ran, err = countActions(t.graph())
 		return err
 	}
-	f, err := os.Open(t.report())
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	r, err := report.Read(f)
+	r, err := report.Open(t.report())
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package bench
 
 import (
 	"io"
-	"os"
 	"path"
 
 	"github.com/badbubble/distgo/bench/emulate"
@@ -23,14 +22,9 @@ type Simulation struct {
 
 // Run prints the table and draws the picture.
 func (s *Simulation) Run(out io.Writer) error {
-	f, err := os.Open(s.File)
+	recorded, err := report.Open(s.File)
 	if err != nil {
 		return config("%v", err)
-	}
-	defer f.Close()
-	recorded, err := report.Read(f)
-	if err != nil {
-		return config("%s: %v", s.File, err)
 	}
 	rate, err := emulate.ParseRate(s.Net)
 	if err != nil {

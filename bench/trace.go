@@ -10,14 +10,9 @@ import (
 
 // Trace turns the report of a run into a trace, in the file to or, if that is "", on stdout.
 func Trace(from, to string, stdout io.Writer) (err error) {
-	f, err := os.Open(from)
+	r, err := report.Open(from)
 	if err != nil {
 		return config("%v", err)
-	}
-	defer f.Close()
-	r, err := report.Read(f)
-	if err != nil {
-		return config("%s: %v", from, err)
 	}
 	if len(r.Actions) == 0 {
 		return config("%s: the report has no actions", from)

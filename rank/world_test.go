@@ -248,12 +248,7 @@ func TestInterruptedWorld(t *testing.T) {
 // readReport reads what a run wrote for --report.
 func readReport(t *testing.T, path string) *report.Report {
 	t.Helper()
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	r, err := report.Read(f)
+	r, err := report.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,8 +1,10 @@
 package figures
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -86,15 +88,11 @@ func fullReport(s *sample.Sample) (*report.Report, error) {
 	if s.ReportFile == "" {
 		return nil, nil
 	}
-	f, err := os.Open(s.ReportFile)
-	if os.IsNotExist(err) {
+	r, err := report.Open(s.ReportFile)
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return report.Read(f)
+	return r, err
 }
 
 // Write puts pictures into a directory, each as PNG and as SVG.

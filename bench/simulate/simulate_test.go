@@ -2,7 +2,6 @@ package simulate
 
 import (
 	"math"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -24,12 +23,7 @@ var recorded = []struct {
 
 func read(t *testing.T, name string) *report.Report {
 	t.Helper()
-	f, err := os.Open(filepath.Join("testdata", name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	r, err := report.Read(f)
+	r, err := report.Open(filepath.Join("testdata", name))
 	if err != nil {
 		t.Fatal(err)
 	}

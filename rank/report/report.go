@@ -185,6 +185,20 @@ func writeInto(path string, text []byte) error {
 	return nil
 }
 
+// Open reads the report in a file, which errors name.
+func Open(path string) (*Report, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	r, err := Read(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return r, nil
+}
+
 // Read reads a report and refuses one of another schema.
 func Read(r io.Reader) (*Report, error) {
 	var report Report

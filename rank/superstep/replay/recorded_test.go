@@ -1,7 +1,6 @@
 package replay_test
 
 import (
-	"os"
 	"path/filepath"
 	"testing"
 
@@ -17,12 +16,7 @@ import (
 func TestRecordedRuns(t *testing.T) {
 	sum, worst, runs := 0.0, 0.0, 0
 	for file, dilation := range map[string]int64{"wego-1x1.json": 1, "wego-4x1-f2.json": 2} {
-		f, err := os.Open(filepath.Join("..", "..", "..", "bench", "simulate", "testdata", file))
-		if err != nil {
-			t.Fatal(err)
-		}
-		recorded, err := report.Read(f)
-		f.Close()
+		recorded, err := report.Open(filepath.Join("..", "..", "..", "bench", "simulate", "testdata", file))
 		if err != nil {
 			t.Fatal(err)
 		}
