@@ -30,7 +30,7 @@ func (m Mode) String() string {
 type Effects struct {
 	Start  []Start
 	Help   []Help
-	Repeat []plan.ActionID // execute a second time, in one thread
+	Repeat []Help          // execute a second time, all of it
 	Cease  []plan.ActionID // end a second execution; Repeated follows all the same
 	Put    []Put
 	Want   []Want

@@ -15,6 +15,8 @@ type Orders struct {
 	Survey  *Survey          // ask every rank, this one too, what it holds
 	Recover *Recovery        // tell every rank, this one too, who does what
 	Repeat  []Assign         // have a rank execute an action a second time
+	GiveUp  []Yield          // ask a rank to give up an action that it has probably started
+	Dismiss []Assign         // tell a rank that a second execution, or what it made, is of no use
 	Over    bool             // nothing is left to execute
 }
 
@@ -235,6 +237,7 @@ func (r *Root) end(a plan.ActionID) {
 		r.ended[a] = true
 		r.left--
 		r.open[r.plan.Actions[a].Group]--
+		r.noRelief(a)
 	}
 }
 
@@ -277,6 +280,7 @@ func (r *Root) balance() {
 				break
 			}
 			r.moving[a] = plan.Rank(to)
+			r.noRelief(a) // it has not been begun
 			r.dequeue(from, a)
 			r.enqueue(plan.Rank(to), a)
 			r.out.Yield = append(r.out.Yield, Yield{a, from})
