@@ -15,7 +15,7 @@ help: ## list the targets
 
 demo: distgo ## build a real program (distgo itself) on four ranks of this machine and start it
 	mkdir -p out
-	./prun.sh -np 4 ./distgo -p . -m . -o out/distgo-by-distgo
+	./prun.sh -np 4 ./distgo -p . -m . -o out/distgo-by-distgo --slots $$((($$(nproc) + 3) / 4))
 	./out/distgo-by-distgo --version
 
 test: ## what the README calls: all tests of the fast tier, with the race detector

@@ -37,7 +37,7 @@ Exit codes: 0 built; 1 the code does not build; 2 usage or configuration; 3 a ra
 
 type commandLine struct {
 	Build buildCommand `cmd:"" default:"withargs" help:"Build a program. This is the default."`
-	Plan  planCommand  `cmd:"" help:"Print what a build would do, without building."`
+	Plan  planCommand  `cmd:"" help:"Print what a build would do, without building: where it would place each action, as far as that does not depend on earlier runs."`
 	Bench benchCommand `cmd:"" help:"Measure distgo against go build, draw the figures."`
 
 	Cache   cacheCommand   `cmd:"" help:"Look after what is kept between runs."`
@@ -217,6 +217,9 @@ func (c *buildCommand) Run(env *environment) error {
 	if env.placeErr != nil {
 		return rank.Usage(env.placeErr)
 	}
+	if c.Np < 0 || c.Slots < 0 {
+		return rank.Usage(errors.New("--np and --slots are numbers of ranks and cores: at least 1, or left out"))
+	}
 	exe, err := os.Executable()
 	if err != nil {
 		return err
@@ -224,6 +227,15 @@ func (c *buildCommand) Run(env *environment) error {
 	if env.place.Launcher != "distgo" && (c.Np > 0 || c.named()) {
 		if env.place.Size > 1 || env.place.Launcher == "flags" {
 			return rank.Usage(fmt.Errorf("this is %s already: leave out -n and --hosts, or give --launcher=single", env.place))
+		}
+		if !c.named() && c.Np <= launch.MaxSize {
+			if cfg, err := c.what(env, exe); err != nil {
+				return err
+			} else if rank.NothingToDo(env.ctx, cfg) {
+				return nil
+			} else if ended := context.Cause(env.ctx); ended != nil { // the ranks would not hear of that signal
+				return remoteError(ended)
+			}
 		}
 		code, err := c.start(env, exe)
 		if err != nil {
@@ -234,7 +246,7 @@ func (c *buildCommand) Run(env *environment) error {
 		}
 		return nil
 	}
-	cfg, err := c.config(env)
+	cfg, err := c.what(env, exe)
 	if err != nil {
 		return err
 	}
@@ -243,12 +255,25 @@ func (c *buildCommand) Run(env *environment) error {
 			return rank.Usage(err)
 		}
 	}
-	cfg.Place, cfg.Launch, cfg.Executable = env.place, env.launch.launch(), exe
+	cfg.Place, cfg.Launch = env.place, env.launch.launch()
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(rankGC)
+	}
+	return rank.Run(env.ctx, cfg)
+}
+
+// what is the configuration but for who and where this process is.
+func (c *buildCommand) what(env *environment, exe string) (rank.Config, error) {
+	cfg, err := c.config(env)
+	if err != nil {
+		return cfg, err
+	}
+	cfg.Executable = exe
 	cfg.Slots, cfg.Scratch, cfg.Report = c.Slots, c.Scratch, c.Report
 	cfg.Verify, cfg.KeepWork, cfg.All = c.Verify, c.KeepWork, c.All
 	if cfg.Store = c.Store; c.Store != "" {
 		if cfg.Store, err = filepath.Abs(c.Store); err != nil {
-			return err
+			return cfg, err
 		}
 	}
 	cfg.NoPlanCache, cfg.SendFiles, cfg.TLS = c.NoPlanCache, c.SendFiles, c.TLS
@@ -260,10 +285,7 @@ func (c *buildCommand) Run(env *environment) error {
 	if c.Barrier == "blocking" {
 		cfg.Mode = superstep.Blocking
 	}
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(rankGC)
-	}
-	return rank.Run(env.ctx, cfg)
+	return cfg, nil
 }
 
 // config is the part of the configuration that says what to build.

@@ -262,8 +262,25 @@ type benchClusterRun struct {
 	Words []string `arg:"" optional:"" passthrough:"" help:"prun's options, the program and its arguments."`
 }
 
+const clusterUsage = `Usage: distgo bench cluster run -np N [options] [VAR=value ...] PROGRAM [argument ...]
+
+Runs a program on every node of an emulated cluster, as prun does on a real one. Needs root.
+
+  -np N          nodes
+  --cores C      cores of each (default 1)
+  --dilation F   time runs F times slower, as far as the machine's cores do not suffice (default: what fits)
+  --net RATE     of each node's link (default 1gbit)
+  -t TIME        time limit: seconds, MM:SS or H:MM:SS (default 15:00)
+  -v             say what the nodes took
+`
+
 func (c *benchClusterRun) Run(env *environment) error {
-	r, err := bench.ParseClusterRun(env.args[3:])
+	words := env.args[3:]
+	if len(words) > 0 && (words[0] == "-h" || words[0] == "--help") { // kong leaves it to the program's words
+		_, err := fmt.Print(clusterUsage)
+		return err
+	}
+	r, err := bench.ParseClusterRun(words)
 	if err != nil {
 		return benchError(err)
 	}

@@ -16,7 +16,8 @@ usage: prun.sh [options] -np NODES [VAR=value ...] PROGRAM [argument ...]
        prun.sh --emulate [argument of `distgo bench cluster run` ...]
 
 Runs PROGRAM on NODES nodes: through prun if that is on PATH (all arguments are passed on as they are), else as so
-many processes on this machine.
+many processes on this machine. There each of them takes itself to be alone: what counts cores, as distgo does, is to be
+told how many it may use (distgo --slots=N), or distgo -n NODES, which divides them, takes the place of this script.
 
   -np NODES        number of nodes
   -1, -2 ... -16   processes per node (default -1)

@@ -47,7 +47,12 @@ func MeasureGo(text []byte) Source {
 		}
 		s.Funcs++
 		line, _, _ := bytes.Cut(rest, []byte("\n"))
-		if text = rest[len(line):]; !bytes.HasSuffix(line, []byte("{")) {
+		text = rest[len(line):]
+		if end := bytes.Index(text, []byte("\n)")); end >= 0 && bytes.HasSuffix(bytes.TrimRight(line, "\r"), []byte("(")) {
+			line, _, _ = bytes.Cut(text[end+1:], []byte("\n")) // parameters have lines of their own
+			text = text[end+1+len(line):]
+		}
+		if !bytes.HasSuffix(bytes.TrimRight(line, "\r"), []byte("{")) {
 			continue // it has one line, or no body
 		}
 		if end := bytes.Index(text, []byte("\n}")); end >= 0 {

@@ -222,15 +222,7 @@ func TestAuditedWorld(t *testing.T) {
 	if err := errors.Join(w.run(t.Context(), t)...); err != nil {
 		t.Fatalf("%v\n%s", err, w.words.String())
 	}
-	f, err := os.Open(reported)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	r, err := report.Read(f)
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := readReport(t, reported)
 	if n := len(r.Actions) - 1; r.Audit == nil || len(r.Audit.Chosen) != n || r.Audit.Equal != n || len(r.Seconds) != n || n < 40 {
 		t.Fatalf("%d actions beside the link, the audit is %+v", n, r.Audit)
 	}

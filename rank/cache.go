@@ -3,6 +3,7 @@ package rank
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -38,6 +39,7 @@ type cache struct {
 	peers    *peers   // nil where nobody can be asked
 	ldflags  []string // of all packages that use cgo, where this rank knows them: root
 	warn     func(format string, args ...any)
+	foreseen *sync.Map // by action: what foresee found in its sources, until it is used; nil where nobody did
 
 	once  sync.Once // warns that nothing can be kept
 	given sync.Once // warns that nothing can be got
@@ -59,6 +61,18 @@ type hit struct {
 // lookup finds out whether an action is in the store. It returns false if the
 // action is of those that are not kept.
 func (c *cache) lookup(ctx context.Context, a *plan.Action) (h hit, kept bool, err error) {
+	foreseen := false
+	if c.foreseen != nil {
+		_, foreseen = c.foreseen.Load(a.ID)
+	}
+	h, kept, err = c.find(ctx, a)
+	if foreseen && !h.found { // it is entered by what its sources are when it is executed
+		h, kept, err = c.find(ctx, a)
+	}
+	return h, kept, err
+}
+
+func (c *cache) find(ctx context.Context, a *plan.Action) (h hit, kept bool, err error) {
 	if h.keyed, kept, err = c.key(ctx, a); !kept || err != nil {
 		return hit{}, false, err
 	}
@@ -90,6 +104,24 @@ func (c *cache) lookup(ctx context.Context, a *plan.Action) (h hit, kept bool, e
 		h.found = h.found && slices.ContainsFunc(h.entry.Outputs, func(o store.Output) bool { return o.Name == outputName(c.plan.Artifacts[out].Path) })
 	}
 	return h, true, nil
+}
+
+// watch is called before an action is executed. What it returns says afterwards
+// which of the files that its key was made of has been changed, "" if none: what
+// was made is then not what the key says.
+func (c *cache) watch(k keyed) (changed func() string) {
+	shapes := make(map[string]uint64, len(k.sources))
+	for path := range k.sources {
+		shapes[path] = store.Shape(path)
+	}
+	return func() string {
+		for _, path := range slices.Sorted(maps.Keys(k.sources)) {
+			if f, err := c.store.Source(path); err != nil || f.Digest != k.sources[path] || store.Shape(path) != shapes[path] {
+				return path
+			}
+		}
+		return ""
+	}
 }
 
 // trace completes the key of an action that was executed, begun at since, with

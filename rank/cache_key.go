@@ -19,8 +19,9 @@ import (
 // executed.
 type keyed struct {
 	*store.KeyBuilder
-	traced bool // its C compilers read more, which completes the key
-	roots  [][2]string
+	traced  bool // its C compilers read more, which completes the key
+	roots   [][2]string
+	sources map[string]store.Digest // the files it was made of, where they are read in their places
 }
 
 // key computes the key of an action whose inputs are all here. It is that of
@@ -69,7 +70,7 @@ func (c *cache) key(ctx context.Context, a *plan.Action) (keyed, bool, error) {
 	for i := range a.Steps {
 		s := &a.Steps[i]
 		words := append([]string{fmt.Sprint(s.Op)}, s.Env...)
-		if s.Op == transcript.Run && len(roots) == 0 && a.Kind != plan.Link {
+		if s.Op == transcript.Run && len(roots) == 0 && a.Kind != plan.Link && !namesFiles(s) {
 			words = append(words, s.Dir) // recorded in the object
 		}
 		for _, arg := range append(slices.Clone(s.Args), s.Body) {
@@ -89,7 +90,20 @@ func (c *cache) key(ctx context.Context, a *plan.Action) (keyed, bool, error) {
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		k.Digest("file "+name, files[name])
 	}
-	return keyed{k, traced, roots}, true, nil
+	made := keyed{KeyBuilder: k, traced: traced, roots: roots}
+	if c.listed == nil {
+		made.sources = sources
+	}
+	return made, true, nil
+}
+
+// namesFiles reports whether a command is a compile whose files are named in
+// full. It makes the same wherever it is started: the go command starts those of
+// the standard library wherever it was started itself.
+func namesFiles(s *transcript.Command) bool {
+	return filepath.Base(s.Args[0]) == "compile" && !slices.ContainsFunc(s.Args, func(arg string) bool {
+		return filepath.Ext(arg) == ".go" && !filepath.IsAbs(arg) && !strings.HasPrefix(arg, transcript.Work)
+	})
 }
 
 const buildID = "-buildid="

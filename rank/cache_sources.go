@@ -1,12 +1,17 @@
 package rank
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/badbubble/distgo/plan"
 	"github.com/badbubble/distgo/plan/transcript"
@@ -48,23 +53,63 @@ func (c *cache) contents(a *plan.Action) (map[string]store.Digest, error) {
 		}
 		return contents, nil
 	}
+	foreseen := false
+	if c.foreseen != nil {
+		var all any
+		if all, foreseen = c.foreseen.LoadAndDelete(a.ID); foreseen {
+			contents = all.(map[string]store.Digest)
+		}
+	}
+	replaced := map[string]bool{}
+	for i := range a.Steps {
+		if s := &a.Steps[i]; c.compiler != "" && s.Op == transcript.Run && filepath.Base(s.Args[0]) == "compile" {
+			replaced[s.Args[0]] = true // the pipelined one runs in its place
+		}
+	}
+	if !foreseen {
+		return digests(c.store, a, replaced)
+	}
+	maps.DeleteFunc(contents, func(path string, _ store.Digest) bool { return replaced[path] })
+	return contents, nil
+}
+
+// digests finds out what is in the sources of an action, but for some.
+func digests(s *store.Store, a *plan.Action, without map[string]bool) (map[string]store.Digest, error) {
 	sources, err := sources(a)
 	if err != nil {
 		return nil, err
 	}
-	for i := range a.Steps {
-		if s := &a.Steps[i]; c.compiler != "" && s.Op == transcript.Run && filepath.Base(s.Args[0]) == "compile" {
-			delete(sources, s.Args[0]) // the pipelined one runs in its place
-		}
-	}
+	contents := make(map[string]store.Digest, len(sources))
 	for path := range sources {
-		f, err := c.store.Source(path)
+		if without[path] {
+			continue
+		}
+		f, err := s.Source(path)
 		if err != nil {
 			return nil, err
 		}
 		contents[path] = f.Digest
 	}
 	return contents, nil
+}
+
+// foresee finds out, while the ranks meet, what is in the sources of a plan of
+// which most is in the store: looking that up is left then. It takes all
+// processors, until stopped.
+func foresee(ctx context.Context, s *store.Store, p *plan.Plan, found *sync.Map) {
+	var next atomic.Int64
+	var all sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		all.Go(func() {
+			for i := next.Add(1) - 1; int(i) < len(p.Actions) && ctx.Err() == nil; i = next.Add(1) - 1 {
+				a := &p.Actions[i]
+				if contents, err := digests(s, a, nil); err == nil { // who executes it will say what is wrong
+					found.Store(a.ID, contents)
+				}
+			}
+		})
+	}
+	all.Wait()
 }
 
 // sources lists the files that an action reads beside artifacts, as far as its

@@ -3,12 +3,14 @@ package rank
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"crypto/sha256"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -445,4 +447,41 @@ func TestKeyOfPipelined(t *testing.T) {
 	if c.key(t) == before {
 		t.Error("the key has no assembler")
 	}
+}
+
+// What was foreseen is as good as what is found when an action begins, serves once, and is no reason to execute it.
+func TestForeseen(t *testing.T) {
+	c := newCompiled(t)
+	p := &plan.Plan{Actions: []plan.Action{*c.action()}}
+	for _, c.compiler = range []string{"", "its digest"} {
+		s := openStore(t, filepath.Join(t.TempDir(), "store"))
+		cache := &cache{store: s, foreseen: new(sync.Map)}
+		foresee(t.Context(), s, p, cache.foreseen)
+		write(t, c.source("x.go"), "package x // edited\n")
+		foreseen, fresh := c.keyOf(t, cache), c.keyOf(t, cache)
+		if want := c.key(t); fresh != want {
+			t.Error("what was foreseen served twice")
+		}
+		write(t, c.source("x.go"), "package x\n")
+		if want := c.key(t); foreseen != want {
+			t.Error("the key of what was foreseen is another")
+		}
+
+		a := c.action()
+		if err := s.Commit(foreseen, store.Entry{Name: "x"}); err != nil {
+			t.Fatal(err)
+		}
+		write(t, c.source("x.go"), "package x // edited\n")
+		foresee(t.Context(), s, p, cache.foreseen)
+		write(t, c.source("x.go"), "package x\n")
+		a.Outputs = nil
+		if h, kept, err := cache.lookup(t.Context(), a); err != nil || !kept || !h.found || h.key != foreseen {
+			t.Errorf("by what it is, it is not found: %v, %v, %v", h.found, kept, err)
+		}
+	}
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	var none sync.Map
+	foresee(stopped, openStore(t, filepath.Join(t.TempDir(), "store")), p, &none)
+	none.Range(func(any, any) bool { t.Error("it goes on when it is stopped"); return false })
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -24,7 +25,8 @@ import (
 
 // Each rank notes which inputs its actions had, and says of those that it
 // executed which of them were others than before. The notes of a rank are one
-// file in its node's store.
+// file in its node's store, to which a run adds what is not there already: what
+// stands later counts.
 
 // A note is what is remembered of one action.
 type note struct {
@@ -45,9 +47,17 @@ type notebook struct {
 	mu       sync.Mutex
 	seen     map[string]note // guarded by mu
 	executed map[string]bool // guarded by mu
+
+	recalling sync.Once
+	before    notes // as the file had them
+	parts     int   // of the file; 0 where it is to be written anew
 }
 
-const maxNotes = 32 << 20 // packed; 20,000 actions take 4 MB
+const (
+	maxNotes = 32 << 20 // packed; 20,000 actions take 4 MB
+	// maxNoteParts is how many runs add to the file before it is written anew.
+	maxNoteParts = 50
+)
 
 // noteOf names an action across runs: a package may be built in variants, whose
 // node's number need not stay.
@@ -81,43 +91,64 @@ func (b *notebook) note(a *plan.Action, parts []store.Part, executed bool) {
 	b.executed[name] = executed
 }
 
-// keep merges what was noted into the file at path.
+// recall reads the file at path, which keep will add to.
+func (b *notebook) recall(path string) {
+	b.recalling.Do(func() {
+		var err error
+		if b.before, b.parts, err = readNotes(path); err != nil {
+			b.before, b.parts = notes{Actions: map[string]note{}}, 0 // what cannot be read explains nothing
+		}
+	})
+}
+
+// keep adds what was noted to the file at path.
 func (b *notebook) keep(path string, now time.Time) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !slices.Contains(slices.Collect(maps.Values(b.executed)), true) {
 		return nil
 	}
-	all, err := readNotes(path)
-	if err != nil {
-		all = notes{Actions: map[string]note{}} // what cannot be read explains nothing
-	}
-	all.Last = now.Unix()
+	b.recall(path)
+	added := notes{Last: now.Unix(), Actions: map[string]note{}}
 	for name, n := range b.seen {
-		before, known := all.Actions[name]
+		before, known := b.before.Actions[name]
 		n.Run, n.Why = before.Run, before.Why
 		if b.executed[name] {
-			n.Run, n.Why = all.Last, []string{"nothing like it was compiled here before"}
+			n.Run, n.Why = added.Last, []string{"nothing like it was compiled here before"}
 			if known {
 				n.Why = differences(before.Inputs, n.Inputs)
 			}
+		} else if known && maps.Equal(before.Inputs, n.Inputs) {
+			continue
 		}
-		all.Actions[name] = n
+		added.Actions[name] = n
 	}
-	z, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest))
+	add := b.parts > 0 && b.parts < maxNoteParts
+	if !add {
+		for name, n := range b.before.Actions {
+			if _, newer := added.Actions[name]; !newer {
+				added.Actions[name] = n
+			}
+		}
+	}
+	z, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
 	if err != nil {
 		return err
 	}
 	defer z.Close()
-	packed, err := pack(z, all)
+	packed, err := pack(z, added)
 	if err != nil {
 		return err
+	}
+	part := append(binary.LittleEndian.AppendUint32(nil, uint32(len(packed))), packed...)
+	if add {
+		return extend(path, part)
 	}
 	tmp, err := os.CreateTemp(filepath.Dir(path), ".notes-*")
 	if err != nil {
 		return err
 	}
-	_, err = tmp.Write(packed)
+	_, err = tmp.Write(part)
 	if err = errors.Join(err, tmp.Close()); err == nil {
 		err = os.Rename(tmp.Name(), path)
 	}
@@ -125,6 +156,16 @@ func (b *notebook) keep(path string, now time.Time) error {
 		os.Remove(tmp.Name())
 	}
 	return err
+}
+
+// extend adds to the end of a file that is there.
+func extend(path string, part []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(part)
+	return errors.Join(err, f.Close())
 }
 
 // differences names the inputs that are not the same. A command holds the
@@ -160,16 +201,25 @@ func differences(before, now map[string]uint64) []string {
 	return slices.Compact(why)
 }
 
-func readNotes(path string) (notes, error) {
-	all := notes{Actions: map[string]note{}}
-	packed, err := readBounded(path, maxNotes)
+// readNotes reads a file of notes, and tells of how many parts it consists.
+func readNotes(path string) (all notes, parts int, err error) {
+	all = notes{Actions: map[string]note{}}
+	text, err := readBounded(path, maxNotes)
 	if errors.Is(err, fs.ErrNotExist) {
-		return all, nil
+		return all, 0, nil
 	}
-	if err != nil {
-		return all, err
+	for err == nil && len(text) > 0 {
+		if len(text) < 4 || uint64(binary.LittleEndian.Uint32(text)) > uint64(len(text)-4) {
+			return all, parts, errors.New("it is cut short")
+		}
+		end := 4 + int(binary.LittleEndian.Uint32(text))
+		var part notes
+		err = unpack(text[4:end], &part)
+		all.Last = part.Last
+		maps.Copy(all.Actions, part.Actions)
+		text, parts = text[end:], parts+1
 	}
-	return all, unpack(packed, &all)
+	return all, parts, err
 }
 
 // notesPath is where a rank of a node keeps its notes.
@@ -187,7 +237,7 @@ func Explain(_ context.Context, w io.Writer, dir, pkg string) error {
 	var found []note
 	var last int64
 	for _, path := range paths {
-		all, err := readNotes(path)
+		all, _, err := readNotes(path)
 		if err != nil {
 			return fmt.Errorf("reading %s: %w", path, err)
 		}

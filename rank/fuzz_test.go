@@ -59,7 +59,7 @@ func FuzzMessages(f *testing.F) {
 		l.notified, l.committed = make([]int64, 2), make([]int64, 2)
 		defer l.tools.Wait()
 		defer l.cancel(errors.New("enough"))
-		b.peers = newPeers(w, kept, dir)
+		b.peers = newPeers(w, kept, dir, thereAlready)
 		if l.lead == nil {
 			l.take = &take{
 				taker: ship.NewTaker(kept, dir, false), lists: map[plan.ActionID]*list{0: {known: make(chan struct{})}},

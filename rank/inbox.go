@@ -99,6 +99,9 @@ func (b *inbox) Receive(from transport.Rank, f transport.Frame) error {
 func (b *inbox) dispatch(l *loop, from plan.Rank, f transport.Frame) error {
 	switch f.Kind {
 	case kindPut:
+		if err := l.makeScratch(); err != nil {
+			return err
+		}
 		b.receivingBegins()
 		id, err := l.exchange.Receive(f)
 		b.receivingEnds()

@@ -58,10 +58,10 @@ func (r *run) artifactDir() (string, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", err
 	}
-	if sameDevice(dir, r.scratch.Dir()) {
+	if sameDevice(dir, r.scratch.Base()) {
 		return dir, nil
 	}
-	return besideScratch(filepath.Dir(filepath.Dir(r.scratch.Dir()))), nil
+	return besideScratch(r.scratch.Base()), nil
 }
 
 func sameDevice(a, b string) bool {
@@ -105,6 +105,7 @@ func (r *run) newCache(l *loop) *cache {
 		c.compiler = r.compiler.Digest
 	}
 	if r.isRoot() {
+		c.foreseen = &r.foreseen
 		c.ldflags = linkFlags(l.plan)
 	}
 	return c

@@ -20,11 +20,11 @@ type leader struct {
 	steps    [][]transcript.Command // by action: the commands, for moves
 	records  []report.Action
 	words    []words
-	reads    map[plan.ActionID][]string // what C compilers read, of actions that start some
-	alone    plan.ActionID              // runs when nothing else does; -1 where there is none
-	cores    int                        // of this node: the slots of all its ranks
-	observe  func()                     // done while the last action runs, for which nobody waits
-	held     bool                       // no rank has executed anything: all comes out of stores so far
+	reads    map[plan.ActionID][]string                             // what C compilers read, of actions that start some
+	alone    plan.ActionID                                          // runs when nothing else does; -1 where there is none
+	cores    int                                                    // of this node: the slots of all its ranks
+	observe  func(*loop, plan.ActionID, map[plan.ActionID][]string) // done while the last action runs, for which nobody waits
+	held     bool                                                   // no rank has executed anything: all comes out of stores so far
 	moved    int
 	taken    map[plan.ActionID][]int // by action: the shares that its compile took
 	troubles []int                   // by rank: actions that it gave back

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -33,6 +34,8 @@ type loop struct {
 
 	rank *superstep.Rank
 	lead *leader // root's duties; nil on other ranks
+
+	makeScratch func() error // before anything is put into the scratch directory; see run
 
 	events  chan func() error
 	ctx     context.Context // done when the loop takes no more events; tools end with it
@@ -137,6 +140,9 @@ func (l *loop) effects(e superstep.Effects, err error) error {
 	for _, h := range e.Help {
 		l.startShare(h)
 	}
+	for _, a := range e.Stop {
+		l.shares.stop[a]()
+	}
 	for _, a := range e.Repeat {
 		l.startSecond(a)
 	}
@@ -169,6 +175,9 @@ func (l *loop) offered(from plan.Rank, m offerMessage) error {
 	if m.Artifact < 0 || int(m.Artifact) >= len(l.plan.Artifacts) || len(m.Digest) != len(store.Digest{}) {
 		return fmt.Errorf("rank %d offers artifact %d of %d, with a digest of %d bytes", from, m.Artifact, len(l.plan.Artifacts), len(m.Digest))
 	}
+	if err := l.makeScratch(); err != nil {
+		return err
+	}
 	err := store.ErrAbsent
 	if l.cache != nil {
 		err = l.cache.supply(l.file(m.Artifact), store.File{Digest: store.Digest(m.Digest), Size: m.Size})
@@ -197,8 +206,10 @@ func (l *loop) start(s superstep.Start) {
 	again, threads := s.Again, s.Threads
 	if l.lead != nil {
 		threads = l.lead.threads(s)
-		if s.Action == l.lead.alone && l.lead.observe != nil {
-			l.tools.Go(l.lead.observe)
+		if observe := l.lead.observe; s.Action == l.lead.alone && observe != nil {
+			l.lead.observe = nil // once, should it be given back
+			told := maps.Clone(l.lead.reads)
+			l.tools.Go(func() { observe(l, s.Action, told) })
 		}
 	}
 	var claimed []plan.ArtifactID
@@ -246,6 +257,9 @@ func (l *loop) discard(files []plan.ArtifactID, exported bool) {
 // make executes an action, or takes what it would make out of the store. Keep,
 // if not nil, puts what was made into the store.
 func (l *loop) make(ctx context.Context, a *plan.Action, again bool, second *secondMade, m *doneMessage) (keep func(), err error) {
+	if err := l.makeScratch(); err != nil {
+		return nil, err
+	}
 	if second != nil {
 		return nil, l.takeSecond(a, second, m)
 	}
@@ -295,6 +309,10 @@ func (l *loop) make(ctx context.Context, a *plan.Action, again bool, second *sec
 	if kept && a.Kind == plan.Link {
 		executed = h.keyed.identify(a)
 	}
+	changed := func() string { return "" }
+	if kept {
+		changed = l.cache.watch(h.keyed)
+	}
 	if err := l.callHelpers(a); err != nil {
 		return nil, err
 	}
@@ -320,6 +338,10 @@ func (l *loop) make(ctx context.Context, a *plan.Action, again bool, second *sec
 	if kept && h.keyed.traced {
 		kept = l.cache.trace(ctx, a, &h, since)
 		m.Traced, m.Reads = kept, h.reads
+	}
+	if file := changed(); file != "" {
+		l.cache.warn("distgo: rank %d: %s was changed while %s was made; this is not kept, and the next run makes it again", l.self, file, a.Package)
+		kept = false
 	}
 	if kept {
 		l.cache.note(a, h, true)

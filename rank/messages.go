@@ -30,7 +30,7 @@ const (
 	kindHeld     transport.Kind = 47 // to root: this
 	kindRecover  transport.Kind = 48 // root to all: who does what from now on
 	kindCutOff   transport.Kind = 49 // to root: I cannot reach a rank
-	kindHolds    transport.Kind = 50 // to all: the keys in my store
+	kindHolds    transport.Kind = 50 // to all with another store: the keys in mine
 	kindAsk      transport.Kind = 51 // give me what is under this key
 	kindGiven    transport.Kind = 52 // this, or nothing
 	kindOffer    transport.Kind = 53 // an artifact that you read is in my store, perhaps in yours

@@ -16,17 +16,20 @@ import (
 )
 
 // peers is what the other ranks' stores hold, and the way to get it. Each rank
-// tells all others which keys it has; who misses an action that another has
-// asks for its entry and files, and has them in its own store then.
+// tells all that have another store which keys it has; who misses an action that
+// another has asks for its entry and files, and has them in its own store then.
 //
 // Its methods may be called from any goroutine; nil is a rank without a store.
 type peers struct {
 	world *transport.World
 	store *store.Store
-	dir   string // in the scratch directory, for files on their way
+	dir   string // the scratch directory, for files on their way
+
+	makeDir func() error
+
+	own func() int // how many actions the store held when that was first asked
 
 	mu       sync.Mutex
-	own      int                              // how many actions the store held when the run began; guarded by mu
 	holds    map[transport.Rank]store.Summary // guarded by mu
 	silent   map[transport.Rank]bool          // have not told yet; guarded by mu
 	asked    map[store.Key]*question          // guarded by mu
@@ -56,35 +59,47 @@ const (
 	maxRequests = 1024
 )
 
-func newPeers(w *transport.World, s *store.Store, dir string) *peers {
+func newPeers(w *transport.World, s *store.Store, dir string, makeDir func() error) *peers {
 	p := &peers{
-		world: w, store: s, dir: dir, holds: map[transport.Rank]store.Summary{}, silent: map[transport.Rank]bool{},
+		world: w, store: s, dir: dir, makeDir: makeDir, holds: map[transport.Rank]store.Summary{}, silent: map[transport.Rank]bool{},
 		asked: map[store.Key]*question{}, all: make(chan struct{}), requests: make(chan request, maxRequests),
 	}
+	p.own = sync.OnceValue(func() int { return s.Summary().Len() })
 	for to := range w.Size() {
-		if r := transport.Rank(to); r != w.Rank() {
+		if r := transport.Rank(to); r != w.Rank() && !p.shares(r) {
 			p.silent[r] = true
 		}
+	}
+	if len(p.silent) == 0 {
+		close(p.all)
 	}
 	return p
 }
 
-// announce tells all others what this rank's store holds.
+// shares reports whether a rank has this one's store.
+func (p *peers) shares(r transport.Rank) bool {
+	var v view
+	err := (transport.Frame{Body: p.world.Peer(r).Info}).Decode(&v)
+	return err == nil && v.Store == p.store.ID()
+}
+
+// announce tells the others what this rank's store holds.
 func (p *peers) announce() error {
 	m := holdsMessage{Store: p.store.ID()}
-	held := p.store.Summary()
-	p.mu.Lock()
-	p.own = held.Len()
-	p.mu.Unlock()
-	summary := held.Bytes()
+	var to []transport.Rank
+	for r := range transport.Rank(p.world.Size()) {
+		if r != p.world.Rank() && !p.shares(r) {
+			to = append(to, r)
+		}
+	}
+	if len(to) == 0 {
+		return nil
+	}
+	summary := p.store.Summary().Bytes()
 	if len(summary) > maxSummary {
 		summary = nil
 	}
-	for to := range p.world.Size() {
-		r := transport.Rank(to)
-		if r == p.world.Rank() {
-			continue
-		}
+	for _, r := range to {
 		message := transport.Message{Kind: kindHolds, Body: m}
 		if len(summary) > 0 {
 			message.Blob = &transport.Blob{Size: int64(len(summary)), Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(summary)), nil }}
@@ -134,13 +149,14 @@ func (p *peers) haveNothing() bool {
 		return true
 	}
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	for _, s := range p.holds {
 		if s.Len() > 0 {
+			p.mu.Unlock()
 			return false
 		}
 	}
-	return p.own == 0
+	p.mu.Unlock()
+	return p.own() == 0
 }
 
 // heard notes that nothing more need be waited for from a rank. The caller holds mu.
@@ -265,7 +281,11 @@ func (p *peers) give(q request) error {
 	if !ok || len(parcel.Entry) == 0 {
 		return p.send(q.from, none)
 	}
-	dir, err := os.MkdirTemp(p.dir, "give-")
+	dir := ""
+	err := p.makeDir()
+	if err == nil {
+		dir, err = os.MkdirTemp(p.dir, "give-")
+	}
 	if err != nil {
 		return p.send(q.from, none)
 	}

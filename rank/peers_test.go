@@ -1,6 +1,8 @@
 package rank
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -33,16 +35,7 @@ func TestStoresServeEachOther(t *testing.T) {
 				t.Fatalf("rank %d: %v\n%s", r, err, w.words.String())
 			}
 		}
-		f, err := os.Open(reported)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer f.Close()
-		rep, err := report.Read(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return *rep
+		return *readReport(t, reported)
 	}
 	compiled := func(rep report.Report) (n int) {
 		for _, a := range rep.Actions {
@@ -74,6 +67,33 @@ func TestStoresServeEachOther(t *testing.T) {
 		}
 		if v, err := s.Verify(t.Context()); err != nil || v.Damaged > 0 {
 			t.Errorf("%s: %+v, %v", dir, v, err)
+		}
+	}
+}
+
+// A rank for which nothing is to be done makes no scratch directory.
+func TestRankWithoutWorkMakesNothing(t *testing.T) {
+	if testing.Short() {
+		t.Skip("compiles package runtime")
+	}
+	w := newWholeWorld(t, 1, tiny)
+	for r, err := range w.run(t.Context(), t) {
+		if err != nil {
+			t.Fatalf("rank %d: %v\n%s", r, err, w.words.String())
+		}
+	}
+	base := t.TempDir() // where none can be made
+	write(t, filepath.Join(base, fmt.Sprintf("distgo-%d", os.Geteuid())), "")
+	w.size = 2
+	for _, all := range []bool{false, true} {
+		w.change = func(cfg *Config) {
+			cfg.NoPlanCache, cfg.All = true, all
+			if cfg.Place.Rank == 1 {
+				cfg.Scratch = base
+			}
+		}
+		if err := errors.Join(w.run(t.Context(), t)...); all != (err != nil) {
+			t.Errorf("with everything to do, %v: %v\n%s", all, err, w.words.String())
 		}
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -42,7 +41,7 @@ type remembered struct {
 
 	packed []byte // the plan
 	tools  *toolchain.Toolchain
-	edited bool // a source's header is as it was, but not the rest
+	edited []string // sources whose headers are as they were, but not the rest
 }
 
 const (
@@ -91,10 +90,10 @@ func (r *run) recall(ctx context.Context) *remembered {
 	if m == nil {
 		return nil
 	}
-	answers := make(chan []string, 1)
-	go func() { answers <- m.tools.Answers(ctx, m.Asked) }()
+	answered := make(chan bool, 1)
+	go func() { answered <- m.confirmed(ctx) }()
 	changed := m.Seen.Changed()
-	if !slices.Equal(<-answers, m.Answers) || slices.Contains(m.Answers, "") || len(changed) > maxEdited {
+	if !<-answered || len(changed) > maxEdited {
 		return nil
 	}
 	for _, path := range changed {
@@ -102,9 +101,14 @@ func (r *run) recall(ctx context.Context) *remembered {
 		if is, err := header(path); !ok || err != nil || is != was {
 			return nil
 		}
-		m.edited = true
+		m.edited = append(m.edited, path)
 	}
 	return m
+}
+
+// confirmed reports whether all that was asked is answered as it was.
+func (m *remembered) confirmed(ctx context.Context) bool {
+	return !slices.Contains(m.Answers, "") && slices.Equal(m.tools.Answers(ctx, m.Asked), m.Answers)
 }
 
 // readRemembered reads what is kept at a path. It returns nil where there is
@@ -176,9 +180,35 @@ func (r *run) askForTools(ctx context.Context) (*toolchain.Toolchain, error) {
 // headers are the same; a checkout of another branch changes more.
 const maxEdited = 100
 
+// affected tells, by action, whether a source of it was edited, or of one that it
+// depends on. The others are as they were in an earlier run.
+func (m *remembered) affected(p *plan.Plan) []bool {
+	affected := make([]bool, len(p.Actions))
+	var affect func(plan.ActionID)
+	affect = func(a plan.ActionID) {
+		if !affected[a] {
+			affected[a] = true
+			p.Dependents(a, affect)
+		}
+	}
+	dirs := map[string]bool{}
+	for _, path := range m.edited {
+		dirs[filepath.Dir(path)] = true
+	}
+	for i := range p.Actions {
+		a := &p.Actions[i]
+		for j := range a.Steps {
+			if slices.ContainsFunc(sourceDirs(&a.Steps[j]), func(dir string) bool { return dirs[dir] }) {
+				affect(a.ID)
+			}
+		}
+	}
+	return affected
+}
+
 // upToDate reports whether the programs are those that the plan would make.
 func (m *remembered) upToDate() bool {
-	return !m.edited && len(m.Made.Places) > 0 && len(m.Made.Changed()) == 0
+	return len(m.edited) == 0 && len(m.Made.Places) > 0 && len(m.Made.Changed()) == 0
 }
 
 // plan unpacks the plan.
@@ -237,8 +267,27 @@ func (r *run) askForPlan(ctx context.Context) (*plan.Plan, error) {
 // nothingToDo reports, at root, whether the run ends before it has begun: the
 // programs are in their places, made of what is there now.
 func (r *run) nothingToDo() bool {
-	return r.isRoot() && !r.cfg.All && !r.cfg.Verify && r.cfg.Report == "" && r.recalled != nil && r.recalled.upToDate()
+	return r.isRoot() && r.mayBeIdle() && r.recalled != nil && r.recalled.upToDate()
 }
+
+// NothingToDo reports whether ranks on this machine would find that nothing has
+// changed since the last run, and says so as they would. Who would start them
+// asks: then none is needed. It takes next to no time where a source has changed.
+func NothingToDo(ctx context.Context, cfg Config) bool {
+	r := &run{cfg: cfg, begun: time.Now()}
+	if !r.mayBeIdle() {
+		return false
+	}
+	m := r.readRemembered(r.planPath())
+	if m == nil || len(m.Made.Places) == 0 || !m.Seen.Holds(m.tools.Dir) || !m.Made.Holds(m.tools.Dir) || !m.confirmed(ctx) {
+		return false
+	}
+	r.sayNothingToDo()
+	return true
+}
+
+// mayBeIdle reports whether a run may end before it has begun.
+func (r *run) mayBeIdle() bool { return !r.cfg.All && !r.cfg.Verify && r.cfg.Report == "" }
 
 // sayNothingToDo is the summary of such a run.
 func (r *run) sayNothingToDo() {
@@ -262,122 +311,6 @@ func (r *run) dismiss() error {
 	}
 	r.sayNothingToDo()
 	return nil
-}
-
-// observePlan notes what this run's plan depends on, as it is now: a change
-// since the run began is found now, one from now on by the next run. It returns
-// nil where the plan is not to be kept.
-func (r *run) observePlan(p *plan.Plan) (*observed, error) {
-	if r.cfg.NoPlanCache || r.planned.packed == nil || slices.Contains(r.planned.answers, "") {
-		return nil, nil
-	}
-	if r.recalled != nil && !r.recalled.edited && len(r.recalled.Made.Places) > 0 && len(r.recalled.Made.Changed()) == 0 {
-		return nil, nil // as it was
-	}
-	o := &observed{remembered: remembered{Env: r.tools.Env, Asked: r.planned.asked, Answers: r.planned.answers, Headers: map[string]uint64{}, packed: r.planned.packed}}
-	var err error
-	if o.looked, err = r.look(p); o.looked == nil || err != nil {
-		return nil, err
-	}
-	for path := range o.looked.edited { // first: what changes behind it shows
-		if h, err := header(path); err == nil {
-			o.Headers[path] = h
-		}
-	}
-	if o.Seen, err = store.Observe(o.looked.sights(), r.begun, nil); err != nil {
-		return nil, unsettled(err)
-	}
-	return o, nil
-}
-
-// observed is a plan to be remembered, all but what was made.
-type observed struct {
-	remembered
-	looked *looked
-}
-
-// keepPlan remembers this run's plan. That it cannot be is no error: the next
-// run asks the go command.
-func (r *run) keepPlan(l *loop) error {
-	path, err := r.planPath()
-	if err != nil {
-		return err
-	}
-	o, err := r.observed()
-	if o == nil || err != nil {
-		return err
-	}
-	if o.Made, err = r.observeMade(l, o.looked); err != nil {
-		o.Made = store.Witness{}
-	}
-	return o.write(path)
-}
-
-// unsettled takes a source that was edited while the run went on for what it
-// is: nothing to speak of.
-func unsettled(err error) error {
-	if _, ok := errors.AsType[*store.UnsettledError](err); ok {
-		return nil
-	}
-	return err
-}
-
-// observeMade looks at what the tools read and made. It is empty where that is
-// not known, or where the tools had something to say, which go build repeats.
-func (r *run) observeMade(l *loop, seen *looked) (store.Witness, error) {
-	if l.cache == nil || l.lead.output(l.plan) != "" {
-		return store.Witness{}, nil
-	}
-	reads, ok := l.readsOfAll()
-	if !ok {
-		return store.Witness{}, nil
-	}
-	targets := l.plan.Targets()
-	for _, path := range targets {
-		if fi, err := os.Lstat(path); err != nil || !fi.Mode().IsRegular() {
-			return store.Witness{}, err
-		}
-	}
-	made := newLooked()
-	for _, path := range slices.Concat(reads, targets) {
-		if !seen.has(path) {
-			made.file(path)
-		}
-	}
-	if l.plan.Pipelined {
-		made.file(r.compiler.Path)
-	}
-	w, err := store.Observe(made.sights(), r.begun, targets)
-	for _, path := range targets {
-		if placed, ok := l.placed.Load(path); !ok || placed != programShape(path) {
-			return store.Witness{}, err // another run's by now
-		}
-	}
-	return w, err
-}
-
-// readsOfAll lists what the actions of all ranks read beside artifacts. It
-// returns false where that is not known of one of them.
-func (l *loop) readsOfAll() ([]string, bool) {
-	all := map[string]bool{}
-	for i := range l.plan.Actions {
-		a := l.plan.Actions[i]
-		a.Steps = l.lead.steps[i]
-		traced, kept := l.cache.tells(&a)
-		reads, told := l.lead.reads[a.ID]
-		if !kept || traced && !told {
-			return nil, false
-		}
-		sources, err := sources(&a)
-		if err != nil {
-			return nil, false
-		}
-		for _, path := range reads {
-			all[path] = true
-		}
-		maps.Copy(all, sources)
-	}
-	return slices.Collect(maps.Keys(all)), true
 }
 
 func readRemembered(path string) (*remembered, error) {

@@ -52,6 +52,17 @@ func (s *looked) has(path string) bool {
 	return p != nil && p.Names[filepath.Base(path)]
 }
 
+// without is files that are not in s.
+func (s *looked) without(paths []string) *looked {
+	others := newLooked()
+	for _, path := range paths {
+		if !s.has(path) {
+			others.file(path)
+		}
+	}
+	return others
+}
+
 func (s *looked) sights() []store.Sight {
 	var sights []store.Sight
 	for _, p := range s.places {

@@ -54,23 +54,25 @@ func Run(ctx context.Context, cfg Config) error {
 
 // run is what the phases of one run hand on to each other.
 type run struct {
-	cfg      Config
-	begun    time.Time
-	tools    *toolchain.Toolchain
-	compiler *pipeline.Compiler // nil for the stock one
-	scratch  *scratch.Scratch
-	meeting  *launch.Meeting
-	world    *transport.World // nil for one rank alone: it opens no socket
-	inbox    *inbox
-	progress *report.Progress
-	store    *store.Store              // nil where there is none
-	keeps    func()                    // waits for what is being put there; nil before the build
-	recalled *remembered               // nil where this run's plan was not made before
-	idle     bool                      // at root: there is nothing to do
-	planned  planned                   // at root
-	observed func() (*observed, error) // there: observePlan, once
-	notes    notebook
-	report   report.Report
+	cfg         Config
+	begun       time.Time
+	tools       *toolchain.Toolchain
+	compiler    *pipeline.Compiler // nil for the stock one
+	scratch     *scratch.Scratch
+	makeScratch func() error // once; before anything is put there
+	meeting     *launch.Meeting
+	world       *transport.World // nil for one rank alone: it opens no socket
+	inbox       *inbox
+	progress    *report.Progress
+	store       *store.Store              // nil where there is none
+	keeps       func()                    // waits for what is being put there; nil before the build
+	recalled    *remembered               // nil where this run's plan was not made before
+	foreseen    sync.Map                  // at root: what foresee found
+	idle        bool                      // at root: there is nothing to do
+	planned     planned                   // at root
+	observed    func() (*observed, error) // there: observePlan, once
+	notes       notebook
+	report      report.Report
 
 	place    toolchain.Place // what tools sees
 	toolless error           // why there are no tools
@@ -93,10 +95,7 @@ func (r *run) run(ctx context.Context) (err error) {
 		r.sayNothingToDo()
 		return nil
 	}
-	if err := r.findTools(ctx); err != nil {
-		return err
-	}
-	if err := r.openScratch(); err != nil {
+	if err := r.reserveScratch(); err != nil {
 		return err
 	}
 	defer func() { err = r.closeScratch(err) }()
@@ -104,6 +103,17 @@ func (r *run) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { r.closeStore(ctx, err == nil) }()
+	if r.idle { // the others are told so, which takes none of the rest
+		return r.together(ctx)
+	}
+	if r.isRoot() { // it has something to do; another rank may have nothing
+		if err := r.makeScratch(); err != nil {
+			return err
+		}
+	}
+	if err := r.findTools(ctx); err != nil {
+		return err
+	}
 	if err := r.findCompiler(ctx); err != nil {
 		return err
 	}
@@ -122,14 +132,20 @@ func (r *run) run(ctx context.Context) (err error) {
 	return r.together(ctx)
 }
 
-// openScratch makes the directory that everything but the program is written to.
-func (r *run) openScratch() (err error) {
+// reserveScratch names the directory that everything but the program is written to.
+func (r *run) reserveScratch() (err error) {
 	base := r.cfg.Scratch
 	if base == "" {
 		base = os.TempDir()
 	}
-	r.scratch, err = scratch.Open(base, r.cfg.Place.RunID(), r.cfg.Place.Rank, r.cfg.Executable)
-	if err != nil {
+	r.scratch, err = scratch.Reserve(base, r.cfg.Place.RunID(), r.cfg.Place.Rank, r.cfg.Executable)
+	r.makeScratch = sync.OnceValue(r.openScratch)
+	return err
+}
+
+// openScratch makes that directory.
+func (r *run) openScratch() error {
+	if err := r.scratch.Make(); err != nil {
 		return err
 	}
 	if swept, err := r.scratch.Swept(); r.cfg.Verbose && (len(swept) > 0 || err != nil) {
@@ -138,11 +154,14 @@ func (r *run) openScratch() (err error) {
 	if r.cfg.KeepWork {
 		fmt.Fprintf(r.cfg.Stderr, "WORK=%s\n", r.scratch.Dir())
 		if err := r.scratch.Keep(); err != nil {
-			return r.closeScratch(err)
+			return err
 		}
 	}
-	return nil
+	return os.Mkdir(r.tmp(), 0o700)
 }
+
+// tmp is TMPDIR of the tools.
+func (r *run) tmp() string { return r.scratch.Dir() + "/tmp" }
 
 func but(err error) string {
 	if err == nil {
@@ -187,6 +206,8 @@ func (r *run) together(ctx context.Context) (err error) {
 		err  error
 	}
 	defer made.Wait()
+	meanwhile, haveMet := context.WithCancel(running)
+	defer haveMet()
 	meeting, giveUp := context.WithCancelCause(running)
 	defer giveUp(nil)
 	if r.isRoot() && !r.idle {
@@ -194,6 +215,8 @@ func (r *run) together(ctx context.Context) (err error) {
 			if made.plan, made.err = r.makePlan(running); made.err != nil {
 				// Nothing will be built. Those who are on their way are told so; the rest find nobody.
 				time.AfterFunc(joinGrace, func() { giveUp(made.err) })
+			} else if r.recalled != nil && r.store != nil && !r.cfg.All {
+				foresee(meanwhile, r.store, made.plan, &r.foreseen)
 			}
 		})
 	}
@@ -213,7 +236,7 @@ func (r *run) together(ctx context.Context) (err error) {
 	r.inbox = newInbox(done)
 	r.inbox.abortOnLoss = r.cfg.AbortOnLoss
 	if r.store != nil {
-		r.inbox.peers = newPeers(r.world, r.store, r.scratch.Dir())
+		r.inbox.peers = newPeers(r.world, r.store, r.scratch.Dir(), r.makeScratch)
 	}
 	r.world.Start(r.inbox)
 	go func() {
@@ -235,6 +258,7 @@ func (r *run) together(ctx context.Context) (err error) {
 	case r.idle:
 		return r.dismiss()
 	case r.isRoot():
+		haveMet()
 		made.Wait()
 		if made.err != nil {
 			return made.err
@@ -311,6 +335,13 @@ func (r *run) distribute(p *plan.Plan) (*plan.Plan, error) {
 	} else {
 		schedule.Place(p, ranks, schedule.Gigabit)
 	}
+	if r.recalled != nil && !r.cfg.All { // who helps is put what it takes, most often for nothing
+		for i, affected := range r.recalled.affected(p) {
+			if !affected && len(p.Helpers) > 0 {
+				p.Helpers[i] = nil
+			}
+		}
+	}
 	if !r.cfg.All { // what is in the stores does not matter then
 		hosts := make([]string, r.world.Size())
 		for i := range hosts {
@@ -347,6 +378,8 @@ func (r *run) build(ctx, running context.Context, p *plan.Plan, mode superstep.M
 		self: plan.Rank(r.cfg.Place.Rank), plan: p, world: r.world, slots: slots,
 		events: make(chan func() error, 64), // frames and tools hardly ever wait for the loop
 		begun:  time.Now(),
+
+		makeScratch: r.makeScratch,
 	}
 	l.auditing, l.seconds.keep = r.cfg.Audit > 0, r.cfg.KeepWork
 	r.keeps = l.keeps.Wait
@@ -402,7 +435,7 @@ func (r *run) lead(l *loop) error {
 		state:    superstep.NewRoot(l.plan, slots, r.cfg.Mode),
 		troubles: make([]int, len(slots)),
 		alone:    -1,
-		observe:  func() { _, _ = r.observed() },
+		observe:  r.observe,
 
 		abortOnLoss: r.cfg.AbortOnLoss,
 		progress:    r.progress,
@@ -439,10 +472,6 @@ func (r *run) lead(l *loop) error {
 
 // runner prepares the execution of commands in the scratch directory.
 func (r *run) runner(p *plan.Plan) (*execute.Runner, error) {
-	tmp := r.scratch.Dir() + "/tmp"
-	if err := os.MkdirAll(tmp, 0o700); err != nil {
-		return nil, err
-	}
 	pipelined, err := r.pipelined(p)
 	if err != nil {
 		return nil, err
@@ -451,7 +480,7 @@ func (r *run) runner(p *plan.Plan) (*execute.Runner, error) {
 		Pipelined: pipelined,
 		Heap:      heap(p, launch.Memory(r.cfg.Place, os.ReadFile), r.slots()),
 		Work:      r.scratch.Dir(),
-		Env:       append(append([]string{}, p.Env...), "TMPDIR="+tmp, r.scratch.Env()),
+		Env:       append(append([]string{}, p.Env...), "TMPDIR="+r.tmp(), r.scratch.Env()),
 		Wrap:      r.cfg.Wrap,
 		Words:     execute.Words{Cwd: r.cfg.Cwd, Raw: r.cfg.Trace},
 	}

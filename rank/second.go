@@ -80,6 +80,9 @@ const secondSuffix = "-second"
 
 // makeSecond executes an action aside, and digests what it makes.
 func (l *loop) makeSecond(ctx context.Context, a *plan.Action, threads int, keep bool, m *repeatedMessage) (result execute.Result, err error) {
+	if err := l.makeScratch(); err != nil {
+		return result, err
+	}
 	if l.take != nil {
 		if err := l.take.learn(ctx, a.ID); err != nil {
 			return result, err

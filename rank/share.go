@@ -126,11 +126,7 @@ func (l *loop) called(by plan.Rank, m helpMessage) error {
 	if !m.Over {
 		return l.effects(l.rank.Called(m.Action, by))
 	}
-	unwanted, effects := l.rank.Dismissed(m.Action, by)
-	if unwanted {
-		l.shares.stop[m.Action]()
-	}
-	return l.effects(effects, nil)
+	return l.effects(l.rank.Dismissed(m.Action, by), nil)
 }
 
 // startShare compiles a share in a goroutine of its own.
@@ -163,6 +159,9 @@ func (l *loop) compileShare(ctx context.Context, a *plan.Action, threads int, m 
 		return nil, fmt.Errorf("%s cannot be shared with this rank", a.Package)
 	}
 	b := shareOf(a, share, of)
+	if err := l.makeScratch(); err != nil {
+		return nil, err
+	}
 	if err := l.prepareAside(a, b); err != nil {
 		return nil, err
 	}
@@ -174,7 +173,11 @@ func (l *loop) compileShare(ctx context.Context, a *plan.Action, threads int, m 
 	if err := l.unaltered(a, &doneMessage{}); err != nil {
 		return nil, err // the action may have been given sound inputs
 	}
-	file := l.shareFile(b.Node, share)
+	// It may be called for again while this one is on its way.
+	file := fmt.Sprintf("%s.%d", l.shareFile(b.Node, share), m.Start)
+	if err := os.Rename(l.shareFile(b.Node, share), file); err != nil {
+		return nil, err
+	}
 	digest, size, err := exchange.DigestFile(file)
 	if err != nil {
 		return nil, err
@@ -222,15 +225,22 @@ func (l *loop) receiveShare(from plan.Rank, f transport.Frame) error {
 	if !awaited {
 		return drop(f)
 	}
-	if exchange.Store(l.shareFile(l.plan.Actions[m.Action].Node, share), f, exchange.Digest(m.Digest)) != nil {
+	file := l.shareFile(l.plan.Actions[m.Action].Node, share)
+	if exchange.Store(file+".come", f, exchange.Digest(m.Digest)) != nil {
 		return drop(f) // which fails if it is the connection that does
 	}
-	l.shares.mu.Lock()
-	defer l.shares.mu.Unlock()
-	if taken, awaited := l.shares.awaited[m.Action]; awaited && !slices.Contains(taken, share) {
-		l.shares.awaited[m.Action] = append(taken, share)
-	}
+	l.shares.come(m.Action, share, file)
 	return nil
+}
+
+// come puts a share that has arrived in its place, if it is still awaited. It
+// counts as come from that moment, in which the compile may take it.
+func (s *shares) come(a plan.ActionID, share int, file string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if come, awaited := s.awaited[a]; awaited && !slices.Contains(come, share) && os.Rename(file+".come", file) == nil {
+		s.awaited[a] = append(come, share)
+	}
 }
 
 // compiled lists the shares that were compiled here.

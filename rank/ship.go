@@ -159,8 +159,11 @@ type list struct {
 // someStore is the node's store or, where there is none, one for this run;
 // openStore has said why.
 func (r *run) someStore() (*store.Store, error) {
-	var err error
-	if r.store == nil {
+	if r.store != nil {
+		return r.store, nil
+	}
+	err := r.makeScratch()
+	if err == nil {
 		r.store, err = store.Open(store.Options{Dir: filepath.Join(r.scratch.Dir(), "store")})
 	}
 	return r.store, err

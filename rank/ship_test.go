@@ -6,8 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/badbubble/distgo/rank/report"
 )
 
 // A program of all that is shipped: assembly with headers beside it and of the
@@ -87,15 +85,7 @@ func TestShipping(t *testing.T) {
 			if !strings.Contains(w.words.String(), "ranks 1, 2: --send-files; what is compiled there is sent") {
 				t.Errorf("it is not said that files are sent:\n%s", w.words.String())
 			}
-			f, err := os.Open(reported)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer f.Close()
-			r, err := report.Read(f)
-			if err != nil {
-				t.Fatal(err)
-			}
+			r := readReport(t, reported)
 			var sent int64
 			for _, s := range r.Ranks[0].Sent {
 				if s.Kind == "files" {

@@ -233,7 +233,7 @@ func (b *smallBuild) rank(ctx context.Context, w *transport.World, work, tools s
 			return err
 		}
 		defer r.store.Close()
-		r.inbox.peers = newPeers(w, r.store, work)
+		r.inbox.peers = newPeers(w, r.store, work, thereAlready)
 	}
 	w.Start(r.inbox)
 	go func() {
@@ -265,7 +265,8 @@ func (b *smallBuild) rank(ctx context.Context, w *transport.World, work, tools s
 	}
 	l := &loop{
 		self: plan.Rank(w.Rank()), plan: p, world: w, slots: b.slots[w.Rank()], events: make(chan func() error, 64), begun: time.Now(),
-		runner: &execute.Runner{Work: work, Env: append(os.Environ(), "TMPDIR="+work), Tools: execute.Tools{Dir: tools}},
+		runner:      &execute.Runner{Work: work, Env: append(os.Environ(), "TMPDIR="+work), Tools: execute.Tools{Dir: tools}},
+		makeScratch: thereAlready,
 	}
 	l.auditing = b.audit > 0
 	l.runner.Pipelined = &execute.Pipelined{Path: filepath.Join(tools, "compile"), Signal: "EARLY"}

@@ -131,15 +131,7 @@ func TestWholeWorlds(t *testing.T) {
 			if verdict, err := Compare(reference, output); err != nil || verdict != Same {
 				t.Errorf("the programs are %s (%v)\n%s", verdict, err, w.words.String())
 			}
-			f, err := os.Open(reported)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer f.Close()
-			r, err := report.Read(f)
-			if err != nil {
-				t.Fatal(err)
-			}
+			r := readReport(t, reported)
 			executed := map[int32]int{}
 			fromStore := 0
 			for i := range r.Actions {
@@ -251,4 +243,19 @@ func TestInterruptedWorld(t *testing.T) {
 			}
 		})
 	}
+}
+
+// readReport reads what a run wrote for --report.
+func readReport(t *testing.T, path string) *report.Report {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	r, err := report.Read(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
 }

@@ -37,12 +37,13 @@ type crew struct {
 	running  int
 	ended    chan ending // holds one for each rank, so that no waiter is ever held up
 	exitCode int
+	whole    bool // every rank has ended well, and so has waited for what it started
 }
 
 type ending struct{ rank, code int }
 
 func newCrew(n int, out Output) *crew {
-	return &crew{out: newOutputs(out), members: make([]member, n), ended: make(chan ending, n)}
+	return &crew{out: newOutputs(out), members: make([]member, n), ended: make(chan ending, n), whole: true}
 }
 
 // add begins to wait for a rank; flush is called when it has ended.
@@ -73,6 +74,7 @@ func (c *crew) watch(ctx context.Context, signals <-chan os.Signal) {
 		case e := <-c.ended:
 			c.running--
 			c.members[e.rank] = nil
+			c.whole = c.whole && e.code == 0
 			// A rank other than root that a signal ended, or that lost the others, is a loss to them, which root may
 			// recover from; root's own end is the end of the run. Whatever else a rank ends with, it was not in the world,
 			// or the run is over.

@@ -60,7 +60,10 @@ func StartLocal(ctx context.Context, n int, exe string, args, env []string, out 
 	if err == nil {
 		err = context.Cause(ctx)
 	}
-	return c.exitCode, errors.Join(err, scratch.EndMarked(run))
+	if !c.whole || err != nil {
+		err = errors.Join(err, scratch.EndMarked(run))
+	}
+	return c.exitCode, err
 }
 
 // freeAddr finds a loopback address for rank 0 that is free now, on a port that the kernel gives nobody by itself.

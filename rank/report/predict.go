@@ -11,7 +11,7 @@ import (
 // execution (capture, meeting, planning) is taken to be as it was, and so are
 // packages that were helped. Microseconds of root's wall time.
 func (r *Report) Predict(ranks, slots int, network schedule.Network) int64 {
-	p := r.plan()
+	p := r.Replan()
 	places := make([]schedule.Rank, ranks)
 	for i := range places {
 		places[i].Slots = slots
@@ -19,9 +19,9 @@ func (r *Report) Predict(ranks, slots int, network schedule.Network) int64 {
 	return r.Plan + schedule.Place(p, places, network)
 }
 
-// plan makes a plan of what was recorded: an export and an object of each
+// Replan makes a plan of what was recorded: an export and an object of each
 // compile, with their sizes; imports read the one, links the other.
-func (r *Report) plan() *plan.Plan {
+func (r *Report) Replan() *plan.Plan {
 	p := &plan.Plan{}
 	index := map[int32]plan.ActionID{}
 	for i := range r.Actions {

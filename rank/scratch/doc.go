@@ -1,7 +1,7 @@
 // Package scratch is the private directory of one rank in one run, and the guardian that cleans up after a rank that
 // could not do it itself.
 //
-// rank opens it before its first action and closes it last; rank/execute works below [Scratch.Dir] and starts every tool
+// rank makes it before its first action and closes it last; rank/execute works below [Scratch.Dir] and starts every tool
 // with [Scratch.Env] in its environment, which is how a tool is known for ours when its rank is gone.
 //
 // On disk, below the base directory (node-local, such as /tmp or /local/$USER):
@@ -11,7 +11,7 @@
 //
 // The guardian is the same executable started again as `distgo guard DIR`, before anything of this is made. It holds the
 // read end of a pipe: a byte means that the rank has cleaned up, an end without a byte that it was killed. Where both were
-// killed, the next Open below the same base does the guardian's work.
+// killed, the next Make below the same base does the guardian's work.
 //
 // Invariant 1: while a rank lives, the lock is held; whoever gets the lock of a file that is still in its place knows it to
 // be dead, and alone may clean up.

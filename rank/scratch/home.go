@@ -18,17 +18,23 @@ type home struct {
 // errHomeGone says that another run removed the home while it was empty.
 var errHomeGone = errors.New("the scratch home went away")
 
-// openHome makes the home if need be, and refuses one that another user prepared.
-func openHome(base string) (*home, error) {
+// trueBase spells a base in one way for every run: the marker of a dead run's tools holds the path.
+func trueBase(base string) (string, error) {
 	base, err := filepath.Abs(base)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	// One spelling for every run: the marker of a dead run's tools holds the path.
 	if base, err = filepath.EvalSymlinks(base); err != nil {
-		return nil, fmt.Errorf("the scratch base (choose another with --scratch): %w", err)
+		return "", fmt.Errorf("the scratch base (choose another with --scratch): %w", err)
 	}
-	path := filepath.Join(base, fmt.Sprintf("distgo-%d", os.Geteuid()))
+	return base, nil
+}
+
+func homePath(base string) string { return filepath.Join(base, fmt.Sprintf("distgo-%d", os.Geteuid())) }
+
+// openHome makes the home if need be, and refuses one that another user prepared.
+func openHome(base string) (*home, error) {
+	path := homePath(base)
 	if err := os.Mkdir(path, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}

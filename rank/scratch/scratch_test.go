@@ -360,3 +360,24 @@ func BenchmarkOpenClose(b *testing.B) {
 		s.Close()
 	}
 }
+
+// What is reserved and never made leaves nothing, and is not made behind one's back.
+func TestReserve(t *testing.T) {
+	base := t.TempDir()
+	s, err := Reserve(base, "run", 0, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if left, err := os.ReadDir(base); err != nil || len(left) > 0 {
+		t.Errorf("reserving made %v, %v", left, err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := s.Make(); err == nil {
+		t.Error("it was made after it was closed")
+	}
+	if left, err := os.ReadDir(base); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}

@@ -69,3 +69,25 @@ func TestNothingMovesWhileHeld(t *testing.T) {
 		t.Errorf("rank 1 idles and rank 0 queues, root moves %v", o.Yield)
 	}
 }
+
+// While everybody is busy, what many wait for does not stand behind something long where another rank has just begun
+// something short and less urgent.
+func TestShortActionsRelieve(t *testing.T) {
+	// 0 and 1 are rank 0's, 2, 3 and 4 rank 1's; 5 imports 1 and is long.
+	p := smallPlan(t, 2, []plan.Rank{0, 0, 1, 1, 1, 1}, nil, nil, nil, nil, nil, []plan.ActionID{1})
+	for a, cost := range []int64{1000, 10, 100, 100, 100, 1000} {
+		p.Actions[a].Cost, p.Actions[a].Lead = cost, cost
+	}
+	p.Priority = []int64{5000, 4000, 300, 200, 100, 1000}
+	root := NewRoot(p, []int{1, 1}, Split)
+	if o := root.Begin(); len(o.Yield) > 0 {
+		t.Fatalf("root moves %v at the beginning", o.Yield)
+	}
+	o, err := root.Done(2, 1, true)
+	if want := []Yield{{Action: 1, From: 0}}; err != nil || !slices.Equal(o.Yield, want) {
+		t.Errorf("rank 1 has begun 3, and 1 waits for 0: root moves %v, want %v (%v)", o.Yield, want, err)
+	}
+	if o, err = root.Done(3, 1, true); err != nil || len(o.Yield) > 0 {
+		t.Errorf("nothing else waits, root moves %v (%v)", o.Yield, err)
+	}
+}

@@ -49,20 +49,21 @@ func (r *Rank) Called(a plan.ActionID, by plan.Rank) (Effects, error) {
 }
 
 // Dismissed tells that the rank that called for a share has done without it, or
-// with it. Unwanted says that it runs: it may be ended, and Helped follows all
-// the same.
-func (r *Rank) Dismissed(a plan.ActionID, by plan.Rank) (unwanted bool, e Effects) {
+// with it.
+func (r *Rank) Dismissed(a plan.ActionID, by plan.Rank) Effects {
 	if r.caller[a] == by {
-		unwanted = r.sharing[a] == running
 		r.dismiss(a)
 	}
 	r.advance()
-	return unwanted, r.take()
+	return r.take()
 }
 
+// dismiss gives up a share that nobody wants any more.
 func (r *Rank) dismiss(a plan.ActionID) {
 	r.caller[a] = nobody
 	switch r.sharing[a] {
+	case running:
+		r.out.Stop = append(r.out.Stop, a)
 	case ready:
 		r.shares.remove(a)
 		r.sharing[a] = foreign

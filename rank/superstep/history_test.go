@@ -267,7 +267,7 @@ func (h *history) deliver(from, to plan.Rank, m message) {
 		}
 		h.effects(to, e, err)
 	case opDismiss:
-		_, e := r.Dismissed(plan.ActionID(m.n), from)
+		e := r.Dismissed(plan.ActionID(m.n), from)
 		h.effects(to, e, nil)
 	case opRepeat:
 		e, err := r.Repeat(plan.ActionID(m.n), m.ranks)

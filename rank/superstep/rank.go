@@ -30,6 +30,7 @@ func (m Mode) String() string {
 type Effects struct {
 	Start  []Start
 	Help   []Help
+	Stop   []plan.ActionID // end a share that nobody wants; Helped follows all the same
 	Repeat []Help          // execute a second time, all of it
 	Cease  []plan.ActionID // end a second execution; Repeated follows all the same
 	Put    []Put

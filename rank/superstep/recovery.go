@@ -69,6 +69,9 @@ func (r *Rank) Recover(rec Recovery) Effects {
 		a := &r.plan.Actions[o.Action]
 		known := r.owner[o.Action] == o.Rank // what is made here has been put there; not where root moved the action
 		r.owner[o.Action] = o.Rank
+		if r.caller[o.Action] != o.Rank { // who executes it now will call
+			r.dismiss(o.Action)
+		}
 		if o.Rank != r.self {
 			for _, in := range a.Inputs {
 				if r.here[in] && (r.made[in] && !(o.Stays && known) || holds[in]) {

@@ -189,6 +189,7 @@ func (r *Root) Done(a plan.ActionID, on plan.Rank, ok bool) (Orders, error) {
 		r.drop(a)
 	}
 	r.balance()
+	r.expedite(on)
 	r.close()
 	return r.take(), nil
 }
@@ -274,30 +275,65 @@ func (r *Root) balance() {
 		return
 	}
 	for to := range r.slots {
-		for !r.held && len(r.load[to])+r.helping(plan.Rank(to)) < r.slots[to] {
-			from, a := r.surplus(plan.Rank(to))
+		for r.moves() && len(r.load[to])+r.helping(plan.Rank(to)) < r.slots[to] {
+			from, a := r.waiting(plan.Rank(to), func(plan.Rank, plan.ActionID) bool { return true })
 			if from < 0 {
 				break
 			}
-			r.moving[a] = plan.Rank(to)
-			r.noRelief(a) // it has not been begun
-			r.dequeue(from, a)
-			r.enqueue(plan.Rank(to), a)
-			r.out.Yield = append(r.out.Yield, Yield{a, from})
+			r.move(a, from, plan.Rank(to))
 		}
 	}
 	r.audit()
 }
 
-// surplus finds the most urgent ready action for a rank that has nothing to do,
-// among those that queue elsewhere.
-func (r *Root) surplus(to plan.Rank) (from plan.Rank, a plan.ActionID) {
+// moves reports whether actions may be moved now.
+func (r *Root) moves() bool {
+	return r.mode == Split && len(r.slots) > 1 && r.asked == 0 && !r.held
+}
+
+func (r *Root) move(a plan.ActionID, from, to plan.Rank) {
+	r.moving[a] = to
+	r.noRelief(a) // it has not been begun
+	r.dequeue(from, a)
+	r.enqueue(to, a)
+	r.out.Yield = append(r.out.Yield, Yield{a, from})
+}
+
+// expedite moves an action to a rank that has just begun another, if it is more
+// urgent than that and waits elsewhere behind one at least twice as long: had it
+// been this rank's, it would have begun by now, and here it begins sooner.
+// Without this a short action that many others wait for can stand behind a long
+// one while everybody is busy.
+func (r *Root) expedite(to plan.Rank) {
+	n := r.slots[to]
+	if !r.moves() || len(r.load[to]) < n {
+		return
+	}
+	begun := r.load[to][n-1]
+	urgency := r.plan.Priority[begun]
+	if len(r.load[to]) > n {
+		urgency = max(urgency, r.plan.Priority[r.load[to][n]]) // it would not be next
+	}
+	from, a := r.waiting(to, func(rank plan.Rank, c plan.ActionID) bool {
+		return r.plan.Priority[c] > urgency && r.plan.Actions[r.load[rank][0]].Cost > 2*r.plan.Actions[begun].Cost
+	})
+	if from >= 0 {
+		r.move(a, from, to)
+	}
+}
+
+// waiting finds the most urgent of the actions that queue elsewhere and that
+// another rank may be given: of each queue the first that can be moved, if it is
+// wanted.
+func (r *Root) waiting(to plan.Rank, wanted func(plan.Rank, plan.ActionID) bool) (from plan.Rank, a plan.ActionID) {
 	from = -1
-	for rank := range r.slots {
-		if len(r.load[rank]) > r.slots[rank] {
-			if c, ok := r.movable(plan.Rank(rank), to); ok && (from < 0 || r.plan.Priority[c] > r.plan.Priority[a]) {
-				from, a = plan.Rank(rank), c
-			}
+	for i := range r.slots {
+		rank := plan.Rank(i)
+		if rank == to || len(r.load[rank]) <= r.slots[rank] {
+			continue
+		}
+		if c, ok := r.movable(rank, to); ok && wanted(rank, c) && (from < 0 || r.plan.Priority[c] > r.plan.Priority[a]) {
+			from, a = rank, c
 		}
 	}
 	return from, a

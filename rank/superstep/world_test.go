@@ -325,7 +325,7 @@ func (w *world) execute(self plan.Rank, s Start) {
 	}
 	end := func() {
 		if called {
-			w.call(self, a.ID, func(r *Rank) (Effects, error) { _, e := r.Dismissed(a.ID, self); return e, nil })
+			w.call(self, a.ID, func(r *Rank) (Effects, error) { return r.Dismissed(a.ID, self), nil })
 		}
 		if w.upGiven[a.ID] {
 			delete(w.upGiven, a.ID)

@@ -187,12 +187,20 @@ func (x *Exchange) Release(f File) {
 	delete(x.claimed, f.ID)
 }
 
-// arrived counts a file as here, unless it is being made.
-func (x *Exchange) arrived(f File, o offer) error {
+// arrived puts a file in its place that was written beside it, and counts it as
+// here, unless it is being made. Of two that come at once the first stays, since
+// somebody may be reading it.
+func (x *Exchange) arrived(f File, written string, o offer) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.claimed[f.ID] {
 		return ErrClaimed
+	}
+	if _, have := x.offered[f.ID]; have {
+		return nil
+	}
+	if err := os.Rename(written, x.path(f)); err != nil {
+		return err
 	}
 	x.offered[f.ID] = o
 	return nil
@@ -224,8 +232,8 @@ func (x *Exchange) Receive(frame transport.Frame) (int32, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return 0, err
 	}
-	err := store(path, frame, Digest(m.Digest), func(written time.Time) error {
-		return x.arrived(f, offer{Digest(m.Digest), frame.BlobSize, written, false})
+	err := store(path, frame, Digest(m.Digest), func(tmp string, written time.Time) error {
+		return x.arrived(f, tmp, offer{Digest(m.Digest), frame.BlobSize, written, false})
 	})
 	if err != nil {
 		return 0, fmt.Errorf("receiving %s: %w", f.Path, err)
@@ -253,10 +261,7 @@ func (x *Exchange) Supply(f File, d Digest, size int64, put func(path string) er
 	if err != nil {
 		return err
 	}
-	if err := x.arrived(f, offer{d, size, info.ModTime(), true}); err != nil {
-		return err
-	}
-	return os.Rename(tmp, path)
+	return x.arrived(f, tmp, offer{d, size, info.ModTime(), true})
 }
 
 // A DamagedError says that an artifact did not arrive as its sender had made it.
@@ -269,12 +274,12 @@ func (e *DamagedError) Error() string {
 // Store puts the bytes of a frame at path, which is no artifact's, when they are
 // what the digest says; else it is a *DamagedError, and nothing is there.
 func Store(path string, frame transport.Frame, want Digest) error {
-	return store(path, frame, want, func(time.Time) error { return nil })
+	return store(path, frame, want, func(tmp string, _ time.Time) error { return os.Rename(tmp, path) })
 }
 
-// store writes the frame's bytes to a temporary name and renames it when they
-// are what the digest says and whole agrees.
-func store(path string, frame transport.Frame, want Digest, whole func(written time.Time) error) error {
+// store writes the frame's bytes to a temporary name beside path. When they are
+// what the digest says, put renames it.
+func store(path string, frame transport.Frame, want Digest, put func(tmp string, written time.Time) error) error {
 	tmp, err := os.CreateTemp(filepath.Dir(path), ".part-*")
 	if err != nil {
 		return err
@@ -302,10 +307,7 @@ func store(path string, frame transport.Frame, want Digest, whole func(written t
 	if Digest(h.Sum(nil)) != want {
 		return &DamagedError{n}
 	}
-	if err := whole(info.ModTime()); err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), path)
+	return put(tmp.Name(), info.ModTime())
 }
 
 // Size is the size of a file that is here, in bytes.

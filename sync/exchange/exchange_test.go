@@ -268,6 +268,36 @@ func TestSecondCopy(t *testing.T) {
 }
 
 // Only what is in the plan is received, under the name it has there.
+// Of copies that come side by side, as after a loss, one is put in its place; whoever is told that the file is here
+// finds it, and it stays the same file.
+func TestCopiesSideBySide(t *testing.T) {
+	for range 200 {
+		dir := t.TempDir()
+		x := New(nil, dir, lookup)
+		path := filepath.Join(dir, files[0].Path)
+		seen := make(chan os.FileInfo)
+		begin := make(chan struct{})
+		for range 4 {
+			go func() {
+				<-begin
+				err := x.Supply(files[0], Digest{1}, 1, func(path string) error { return os.WriteFile(path, []byte("x"), 0o600) })
+				info, serr := os.Stat(path)
+				if err := errors.Join(err, serr); err != nil {
+					t.Error(err)
+				}
+				seen <- info
+			}()
+		}
+		close(begin)
+		first := <-seen
+		for range 3 {
+			if next := <-seen; first != nil && next != nil && !os.SameFile(first, next) {
+				t.Fatal("a file was replaced while somebody may have read it")
+			}
+		}
+	}
+}
+
 func TestNotInThePlan(t *testing.T) {
 	for says, body := range map[string]any{
 		"artifact 3 is not in the plan":  put{3, make([]byte, sha256.Size)},

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -153,6 +154,35 @@ func (w *Witness) Changed() []string {
 		return nil
 	})
 	return changed
+}
+
+// Holds reports whether all is as it was. It looks first at what lies below a
+// directory, where a change is likeliest, and no further than at the first one.
+func (w *Witness) Holds(likely string) bool {
+	places := make([]*Place, len(w.Places))
+	for i := range w.Places {
+		places[i] = &w.Places[i]
+	}
+	n := 0 // of those that are likely
+	for i, p := range places {
+		if p.Dir == likely || strings.HasPrefix(p.Dir, likely+"/") {
+			places[i], places[n] = places[n], p
+			n++
+		}
+	}
+	for _, part := range [][]*Place{places[:n], places[n:]} {
+		var found atomic.Bool
+		_ = each(len(part), func(i int) error {
+			if !found.Load() && len(part[i].changed()) > 0 {
+				found.Store(true)
+			}
+			return nil
+		})
+		if found.Load() {
+			return false
+		}
+	}
+	return true
 }
 
 func (p *Place) changed() (changed []string) {

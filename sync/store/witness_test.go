@@ -45,6 +45,11 @@ func TestWitness(t *testing.T) {
 			if changed := w.Changed(); len(changed) > 0 != c.seen {
 				t.Errorf("changed: %v", changed)
 			}
+			for _, likely := range []string{dir, filepath.Dir(dir), dir + "/elsewhere"} {
+				if w.Holds(likely) == c.seen {
+					t.Errorf("it holds, looked at below %s first: %v", likely, !c.seen)
+				}
+			}
 		})
 	}
 }

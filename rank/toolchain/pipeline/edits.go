@@ -110,6 +110,12 @@ var edits = [...]edit{
 	compilequeue = nil
 `,
 	},
+	// Who shares a package must have read the same of it.
+	{
+		file: "cmd/compile/internal/noder/noder.go",
+		old:  `syntax.Parse(fbase, f, p.error`,
+		new:  `syntax.Parse(fbase, noted(i, f), p.error`,
+	},
 	{
 		file: "cmd/compile/internal/types/type.go",
 		old: `		width: BADWIDTH,

@@ -12,6 +12,7 @@ package pipeline
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -81,6 +82,46 @@ func TestBuildIsReproducible(t *testing.T) {
 	}
 	if kept := proved(t, goCmd); kept.Digest != c.Digest {
 		t.Errorf("two builds differ: %s and %s", c.Digest, kept.Digest)
+	}
+}
+
+// TestSharesOfOtherSources: a share is taken only by a compiler that has read what its maker read. Where somebody saved
+// a file in between, the object would be of two versions, and nothing but a constant may differ.
+func TestSharesOfOtherSources(t *testing.T) {
+	c := proved(t, toolchain(t, ""))
+	dir := t.TempDir()
+	write := func(result int) {
+		text := "package p\n"
+		for i := range 20 {
+			text += fmt.Sprintf("\n//go:noinline\nfunc F%d() int { return %d }\n", i, result)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "p.go"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	compile := func(shares, name string) (object []byte) {
+		cmd := exec.CommandContext(t.Context(), c.Path, "-p", "p", "-o", name+".x", "-linkobj", name+".a", "p.go")
+		cmd.Dir, cmd.Env = dir, append(os.Environ(), SharesEnv+"="+shares)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %v\n%s", cmd.Args, err, out)
+		}
+		object, _ = os.ReadFile(filepath.Join(dir, name+".a")) // a helper makes none
+		return object
+	}
+	taken := func() bool {
+		_, err := os.Stat(filepath.Join(dir, "share.1"))
+		return err != nil
+	}
+	write(3)
+	compile("1/2:share", "helper")
+	if compile("0/2:share", "same"); !taken() {
+		t.Error("a share of the same sources was not taken")
+	}
+	compile("1/2:share", "helper")
+	write(5)
+	mixed := compile("0/2:share", "mixed")
+	if taken() || !bytes.Equal(mixed, compile("", "plain")) {
+		t.Error("a share of other sources was taken")
 	}
 }
 
