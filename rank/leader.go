@@ -68,7 +68,7 @@ func (l *loop) hear(from plan.Rank, body any) error {
 	if err := l.heard(from, body); err != nil {
 		return err
 	}
-	return l.relieve()
+	return l.relieve(0) // a rank may idle now
 }
 
 func (l *loop) heard(from plan.Rank, body any) error {

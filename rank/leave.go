@@ -156,7 +156,8 @@ func (r *run) fill(l *loop, told []farewell) {
 		rep.Outcome = "failed"
 	}
 	rep.Actions, rep.Moved = l.lead.records, l.lead.moved
-	rep.Audit, rep.Seconds, rep.Relieved = l.lead.audits.report(), l.lead.seconds, l.lead.reliefs.taken
+	rep.Audit, rep.Seconds = l.lead.audits.report(), l.lead.seconds
+	rep.Reliefs, rep.Relieved = l.lead.reliefs.begun, l.lead.reliefs.taken
 
 	cpu, rss := consumed(syscall.RUSAGE_SELF)
 	children, _ := consumed(syscall.RUSAGE_CHILDREN)

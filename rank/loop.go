@@ -237,7 +237,10 @@ func (l *loop) start(s superstep.Start) {
 		if err != nil {
 			l.discard(claimed, m.Exported != 0)
 		}
-		l.post(func() error { return l.finished(m, err) })
+		l.post(func() error {
+			l.free = append(l.free, slot) // not always that in which it was made
+			return l.finished(m, err)
+		})
 		if keep != nil {
 			l.keeps.Go(keep)
 		}
@@ -422,7 +425,6 @@ func (l *loop) offerOne(out plan.ArtifactID) (size int64, err error) {
 
 // finished tells of an action that ended here.
 func (l *loop) finished(m doneMessage, err error) error {
-	l.free = append(l.free, m.Slot)
 	a := &l.plan.Actions[m.Action]
 	if err != nil {
 		for _, out := range a.Outputs {

@@ -16,9 +16,11 @@ import (
 // Relief of a slow rank, see package superstep: here is the clock. Root sees for
 // how long a rank has had an action, and how long what has ended took against
 // what it was expected to take; whom it takes to be slow, an idle rank relieves.
+// It counts the ticks that it gets to, not the time between them: while root itself
+// does not get on, nobody becomes slow.
 
 const (
-	reliefEvery = 200 * time.Millisecond // root looks so often: nobody is relieved within the first second
+	reliefEvery = 200 * time.Millisecond // a tick; reliefAfter is five
 	reliefAfter = 1_000_000              // microseconds that any action may take longer than expected: inputs may be on their way
 	reliefMuch  = 3                      // times what it would take elsewhere is too long
 	slowTimes   = 2                      // times the others' time for the same makes a rank slow
@@ -48,9 +50,10 @@ func tooSlow(own, others pace, elapsed, cost int64) bool {
 
 // reliefs is what root knows of slow ranks. It belongs to the loop.
 type reliefs struct {
-	paces []pace // by rank
-	all   pace   // their sum
-	since map[plan.ActionID]had
+	paces []pace                                                 // by rank
+	all   pace                                                   // their sum
+	seen  map[plan.ActionID]had                                  // what ran when root last looked
+	begun int                                                    // second executions that were asked for
 	made  map[plan.ActionID]made                                 // in relief, by whom
 	slow  func(on plan.Rank, a *plan.Action, elapsed int64) bool // if set, decides in place of tooSlow
 	vain  map[plan.ActionID]bool                                 // it could not be executed in relief, and is not tried again
@@ -58,8 +61,8 @@ type reliefs struct {
 }
 
 type had struct {
-	on    plan.Rank
-	since int64 // microseconds since the plan was here
+	on      plan.Rank
+	elapsed int64 // microseconds, as far as root has looked
 }
 
 // watchPace has root look for slow ranks now and then.
@@ -69,18 +72,17 @@ func (l *loop) watchPace() {
 	for {
 		select {
 		case <-tick.C:
-			l.post(l.relieve)
+			l.post(func() error { return l.relieve(reliefEvery.Microseconds()) })
 		case <-l.ctx.Done():
 			return
 		}
 	}
 }
 
-// relieve looks for actions of slow ranks.
-func (l *loop) relieve() error {
+// relieve looks for actions of slow ranks, so long after it last did.
+func (l *loop) relieve(passed int64) error {
 	d := &l.lead.reliefs
-	now := l.now()
-	since := map[plan.ActionID]had{}
+	seen := map[plan.ActionID]had{}
 	slow := d.slow
 	if slow == nil {
 		slow = d.isSlow
@@ -88,19 +90,21 @@ func (l *loop) relieve() error {
 	var late []plan.ActionID
 	for on := range plan.Rank(l.size()) {
 		for _, a := range l.lead.state.Running(on) {
-			h, ok := d.since[a]
-			if !ok || h.on != on {
-				h = had{on, now}
+			h := had{on: on}
+			if before, ok := d.seen[a]; ok && before.on == on {
+				h.elapsed = before.elapsed + passed
 			}
-			since[a] = h
-			if !d.vain[a] && slow(on, &l.plan.Actions[a], now-h.since) {
+			seen[a] = h
+			if !d.vain[a] && slow(on, &l.plan.Actions[a], h.elapsed) {
 				late = append(late, a)
 			}
 		}
 	}
-	d.since = since
+	d.seen = seen
 	for _, a := range late {
-		if err := l.orders(l.lead.state.Relieve(a), nil); err != nil {
+		o := l.lead.state.Relieve(a)
+		d.begun += len(o.Repeat)
+		if err := l.orders(o, nil); err != nil {
 			return err
 		}
 	}
@@ -138,8 +142,9 @@ func (l *loop) inRelief(by plan.Rank, m repeatedMessage) error {
 		l.lead.reliefs.vain[a.ID] = true
 	} else {
 		l.lead.reliefs.made[a.ID] = made{by, m.Digests}
-		on := l.lead.reliefs.since[a.ID].on
-		l.lead.progress.Say("distgo: %s is slow with %s, which %s has made meanwhile", l.who(on), a.Package, l.who(by))
+		for _, y := range orders.GiveUp {
+			l.lead.progress.Say("distgo: %s is slow with %s, which %s has made meanwhile", l.who(y.From), a.Package, l.who(by))
+		}
 	}
 	l.lead.seconds = append(l.lead.seconds, l.secondRecord(by, m, true))
 	return l.orders(orders, nil)
@@ -227,7 +232,7 @@ func (l *loop) dismissed(a plan.ActionID) error {
 // takeSecond puts what was made in relief in its place, as this rank executes the
 // action now, and says of it what was measured then.
 func (l *loop) takeSecond(a *plan.Action, s *secondMade, m *doneMessage) error {
-	m.Start, m.End, m.Slot, m.Threads = s.record.Start, s.record.End, s.record.Slot, 1
+	m.Start, m.End, m.Slot, m.Threads = s.record.Start, s.record.End, s.record.Slot, s.threads
 	m.CPU, m.RSS, m.Commands, m.Output = s.record.CPU, s.record.RSS, s.result.Commands, s.result.Output
 	for i, out := range a.Outputs {
 		if d, ok := l.exchange.Digest(l.file(out)); ok && !slices.Equal(d[:], s.record.Digests[i]) {
@@ -260,6 +265,7 @@ func (l *loop) fill(a *plan.Action, node string, m *doneMessage) (err error) {
 
 // secondMade is what lies aside of a second execution.
 type secondMade struct {
-	record repeatedMessage
-	result execute.Result
+	record  repeatedMessage
+	result  execute.Result
+	threads int
 }

@@ -9,17 +9,18 @@ import (
 	"testing"
 
 	"github.com/badbubble/distgo/plan"
+	"github.com/badbubble/distgo/rank/report"
 )
 
 // slowBuild is a build in which rank 1 dawdles over p1 when its export data is out, for so many hundredths of a second,
-// and root takes it to be slow with that as soon as it knows of that.
+// and root takes it to be slow with that as soon as it sees that.
 func slowBuild(t *testing.T, tools string, dawdle string, setUp ...func([]string)) *smallBuild {
 	t.Helper()
 	p := newPlan(t, tools, func(int) bool { return true }, []plan.Rank{0, 1, 2, 2}, nil, []int{0}, []int{1}, []int{2})
 	return &smallBuild{
 		name: "slow", plan: p, slots: []int{1, 1, 3}, // so that it is rank 2 that idles most
 		slow: func(d *leader, on plan.Rank, a *plan.Action) bool {
-			return on == 1 && a.ID == 1 && slices.Contains(d.state.Running(2), 2) // which reads that export data
+			return on == 1 && a.ID == 1 && slices.ContainsFunc(d.records, func(r report.Action) bool { return r.ID == 2 }) // which read that export data
 		},
 		setUp: func(works []string) {
 			if err := os.WriteFile(filepath.Join(works[1], "dawdles"), []byte(dawdle), 0o600); err != nil {
@@ -32,7 +33,7 @@ func slowBuild(t *testing.T, tools string, dawdle string, setUp ...func([]string
 	}
 }
 
-const forever = "6000" // a minute
+const forever = "2000" // twenty seconds
 
 // What a slow rank does not get done, an idle one makes, and the program is what it is without; audits included.
 func TestRelief(t *testing.T) {

@@ -71,7 +71,7 @@ func (l *loop) startSecond(h superstep.Help) {
 		result, err := l.makeSecond(ctx, &a, h.Threads, keep, &m)
 		m.End = l.now()
 		ended := err == nil || ctx.Err() == nil
-		l.post(func() error { return l.repeated(m, result, ended, err) })
+		l.post(func() error { return l.repeated(m, &secondMade{result: result, threads: h.Threads}, ended, err) })
 	})
 }
 
@@ -119,7 +119,7 @@ func (l *loop) makeSecond(ctx context.Context, a *plan.Action, threads int, keep
 
 // repeated tells of a second execution that ended here. Nothing that befalls it
 // is the build's, but for what it says of the code.
-func (l *loop) repeated(m repeatedMessage, result execute.Result, ended bool, err error) error {
+func (l *loop) repeated(m repeatedMessage, made *secondMade, ended bool, err error) error {
 	l.free = append(l.free, m.Slot)
 	run := l.seconds.of[m.Action]
 	run.spent += m.CPU
@@ -136,7 +136,8 @@ func (l *loop) repeated(m repeatedMessage, result execute.Result, ended bool, er
 	tell, effects, err := l.rank.Repeated(m.Action, ended)
 	if err == nil && tell {
 		if delete(l.seconds.of, m.Action); run.relief && !failed {
-			run.made = &secondMade{m, result}
+			made.record = m
+			run.made = made
 			l.seconds.of[m.Action] = run
 		}
 		err = l.tell(kindRepeated, m)

@@ -37,7 +37,8 @@ type Report struct {
 	Shares     []Share     `json:"shares,omitempty"`
 	Audit      *Audit      `json:"audit,omitempty"` // nil without --audit
 	Seconds    []Second    `json:"seconds,omitempty"`
-	Relieved   int         `json:"relieved,omitempty"` // actions that were taken from a slow rank, since another had executed them sooner
+	Reliefs    int         `json:"reliefs,omitempty"`  // actions of slow ranks that others were asked to execute as well
+	Relieved   int         `json:"relieved,omitempty"` // of those, that were taken from them, since another had executed them sooner
 	Supers     []Superstep `json:"supersteps"`
 	Moved      int         `json:"moved"` // actions that another rank took over
 	Bound      Bound       `json:"bound"`
