@@ -264,7 +264,7 @@ func (l *loop) make(ctx context.Context, a *plan.Action, again bool, second *sec
 		return nil, err
 	}
 	if second != nil {
-		return nil, l.takeSecond(a, second, m)
+		return l.takeSecond(a, second, m)
 	}
 	if l.take != nil {
 		if err := l.take.learn(ctx, a.ID); err != nil {

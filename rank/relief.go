@@ -230,17 +230,21 @@ func (l *loop) dismissed(a plan.ActionID) error {
 }
 
 // takeSecond puts what was made in relief in its place, as this rank executes the
-// action now, and says of it what was measured then.
-func (l *loop) takeSecond(a *plan.Action, s *secondMade, m *doneMessage) error {
+// action now, and says of it what was measured then. Keep is as make returns it.
+func (l *loop) takeSecond(a *plan.Action, s *secondMade, m *doneMessage) (keep func(), err error) {
 	m.Start, m.End, m.Slot, m.Threads = s.record.Start, s.record.End, s.record.Slot, s.threads
 	m.CPU, m.RSS, m.Commands, m.Output = s.record.CPU, s.record.RSS, s.result.Commands, s.result.Output
 	for i, out := range a.Outputs {
 		if d, ok := l.exchange.Digest(l.file(out)); ok && !slices.Equal(d[:], s.record.Digests[i]) {
 			f := &l.plan.Artifacts[out]
-			return &nodeError{fmt.Sprintf("the %s (%s) that was made of %s differs from what another rank gave out of the same inputs before it was lost", f.Kind, f.Path, a.Package)}
+			return nil, &nodeError{fmt.Sprintf("the %s (%s) that was made of %s differs from what another rank gave out of the same inputs before it was lost", f.Kind, f.Path, a.Package)}
 		}
 	}
-	return l.fill(a, aside(a, secondSuffix).Node, m)
+	if err := l.fill(a, aside(a, secondSuffix).Node, m); err != nil || !s.kept {
+		return nil, err
+	}
+	l.cache.note(a, s.hit, true)
+	return func() { l.cache.keep(a, s.hit, s.result.Output, l.runner.Work) }, nil
 }
 
 // fill moves what an action made aside to where it is missing.
@@ -263,9 +267,12 @@ func (l *loop) fill(a *plan.Action, node string, m *doneMessage) (err error) {
 	return err
 }
 
-// secondMade is what lies aside of a second execution.
+// secondMade is what is known where a second execution was made.
 type secondMade struct {
-	record  repeatedMessage
-	result  execute.Result
 	threads int
+	aside   bool // what it makes lies aside
+	result  execute.Result
+	record  repeatedMessage
+	hit     hit
+	kept    bool // the store is given it, when it is taken over; not where C compilers would have to tell what they read
 }

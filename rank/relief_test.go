@@ -60,6 +60,26 @@ func TestRelief(t *testing.T) {
 	}
 }
 
+// What was made in relief, and used, is in the store of who made it.
+func TestRelievedIsKept(t *testing.T) {
+	tools, filled := toolDir(t), t.TempDir()
+	b := slowBuild(t, tools, forever)
+	b.stores = t.TempDir()
+	b.kept = func(stores string) {
+		if err := os.CopyFS(filepath.Join(filled, "2"), os.DirFS(filepath.Join(stores, "2"))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if r, _, o := b.runAudited(t, tools); errors.Join(o.errs...) != nil || r.Relieved != 1 {
+		t.Fatalf("%v, %d actions were taken from slow ranks", o.errs, r.Relieved)
+	}
+	b = slowBuild(t, tools, "0")
+	b.stores, b.slow = filled, nil
+	if _, made, o := b.runAudited(t, tools); errors.Join(o.errs...) != nil || !made[1].Cached {
+		t.Errorf("%v, p1 is %+v in the next run", o.errs, made[1])
+	}
+}
+
 // A relief that comes to nothing is no harm: who is slow ends first, or the reliever cannot execute the action.
 func TestReliefInVain(t *testing.T) {
 	tools := toolDir(t)

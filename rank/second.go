@@ -15,9 +15,9 @@ import (
 )
 
 // A second execution makes all of an action once more, aside, in a directory of
-// its own and in slots that would idle, see package superstep. Nothing reads what
-// it makes and no store gets it: its digests are told, and for an audit that is
-// all. What is made in relief of a slow rank lies aside until root decides.
+// its own and in slots that would idle, see package superstep. Its digests are
+// told, and for an audit that is all: nothing reads what it makes and no store
+// gets it. What is made in relief of a slow rank lies aside until root decides.
 
 // seconds is what a rank knows of second executions. It belongs to the loop. Its
 // zero value is ready.
@@ -64,14 +64,14 @@ func (l *loop) startSecond(h superstep.Help) {
 	l.free = l.free[1:]
 	ctx, stop := context.WithCancel(l.ctx)
 	run.stop = stop
-	keep := l.seconds.keep || run.relief
+	made := &secondMade{threads: h.Threads, aside: run.relief}
 	l.tools.Go(func() {
 		defer stop()
 		m.Start = l.now()
-		result, err := l.makeSecond(ctx, &a, h.Threads, keep, &m)
+		err := l.makeSecond(ctx, &a, made, &m)
 		m.End = l.now()
 		ended := err == nil || ctx.Err() == nil
-		l.post(func() error { return l.repeated(m, &secondMade{result: result, threads: h.Threads}, ended, err) })
+		l.post(func() error { return l.repeated(m, made, ended, err) })
 	})
 }
 
@@ -79,42 +79,52 @@ func (l *loop) startSecond(h superstep.Help) {
 const secondSuffix = "-second"
 
 // makeSecond executes an action aside, and digests what it makes.
-func (l *loop) makeSecond(ctx context.Context, a *plan.Action, threads int, keep bool, m *repeatedMessage) (result execute.Result, err error) {
+func (l *loop) makeSecond(ctx context.Context, a *plan.Action, made *secondMade, m *repeatedMessage) (err error) {
 	if err := l.makeScratch(); err != nil {
-		return result, err
+		return err
 	}
 	if l.take != nil {
 		if err := l.take.learn(ctx, a.ID); err != nil {
-			return result, err
+			return err
 		}
 	}
 	b := aside(a, secondSuffix)
 	dir := filepath.Join(l.runner.Work, b.Node)
 	if err := os.RemoveAll(dir); err != nil { // of one that was ended
-		return result, err
+		return err
 	}
-	if !keep {
+	if !made.aside && !l.seconds.keep {
 		defer os.RemoveAll(dir) // the run's end removes what is left
 	}
 	if err := l.prepareAside(a, &b); err != nil {
-		return result, err
+		return err
 	}
-	result, err = l.execute(ctx, &b, threads, func() {})
-	m.CPU, m.RSS = result.CPU.Microseconds(), result.MaxRSS
+	changed := func() string { return "" }
+	if made.aside && l.cache != nil {
+		if made.hit, made.kept, err = l.cache.lookup(ctx, a); err != nil {
+			return err
+		}
+		if made.kept {
+			changed = l.cache.watch(made.hit.keyed)
+		}
+	}
+	made.result, err = l.execute(ctx, &b, made.threads, func() {})
+	m.CPU, m.RSS = made.result.CPU.Microseconds(), made.result.MaxRSS
 	if altered := l.unaltered(a, &doneMessage{}); altered != nil {
-		return result, altered // whatever the tools made or said of it
+		return altered // whatever the tools made or said of it
 	}
 	if err != nil {
-		return result, err
+		return err
 	}
+	made.kept = made.kept && !made.hit.keyed.traced && changed() == ""
 	for _, out := range a.Outputs {
 		d, _, err := exchange.DigestFile(filepath.Join(dir, strings.TrimPrefix(l.plan.Artifacts[out].Path, a.Node+"/")))
 		if err != nil {
-			return result, err
+			return err
 		}
 		m.Digests = append(m.Digests, d[:])
 	}
-	return result, nil
+	return nil
 }
 
 // repeated tells of a second execution that ended here. Nothing that befalls it
