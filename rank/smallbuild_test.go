@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -300,6 +301,9 @@ func (b *smallBuild) rank(ctx context.Context, w *transport.World, work, tools s
 	r.inbox.open(l)
 	if err := l.run(r.cfg.Mode); err != nil {
 		return err
+	}
+	if once := slices.Compact(slices.Sorted(slices.Values(l.free))); len(once) != len(l.free) {
+		return fmt.Errorf("the free slots are %v", l.free)
 	}
 	l.keeps.Wait()
 	if b.ended != nil {
