@@ -41,11 +41,12 @@ func tooSlow(own, others pace, elapsed, cost int64) bool {
 		return false
 	}
 	elsewhere := float64(cost) * others.times()
-	if float64(elapsed) > reliefMuch*elsewhere+reliefAfter {
+	after := reliefAfter * max(1, others.times()) // where all are slowed down, what is on its way is, too
+	if float64(elapsed) > reliefMuch*elsewhere+after {
 		return true
 	}
 	left := float64(cost)*own.times() - float64(elapsed)
-	return own.known() && own.times() > slowTimes*others.times() && left > slowTimes*elsewhere+reliefAfter
+	return own.known() && own.times() > slowTimes*others.times() && left > slowTimes*elsewhere+after
 }
 
 // reliefs is what root knows of slow ranks. It belongs to the loop.

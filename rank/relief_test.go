@@ -131,6 +131,7 @@ func TestTooSlow(t *testing.T) {
 		"it takes much longer":                   {sane, sane, 40 * second, 10 * second, true},
 		"it takes much longer, and is short":     {sane, sane, second, second / 100, false},
 		"all take much longer than expected":     {pace{second, 10 * second}, pace{second, 10 * second}, 20 * second, second, false},
+		"all are, and it is short":               {pace{second, 10 * second}, pace{second, 10 * second}, 5 * second, second / 100, false},
 		"the rank is slow":                       {pace{10 * second, 40 * second}, sane, 0, 10 * second, true},
 		"the rank is slow, and has nearly ended": {pace{10 * second, 40 * second}, sane, 30 * second, 10 * second, false},
 		"the rank is slow, the action short":     {pace{10 * second, 40 * second}, sane, 0, second / 10, false},
