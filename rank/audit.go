@@ -47,8 +47,7 @@ type audits struct {
 	share AuditShare
 	run   string // its ID
 	made  map[plan.ActionID]made
-	equal int // of those, that came out the same
-	ended []report.Second
+	equal int  // of those, that came out the same
 	said  bool // that the run waits for audits
 }
 
@@ -68,16 +67,19 @@ func (r *run) mayAudit() error {
 
 // audit notes what an action made that is about to end, if it is one of those
 // that are audited.
-func (l *loop) audit(on plan.Rank, m doneMessage) error {
+func (l *loop) audit(on plan.Rank, m doneMessage, compared bool) error {
 	a, u := &l.plan.Actions[m.Action], l.lead.audits
 	if u == nil || !m.OK || m.Cached || a.Kind == plan.Link || !u.share.chooses(u.run, a.ID) {
 		return nil
 	}
-	if len(m.Digests) != len(a.Outputs) {
+	if len(m.Digests) != len(a.Outputs) || slices.ContainsFunc(m.Digests, func(d []byte) bool { return len(d) == 0 }) {
 		return usage("%s does not tell what it made: start all ranks with the same --audit", l.who(on))
 	}
 	_, again := u.made[a.ID] // after a loss
 	u.made[a.ID] = made{on, m.Digests}
+	if compared && !again {
+		u.equal++ // with what was made in its relief
+	}
 	if !again {
 		l.lead.state.Audit(a.ID)
 	}
@@ -86,25 +88,20 @@ func (l *loop) audit(on plan.Rank, m doneMessage) error {
 
 // audited is what root does when an action was executed a second time.
 func (l *loop) audited(by plan.Rank, m repeatedMessage) error {
-	if m.Action < 0 || int(m.Action) >= len(l.plan.Actions) {
-		return fmt.Errorf("rank %d executed action %d of %d a second time", by, m.Action, len(l.plan.Actions))
-	}
-	awaited, orders := l.lead.state.Repeated(m.Action)
+	awaited, orders := l.lead.state.Repeated(m.Action, by, true)
 	if !awaited {
 		return nil
 	}
 	a, u := &l.plan.Actions[m.Action], l.lead.audits
 	first := u.made[m.Action]
-	u.ended = append(u.ended, report.Second{
-		Action: int32(a.ID), Rank: int(by), Slot: m.Slot, Start: m.Start, End: m.End, CPU: m.CPU, RSS: m.RSS, Trouble: m.Trouble,
-	})
+	l.lead.seconds = append(l.lead.seconds, l.secondRecord(by, m, false))
 	switch {
 	case m.Trouble != "":
 		l.lead.progress.Say("distgo: %s is not audited: %s: %s", a.Package, l.who(by), m.Trouble)
 	case m.Refused:
-		return l.unequal(a, first.by, by, fmt.Sprintf("%s made it, and %s says: %s", l.who(first.by), l.who(by), strings.TrimSpace(m.Output)))
+		return l.unequal("audit", a, first.by, by, fmt.Sprintf("%s made it, and %s says: %s", l.who(first.by), l.who(by), strings.TrimSpace(m.Output)))
 	case !slices.EqualFunc(m.Digests, first.digests, slices.Equal):
-		return l.unequal(a, first.by, by, l.difference(a, first, made{by, m.Digests}))
+		return l.unequal("audit", a, first.by, by, l.difference(a, first, made{by, m.Digests}))
 	default:
 		u.equal++
 	}
@@ -126,7 +123,7 @@ func (l *loop) difference(a *plan.Action, first, second made) string {
 }
 
 // unequal ends the run: two executions of an action did not come to the same.
-func (l *loop) unequal(a *plan.Action, first, second plan.Rank, what string) error {
+func (l *loop) unequal(kind string, a *plan.Action, first, second plan.Rank, what string) error {
 	cause := "One of these nodes, its memory or its disk, is not to be trusted"
 	remedy := "build again without the one and without the other of these nodes"
 	if first == second {
@@ -138,8 +135,8 @@ func (l *loop) unequal(a *plan.Action, first, second plan.Rank, what string) err
 			targets += fmt.Sprintf(" %s was linked of it: do not use that.", target)
 		}
 	}
-	return &nodeError{fmt.Sprintf("the audit of %s: %s.%s %s, unless a file that is compiled was changed during the run or a tool does not make the same of the same. To find out, %s, with -a: the stores may hold either",
-		a.Package, what, targets, cause, remedy)}
+	return &nodeError{fmt.Sprintf("the %s of %s: %s.%s %s, unless a file that is compiled was changed during the run or a tool does not make the same of the same. To find out, %s, with -a: the stores may hold either",
+		kind, a.Package, what, targets, cause, remedy)}
 }
 
 // who names a rank and its node.
@@ -163,22 +160,27 @@ func (u *audits) report() *report.Audit {
 	if u == nil {
 		return nil
 	}
-	r := &report.Audit{Share: float64(u.share), Seed: u.run, Equal: u.equal, Seconds: u.ended}
+	r := &report.Audit{Share: float64(u.share), Seed: u.run, Equal: u.equal}
 	for _, a := range slices.Sorted(maps.Keys(u.made)) {
 		r.Chosen = append(r.Chosen, int32(a))
 	}
 	return r
 }
 
-// digests are what an action made, where they are told.
-func (l *loop) digests(a *plan.Action) [][]byte {
-	if !l.auditing {
-		return nil
+// secondRecord is the record of a second execution.
+func (l *loop) secondRecord(by plan.Rank, m repeatedMessage, relief bool) report.Second {
+	return report.Second{
+		Action: int32(m.Action), Relief: relief, Rank: int(by), Slot: m.Slot, Start: m.Start, End: m.End, CPU: m.CPU, RSS: m.RSS, Trouble: m.Trouble,
 	}
-	var all [][]byte
-	for _, out := range a.Outputs {
-		d, _ := l.exchange.Digest(l.file(out)) // offered before
-		all = append(all, slices.Clone(d[:]))
+}
+
+// digests are of what an action made, empty where they are not known.
+func (l *loop) digests(a *plan.Action) [][]byte {
+	all := make([][]byte, len(a.Outputs))
+	for i, out := range a.Outputs {
+		if d, ok := l.exchange.Digest(l.file(out)); ok {
+			all[i] = d[:]
+		}
 	}
 	return all
 }

@@ -52,14 +52,14 @@ func marked(t *testing.T, rank int, what string) func([]string) {
 }
 
 // runAudited builds, and returns what root knows of the audits and of the actions that they are about.
-func (b *smallBuild) runAudited(t *testing.T, tools string) (u *report.Audit, made map[int32]report.Action, o outcome) {
+func (b *smallBuild) runAudited(t *testing.T, tools string) (u *report.Report, made map[int32]report.Action, o outcome) {
 	t.Helper()
 	made = map[int32]report.Action{}
 	b.ended = func(l *loop) {
 		if l.lead == nil {
 			return
 		}
-		u = l.lead.audits.report()
+		u = &report.Report{Audit: l.lead.audits.report(), Seconds: l.lead.seconds, Relieved: l.lead.reliefs.taken}
 		for _, a := range l.lead.records {
 			made[a.ID] = a
 		}
@@ -82,7 +82,7 @@ func TestAudit(t *testing.T) {
 		if err := errors.Join(o.errs...); err != nil || o.program != want || want == "" {
 			t.Fatalf("%d ranks: %v, program\n%s\nexpected\n%s", size, err, o.program, want)
 		}
-		if !slices.Equal(u.Chosen, []int32{0, 1, 2, 3, 4}) || u.Equal != 5 || len(u.Seconds) != 5 {
+		if !slices.Equal(u.Audit.Chosen, []int32{0, 1, 2, 3, 4}) || u.Audit.Equal != 5 || len(u.Seconds) != 5 {
 			t.Errorf("%d ranks: %+v", size, u)
 		}
 		for _, s := range u.Seconds {
@@ -120,7 +120,7 @@ func TestAuditFindsDifferences(t *testing.T) {
 						troubles++
 					}
 				}
-				if err != nil || len(u.Seconds) != 5 || len(u.Chosen) != 5 || u.Equal+troubles != 5 || (troubles > 0) != (c.what == "dies") {
+				if err != nil || len(u.Seconds) != 5 || len(u.Audit.Chosen) != 5 || u.Audit.Equal+troubles != 5 || (troubles > 0) != (c.what == "dies") {
 					t.Errorf("%v, %+v", err, u)
 				}
 				return
@@ -143,7 +143,7 @@ func TestStoredActionsAreNotAudited(t *testing.T) {
 	b := helpedBuild(t, tools, 2)
 	b.plan.Helpers, b.audit = nil, 1
 	b.stores = storeOf(t, tools, b)
-	if u, _, o := b.runAudited(t, tools); errors.Join(o.errs...) != nil || len(u.Chosen) > 0 || len(u.Seconds) > 0 {
+	if u, _, o := b.runAudited(t, tools); errors.Join(o.errs...) != nil || len(u.Audit.Chosen) > 0 || len(u.Seconds) > 0 {
 		t.Errorf("%v, %+v", o.errs, u)
 	}
 }
@@ -223,11 +223,11 @@ func TestAuditedWorld(t *testing.T) {
 		t.Fatalf("%v\n%s", err, w.words.String())
 	}
 	r := readReport(t, reported)
-	if n := len(r.Actions) - 1; r.Audit == nil || len(r.Audit.Chosen) != n || r.Audit.Equal != n || len(r.Audit.Seconds) != n || n < 40 {
+	if n := len(r.Actions) - 1; r.Audit == nil || len(r.Audit.Chosen) != n || r.Audit.Equal != n || len(r.Seconds) != n || n < 40 {
 		t.Fatalf("%d actions beside the link, the audit is %+v", n, r.Audit)
 	}
 	away, own := 0, 0
-	for _, s := range r.Audit.Seconds {
+	for _, s := range r.Seconds {
 		made := r.Actions[slices.IndexFunc(r.Actions, func(a report.Action) bool { return a.ID == s.Action })]
 		if s.Rank != root {
 			away++

@@ -16,7 +16,8 @@
 // compile a share of its functions (share.go).
 //
 // Where the user asks for an audit, actions are executed a second time where
-// slots idle, and what comes of it is compared (audit.go, second.go).
+// slots idle, and what comes of it is compared (audit.go, second.go). So are those
+// of a slow rank, in its relief, and the first result counts (relief.go).
 //
 // One goroutine, the loop, owns the state of package rank/superstep. Whatever
 // happens elsewhere (a frame arrives, a tool ends) is posted to it as a

@@ -78,6 +78,7 @@ func smallBuilds(t *testing.T, tools string) map[*smallBuild][]transport.Kind {
 	asking.stores = storeOf(t, tools, asking)
 	shipping := &smallBuild{name: "shipping", plan: newPlan(t, tools, none, fork, forkImports...), slots: []int{1, 1, 1}, stores: t.TempDir(), away: []bool{false, true, true}}
 	helped := helpedBuild(t, tools, 3)
+	slow := slowBuild(t, tools, "60") // more than the rest takes
 	audited := &smallBuild{name: "audited", plan: newPlan(t, tools, all, fork, forkImports...), slots: []int{1, 1, 1}, audit: 1}
 	source := filepath.Join(tools, "source")
 	if err := os.WriteFile(source, []byte("source\n"), 0o600); err != nil {
@@ -90,6 +91,7 @@ func smallBuilds(t *testing.T, tools string) map[*smallBuild][]transport.Kind {
 	return map[*smallBuild][]transport.Kind{
 		helped:   {kindHelp, kindShare},
 		audited:  {kindRepeat, kindRepeated},
+		slow:     {kindGiveUp, kindDismiss, kindRepeat, kindRepeated},
 		asking:   {kindHolds, kindAsk, kindGiven, kindOffer},
 		shipping: {kindReads, kindFiles, kindFetch, kindParcel},
 		plain:    {kindPlan, kindPut, kindExists, kindDone, kindNotify, kindCommit, kindOver, kindFarewell},

@@ -28,7 +28,7 @@ func FuzzMessages(f *testing.F) {
 		kindOffer: offerMessage{0, make([]byte, 32), 12},
 		kindReads: readsMessage{[]plan.ActionID{0}}, kindFiles: filesMessage{[]byte("packed")}, kindFetch: fetchMessage{[][]byte{make([]byte, 32)}},
 		kindParcel: ship.Batch{}, kindHelp: helpMessage{1, false}, kindShare: shareMessage{1, make([]byte, 32)},
-		kindRepeat: assignMessage{plan.Action{ID: 0}, nil}, kindRepeated: repeatedMessage{Action: 1, Digests: [][]byte{make([]byte, 32)}},
+		kindRepeat: repeatMessage{Action: plan.Action{ID: 0}}, kindGiveUp: actionMessage{1}, kindDismiss: actionMessage{1}, kindRepeated: repeatedMessage{Action: 1, Digests: [][]byte{make([]byte, 32)}},
 		kindRecover: recoverMessage{Recovery: superstep.Recovery{Owners: []superstep.Owner{{Action: 1, Rank: 1}}, Holders: []superstep.Holder{{Artifact: 0, Rank: 0}}}},
 	} {
 		text, err := msgpack.Marshal(body)
@@ -69,6 +69,7 @@ func FuzzMessages(f *testing.F) {
 			l.lead.give = &give{giver: ship.NewGiver(kept.Source)}
 			l.lead.state = superstep.NewRoot(l.plan, []int{1, 1}, superstep.Split)
 			l.lead.troubles = make([]int, 2)
+			l.lead.reliefs = reliefs{paces: make([]pace, 2), made: map[plan.ActionID]made{}, vain: map[plan.ActionID]bool{}}
 			l.lead.farewells = make(chan farewell, 4)
 		}
 		var err error

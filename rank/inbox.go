@@ -174,8 +174,18 @@ func (b *inbox) dispatch(l *loop, from plan.Rank, f transport.Frame) error {
 			return err
 		}
 		l.post(func() error { return l.assigned(m) })
+	case kindGiveUp, kindDismiss:
+		m, err := l.action(f)
+		if err != nil {
+			return err
+		}
+		if f.Kind == kindGiveUp {
+			l.post(func() error { return l.giveUp(m.Action) })
+		} else {
+			l.post(func() error { return l.dismissed(m.Action) })
+		}
 	case kindRepeat:
-		m, err := decode[assignMessage](f)
+		m, err := decode[repeatMessage](f)
 		if err != nil {
 			return err
 		}

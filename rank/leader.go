@@ -30,6 +30,8 @@ type leader struct {
 	troubles []int                   // by rank: actions that it gave back
 	give     *give                   // nil where no rank is away
 	audits   *audits                 // nil without --audit
+	reliefs  reliefs
+	seconds  []report.Second // second executions of which root was told
 
 	abortOnLoss bool
 	progress    *report.Progress
@@ -63,6 +65,13 @@ type farewell struct {
 
 // hear is what root does about a message of a rank, its own included.
 func (l *loop) hear(from plan.Rank, body any) error {
+	if err := l.heard(from, body); err != nil {
+		return err
+	}
+	return l.relieve(0) // a rank may idle now
+}
+
+func (l *loop) heard(from plan.Rank, body any) error {
 	d := l.lead
 	if !d.state.Alive(from) {
 		return nil // it was left out, and does not know yet
@@ -90,6 +99,12 @@ func (l *loop) hear(from plan.Rank, body any) error {
 		}
 		return l.orders(d.state.Yielded(m.Action, from, m.OK))
 	case repeatedMessage:
+		if m.Action < 0 || int(m.Action) >= len(l.plan.Actions) {
+			return fmt.Errorf("rank %d executed action %d of %d a second time", from, m.Action, len(l.plan.Actions))
+		}
+		if d.state.Relieving(m.Action) {
+			return l.inRelief(from, m)
+		}
 		return l.audited(from, m)
 	}
 	return fmt.Errorf("rank %d sent root a %T", from, body)
@@ -114,6 +129,9 @@ func (l *loop) done(on plan.Rank, m doneMessage) error {
 		if err := l.executes(); err != nil {
 			return err
 		}
+	}
+	if m.GivenUp {
+		return l.givenUp(on, m)
 	}
 	if m.Trouble != "" {
 		return l.givenBack(on, m)
@@ -141,7 +159,13 @@ func (l *loop) done(on plan.Rank, m doneMessage) error {
 			}
 		}
 	}
-	if err := l.audit(on, m); err != nil {
+	compared, err := l.agree(on, m)
+	if err != nil {
+		return err
+	}
+	l.relievedBy(on, a.ID)
+	l.lead.reliefs.paced(on, a, m)
+	if err := l.audit(on, m, compared); err != nil {
 		return err
 	}
 	if err := l.orders(l.lead.state.Done(a.ID, on, m.OK)); err != nil {
@@ -230,10 +254,24 @@ func (l *loop) orders(o superstep.Orders, err error) error {
 	for _, a := range o.Repeat {
 		action := l.plan.Actions[a.Action]
 		action.Steps = l.lead.steps[a.Action]
-		m := assignMessage{action, a.Holders}
+		m := repeatMessage{action, a.Holders, l.lead.state.Relieving(a.Action)}
 		if a.To == l.self {
 			l.later(func() error { return l.repeat(m) })
 		} else if err := l.send(a.To, kindRepeat, m); err != nil {
+			return err
+		}
+	}
+	for _, y := range o.GiveUp {
+		if y.From == l.self {
+			l.later(func() error { return l.giveUp(y.Action) })
+		} else if err := l.send(y.From, kindGiveUp, actionMessage{y.Action}); err != nil {
+			return err
+		}
+	}
+	for _, a := range o.Dismiss {
+		if a.To == l.self {
+			l.later(func() error { return l.dismissed(a.Action) })
+		} else if err := l.send(a.To, kindDismiss, actionMessage{a.Action}); err != nil {
 			return err
 		}
 	}

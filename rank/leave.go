@@ -156,7 +156,8 @@ func (r *run) fill(l *loop, told []farewell) {
 		rep.Outcome = "failed"
 	}
 	rep.Actions, rep.Moved = l.lead.records, l.lead.moved
-	rep.Audit = l.lead.audits.report()
+	rep.Audit, rep.Seconds = l.lead.audits.report(), l.lead.seconds
+	rep.Reliefs, rep.Relieved = l.lead.reliefs.begun, l.lead.reliefs.taken
 
 	cpu, rss := consumed(syscall.RUSAGE_SELF)
 	children, _ := consumed(syscall.RUSAGE_CHILDREN)
@@ -209,14 +210,10 @@ func (r *run) fill(l *loop, told []farewell) {
 		k.Helped += s.End - s.Start
 		k.CPU += s.CPU
 	}
-	var seconds []report.Second
-	if rep.Audit != nil {
-		seconds = rep.Audit.Seconds
-	}
-	for i := range seconds {
-		s := &seconds[i]
+	for i := range rep.Seconds {
+		s := &rep.Seconds[i]
 		k := &rep.Ranks[s.Rank]
-		k.Audited += s.End - s.Start
+		k.Seconds += s.End - s.Start
 		k.CPU += s.CPU
 	}
 	for i := range rep.Ranks {
@@ -233,8 +230,8 @@ func (r *run) fill(l *loop, told []farewell) {
 				k.Waiting -= min(s.End, link) - s.Start
 			}
 		}
-		for j := range seconds {
-			if s := &seconds[j]; s.Rank == i && s.Start < link {
+		for j := range rep.Seconds {
+			if s := &rep.Seconds[j]; s.Rank == i && s.Start < link {
 				k.Waiting -= min(s.End, link) - s.Start
 			}
 		}

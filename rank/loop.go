@@ -54,7 +54,8 @@ type loop struct {
 	shares shares
 
 	seconds  seconds
-	auditing bool // what actions made is told to root
+	running  map[plan.ActionID]*ownRun
+	auditing bool // all that actions make is digested
 }
 
 func (l *loop) now() int64 { return time.Since(l.begun).Microseconds() }
@@ -86,6 +87,9 @@ func (l *loop) run(mode superstep.Mode) (err error) {
 	if l.lead != nil {
 		if err := l.orders(l.lead.state.Begin(), nil); err != nil {
 			return err
+		}
+		if l.size() > 1 && mode == superstep.Split {
+			l.tools.Go(l.watchPace)
 		}
 	}
 	for {
@@ -188,6 +192,12 @@ func (l *loop) offered(from plan.Rank, m offerMessage) error {
 	return nil
 }
 
+// ownRun is an action that runs here.
+type ownRun struct {
+	stop    context.CancelFunc
+	givenUp bool // root asked for that
+}
+
 // start executes an action in a goroutine of its own.
 func (l *loop) start(s superstep.Start) {
 	a := &l.plan.Actions[s.Action]
@@ -210,13 +220,27 @@ func (l *loop) start(s superstep.Start) {
 			again = true // it has come from who made it before; the loop will hear of it
 		}
 	}
+	ctx, stop := context.WithCancel(l.ctx)
+	if l.running == nil {
+		l.running = map[plan.ActionID]*ownRun{}
+	}
+	l.running[a.ID] = &ownRun{stop: stop}
+	var second *secondMade
+	if run := l.seconds.of[a.ID]; run != nil && run.made != nil {
+		second = run.made // it need not be executed
+		delete(l.seconds.of, a.ID)
+	}
 	l.tools.Go(func() {
+		defer stop()
 		m := doneMessage{Action: a.ID, Start: l.now(), Slot: slot, Threads: threads}
-		keep, err := l.make(a, again, &m)
+		keep, err := l.make(ctx, a, again, second, &m)
 		if err != nil {
 			l.discard(claimed, m.Exported != 0)
 		}
-		l.post(func() error { return l.finished(m, err) })
+		l.post(func() error {
+			l.free = append(l.free, slot) // not always that in which it was made
+			return l.finished(m, err)
+		})
 		if keep != nil {
 			l.keeps.Go(keep)
 		}
@@ -235,17 +259,20 @@ func (l *loop) discard(files []plan.ArtifactID, exported bool) {
 
 // make executes an action, or takes what it would make out of the store. Keep,
 // if not nil, puts what was made into the store.
-func (l *loop) make(a *plan.Action, again bool, m *doneMessage) (keep func(), err error) {
+func (l *loop) make(ctx context.Context, a *plan.Action, again bool, second *secondMade, m *doneMessage) (keep func(), err error) {
 	if err := l.makeScratch(); err != nil {
 		return nil, err
 	}
+	if second != nil {
+		return l.takeSecond(a, second, m)
+	}
 	if l.take != nil {
-		if err := l.take.learn(l.ctx, a.ID); err != nil {
+		if err := l.take.learn(ctx, a.ID); err != nil {
 			return nil, err
 		}
 	}
 	if again {
-		err := l.makeAgain(a, m)
+		err := l.makeAgain(ctx, a, m)
 		return nil, cmp.Or(l.unaltered(a, m), err)
 	}
 	if err := l.runner.Prepare(a); err != nil {
@@ -254,7 +281,7 @@ func (l *loop) make(a *plan.Action, again bool, m *doneMessage) (keep func(), er
 	var h hit
 	kept := false
 	if l.cache != nil {
-		if h, kept, err = l.cache.lookup(l.ctx, a); err != nil {
+		if h, kept, err = l.cache.lookup(ctx, a); err != nil {
 			return nil, err
 		}
 		if h.found {
@@ -279,7 +306,7 @@ func (l *loop) make(a *plan.Action, again bool, m *doneMessage) (keep func(), er
 	var linking sync.WaitGroup
 	defer linking.Wait()
 	if kept && h.keyed.traced && a.Kind == plan.Link { // takes as long as a tenth of the link, and needs nothing of it
-		linking.Go(func() { l.cache.traceLink(l.ctx, &h) })
+		linking.Go(func() { l.cache.traceLink(ctx, &h) })
 	}
 	executed := a
 	if kept && a.Kind == plan.Link {
@@ -292,7 +319,7 @@ func (l *loop) make(a *plan.Action, again bool, m *doneMessage) (keep func(), er
 	if err := l.callHelpers(a); err != nil {
 		return nil, err
 	}
-	result, err := l.execute(l.ctx, l.shared(executed), m.Threads, func() {
+	result, err := l.execute(ctx, l.shared(executed), m.Threads, func() {
 		m.Exported = max(1, l.now()) // 0 says that it was not
 		l.export(a)
 	})
@@ -312,7 +339,7 @@ func (l *loop) make(a *plan.Action, again bool, m *doneMessage) (keep func(), er
 	m.Digests = l.digests(a)
 	linking.Wait()
 	if kept && h.keyed.traced {
-		kept = l.cache.trace(l.ctx, a, &h, since)
+		kept = l.cache.trace(ctx, a, &h, since)
 		m.Traced, m.Reads = kept, h.reads
 	}
 	if file := changed(); file != "" {
@@ -398,12 +425,19 @@ func (l *loop) offerOne(out plan.ArtifactID) (size int64, err error) {
 
 // finished tells of an action that ended here.
 func (l *loop) finished(m doneMessage, err error) error {
-	l.free = append(l.free, m.Slot)
 	a := &l.plan.Actions[m.Action]
 	if err != nil {
 		for _, out := range a.Outputs {
 			l.exchange.Release(l.file(out)) // another rank may make it
 		}
+	}
+	run := l.running[a.ID]
+	delete(l.running, a.ID)
+	if err != nil && run.givenUp { // whatever it died of
+		if err := l.tell(kindDone, doneMessage{Action: a.ID, GivenUp: true, Digests: l.exported(a, m)}); err != nil {
+			return err
+		}
+		return l.effects(l.rank.GaveBack(a.ID))
 	}
 	if trouble, lasting := l.nodeTrouble(a, err); trouble != "" {
 		m.Trouble, m.Lasting = trouble, lasting

@@ -54,10 +54,12 @@ const (
 const (
 	kindRepeat   transport.Kind = 60 // root: execute this action a second time, when nothing else is to be done
 	kindRepeated transport.Kind = 61 // to root: what came of it
+	kindGiveUp   transport.Kind = 62 // root: give this action up, though it runs: another rank has made it
+	kindDismiss  transport.Kind = 63 // root: this second execution, or what it made, is of no use
 )
 
 // byRootAlone are the kinds with which root directs the others.
-var byRootAlone = []transport.Kind{kindPlan, kindCommit, kindFail, kindYield, kindAssign, kindOver, kindSurvey, kindRecover, kindFiles, kindParcel, kindRepeat}
+var byRootAlone = []transport.Kind{kindPlan, kindCommit, kindFail, kindYield, kindAssign, kindOver, kindSurvey, kindRecover, kindFiles, kindParcel, kindRepeat, kindGiveUp, kindDismiss}
 
 // view is what a rank tells about itself when it joins: what must agree for
 // files to be read in place.
@@ -114,7 +116,15 @@ type doneMessage struct {
 	Lasting  bool          `msgpack:"l,omitempty"` // the trouble is the node's whatever it executes
 	Tainted  bool          `msgpack:"n,omitempty"` // it gave out export data that may be wrong
 	Taken    []int         `msgpack:"p,omitempty"` // the shares of helpers that its compile took
-	Digests  [][]byte      `msgpack:"g,omitempty"` // of its outputs, where they may be audited
+	Digests  [][]byte      `msgpack:"g,omitempty"` // of its outputs, empty where they are not known
+	GivenUp  bool          `msgpack:"v,omitempty"` // root asked for that; Digests are of what was given out
+}
+
+// repeatMessage asks for a second execution.
+type repeatMessage struct {
+	Action  plan.Action `msgpack:"a"` // whole, with its commands
+	Holders []plan.Rank `msgpack:"h"`
+	Relief  bool        `msgpack:"l,omitempty"` // what is made is to lie aside
 }
 
 // repeatedMessage is the record of a second execution.

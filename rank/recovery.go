@@ -1,6 +1,7 @@
 package rank
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -122,33 +123,18 @@ func (l *loop) recover(m recoverMessage) error {
 // makeAgain executes an action of a lost rank some of whose outputs are here
 // and may be being read. It works in a directory of its own and adds what is
 // missing.
-func (l *loop) makeAgain(a *plan.Action, m *doneMessage) error {
+func (l *loop) makeAgain(ctx context.Context, a *plan.Action, m *doneMessage) error {
 	elsewhere := aside(a, "-again")
 	if err := l.prepareAside(a, &elsewhere); err != nil {
 		return err
 	}
-	result, err := l.execute(l.ctx, &elsewhere, m.Threads, func() {})
+	result, err := l.execute(ctx, &elsewhere, m.Threads, func() {})
 	m.End = l.now()
 	m.CPU, m.RSS, m.Commands, m.Output = result.CPU.Microseconds(), result.MaxRSS, result.Commands, result.Output
 	if err != nil {
 		return err
 	}
-	for _, out := range a.Outputs {
-		path := l.plan.Artifacts[out].Path
-		place := filepath.Join(l.runner.Work, path)
-		if _, err := os.Stat(place); err == nil {
-			continue
-		}
-		if err := os.MkdirAll(filepath.Dir(place), 0o700); err != nil {
-			return err
-		}
-		if err := os.Rename(filepath.Join(l.runner.Work, elsewhere.Node, strings.TrimPrefix(path, a.Node+"/")), place); err != nil {
-			return err
-		}
-	}
-	m.Sizes, err = l.offer(a)
-	m.Digests = l.digests(a)
-	return err
+	return l.fill(a, elsewhere.Node, m)
 }
 
 // prepareAside makes the directory of b, which is a aside. What a reads from its

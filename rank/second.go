@@ -10,28 +10,32 @@ import (
 
 	"github.com/badbubble/distgo/plan"
 	"github.com/badbubble/distgo/rank/execute"
+	"github.com/badbubble/distgo/rank/superstep"
 	"github.com/badbubble/distgo/sync/exchange"
 )
 
 // A second execution makes all of an action once more, aside, in a directory of
-// its own and in slots that would idle, see package superstep. Nothing reads what
-// it makes and no store gets it: its digests are told, and that is all.
+// its own and in slots that would idle, see package superstep. Its digests are
+// told, and for an audit that is all: nothing reads what it makes and no store
+// gets it. What is made in relief of a slow rank lies aside until root decides.
 
 // seconds is what a rank knows of second executions. It belongs to the loop. Its
 // zero value is ready.
 type seconds struct {
-	of   map[plan.ActionID]*secondRun
-	keep bool // --keep-work: what was made stays
+	of   map[plan.ActionID]*secondRun // those that root wants, run, or lie aside
+	keep bool                         // --keep-work: what was made stays
 }
 
 type secondRun struct {
 	action plan.Action        // with the commands that root sent
 	stop   context.CancelFunc // nil while it does not run
 	spent  int64              // CPU of those that were ended before their end, microseconds
+	relief bool               // what it makes is to lie aside
+	made   *secondMade        // does so
 }
 
 // repeat is what a rank does when root wants an action executed a second time.
-func (l *loop) repeat(m assignMessage) error {
+func (l *loop) repeat(m repeatMessage) error {
 	id := m.Action.ID
 	if id < 0 || int(id) >= len(l.plan.Actions) {
 		return fmt.Errorf("action %d of %d is to be executed a second time", id, len(l.plan.Actions))
@@ -44,33 +48,38 @@ func (l *loop) repeat(m assignMessage) error {
 	if l.seconds.of == nil {
 		l.seconds.of = map[plan.ActionID]*secondRun{}
 	}
-	if run := l.seconds.of[id]; run != nil {
-		run.action = a
-	} else {
-		l.seconds.of[id] = &secondRun{action: a}
+	run := l.seconds.of[id]
+	if run == nil || run.made != nil {
+		run = &secondRun{}
+		l.seconds.of[id] = run
 	}
+	run.action, run.relief = a, m.Relief
 	return l.effects(l.rank.Repeat(id, m.Holders))
 }
 
 // startSecond executes an action a second time in a goroutine of its own.
-func (l *loop) startSecond(id plan.ActionID) {
-	run := l.seconds.of[id]
-	a, m := run.action, repeatedMessage{Action: id, Slot: l.free[0]}
+func (l *loop) startSecond(h superstep.Help) {
+	run := l.seconds.of[h.Action]
+	a, m := run.action, repeatedMessage{Action: h.Action, Slot: l.free[0]}
 	l.free = l.free[1:]
 	ctx, stop := context.WithCancel(l.ctx)
 	run.stop = stop
+	made := &secondMade{threads: h.Threads, aside: run.relief}
 	l.tools.Go(func() {
 		defer stop()
 		m.Start = l.now()
-		err := l.makeSecond(ctx, &a, &m)
+		err := l.makeSecond(ctx, &a, made, &m)
 		m.End = l.now()
 		ended := err == nil || ctx.Err() == nil
-		l.post(func() error { return l.repeated(m, ended, err) })
+		l.post(func() error { return l.repeated(m, made, ended, err) })
 	})
 }
 
+// secondSuffix ends the names of second executions' directories.
+const secondSuffix = "-second"
+
 // makeSecond executes an action aside, and digests what it makes.
-func (l *loop) makeSecond(ctx context.Context, a *plan.Action, m *repeatedMessage) error {
+func (l *loop) makeSecond(ctx context.Context, a *plan.Action, made *secondMade, m *repeatedMessage) (err error) {
 	if err := l.makeScratch(); err != nil {
 		return err
 	}
@@ -79,25 +88,35 @@ func (l *loop) makeSecond(ctx context.Context, a *plan.Action, m *repeatedMessag
 			return err
 		}
 	}
-	b := aside(a, "-second")
+	b := aside(a, secondSuffix)
 	dir := filepath.Join(l.runner.Work, b.Node)
 	if err := os.RemoveAll(dir); err != nil { // of one that was ended
 		return err
 	}
-	if !l.seconds.keep {
+	if !made.aside && !l.seconds.keep {
 		defer os.RemoveAll(dir) // the run's end removes what is left
 	}
 	if err := l.prepareAside(a, &b); err != nil {
 		return err
 	}
-	result, err := l.execute(ctx, &b, 1, func() {})
-	m.CPU, m.RSS = result.CPU.Microseconds(), result.MaxRSS
+	changed := func() string { return "" }
+	if made.aside && l.cache != nil {
+		if made.hit, made.kept, err = l.cache.lookup(ctx, a); err != nil {
+			return err
+		}
+		if made.kept {
+			changed = l.cache.watch(made.hit.keyed)
+		}
+	}
+	made.result, err = l.execute(ctx, &b, made.threads, func() {})
+	m.CPU, m.RSS = made.result.CPU.Microseconds(), made.result.MaxRSS
 	if altered := l.unaltered(a, &doneMessage{}); altered != nil {
 		return altered // whatever the tools made or said of it
 	}
 	if err != nil {
 		return err
 	}
+	made.kept = made.kept && !made.hit.keyed.traced && changed() == ""
 	for _, out := range a.Outputs {
 		d, _, err := exchange.DigestFile(filepath.Join(dir, strings.TrimPrefix(l.plan.Artifacts[out].Path, a.Node+"/")))
 		if err != nil {
@@ -110,7 +129,7 @@ func (l *loop) makeSecond(ctx context.Context, a *plan.Action, m *repeatedMessag
 
 // repeated tells of a second execution that ended here. Nothing that befalls it
 // is the build's, but for what it says of the code.
-func (l *loop) repeated(m repeatedMessage, ended bool, err error) error {
+func (l *loop) repeated(m repeatedMessage, made *secondMade, ended bool, err error) error {
 	l.free = append(l.free, m.Slot)
 	run := l.seconds.of[m.Action]
 	run.spent += m.CPU
@@ -123,9 +142,14 @@ func (l *loop) repeated(m repeatedMessage, ended bool, err error) error {
 			m.Trouble = err.Error()
 		}
 	}
+	failed := err != nil
 	tell, effects, err := l.rank.Repeated(m.Action, ended)
 	if err == nil && tell {
-		delete(l.seconds.of, m.Action)
+		if delete(l.seconds.of, m.Action); run.relief && !failed {
+			made.record = m
+			run.made = made
+			l.seconds.of[m.Action] = run
+		}
 		err = l.tell(kindRepeated, m)
 	}
 	return l.effects(effects, err)

@@ -48,7 +48,8 @@ type smallBuild struct {
 	kept   func(stores string) // sees what became of them
 	away   []bool              // by rank; nil where all see root's files
 	audit  AuditShare
-	ended  func(*loop) // sees what became of each rank that came to its end
+	slow   func(*leader, plan.Rank, *plan.Action) bool // whom root takes to be slow, with what; nil for its own judgement
+	ended  func(*loop)                                 // sees what became of each rank that came to its end
 }
 
 // outcome is what came out of a run.
@@ -72,6 +73,9 @@ work=${x%/*/*}
 case $x in *-second/*)
 	[ ! -f $work/dies ] || kill -9 $$
 	[ ! -f $work/refuses ] || { echo "I know better" >&2; exit 1; }
+	;;
+*)
+	[ ! -f $work/dawdles ] || dawdle=$(cat $work/dawdles)
 esac
 if [ $j != 0 ]; then
 	for i in 0 1 2 3; do
@@ -81,7 +85,9 @@ if [ $j != 0 ]; then
 	exit 0
 fi
 cat "$@" /dev/null >$x; echo export >>$x
+case $x in *-second/*) [ ! -f $work/strangers ] || echo stranger >>$x ;; esac
 [ -z "$EARLY" ] || printf . >&3
+while [ "${dawdle:-0}" -gt 0 ]; do sleep 0.01; dawdle=$((dawdle - 1)); done
 if [ -f $work/halves ]; then rm $work/halves; echo half >$o; kill -9 $$; fi
 for i in 0 1 2 3; do
 	file=$prefix.$((i % k)) tries=0 most=50
@@ -217,7 +223,7 @@ func (b *smallBuild) run(t *testing.T, tools string, faults ...*transporttest.Fa
 // rank is the life of one rank from the moment the world stands, as [run.together] and [run.build] lead it.
 func (b *smallBuild) rank(ctx context.Context, w *transport.World, work, tools string) (err error) {
 	r := &run{world: w, compiler: &pipeline.Compiler{Path: filepath.Join(tools, "compile")}, cfg: Config{
-		Place: launch.Place{Rank: int(w.Rank()), Size: w.Size()}, Stderr: io.Discard, Quiet: true, Mode: superstep.Split, Audit: b.audit,
+		Place: launch.Place{Rank: int(w.Rank()), Size: w.Size()}, Stderr: io.Discard, Quiet: true, Mode: superstep.Split, Audit: b.audit, Slots: b.slots[w.Rank()],
 	}}
 	running, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -280,6 +286,9 @@ func (b *smallBuild) rank(ctx context.Context, w *transport.World, work, tools s
 			return err
 		}
 		r.away = b.away
+		if b.slow != nil {
+			l.lead.reliefs.slow = func(on plan.Rank, a *plan.Action, _ int64) bool { return b.slow(l.lead, on, a) }
+		}
 		if err := r.openGive(l); err != nil {
 			return err
 		}

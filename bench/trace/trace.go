@@ -83,11 +83,9 @@ func events(r *report.Report) (all []event) {
 			all = append(all, between("share", s.Rank, s.Slot, max(s.Start, s.End-1), a, min(max(a.Start, s.End), a.End), arrow)...)
 		}
 	}
-	if r.Audit != nil {
-		for i := range r.Audit.Seconds {
-			if s := &r.Audit.Seconds[i]; byID[s.Action] != nil {
-				all = append(all, second(s, byID[s.Action]))
-			}
+	for i := range r.Seconds {
+		if s := &r.Seconds[i]; byID[s.Action] != nil {
+			all = append(all, second(s, byID[s.Action]))
 		}
 	}
 	return append(all, barriers(r)...)
@@ -134,8 +132,12 @@ func share(s *report.Share, of *report.Action) event {
 // second is an action's second execution.
 func second(s *report.Second, of *report.Action) event {
 	duration := s.End - s.Start
+	what := "audit"
+	if s.Relief {
+		what = "relief"
+	}
 	return event{
-		Name: "audit of " + of.Package, Category: "audit", Phase: "X", Time: s.Start, Duration: &duration, Process: s.Rank, Thread: s.Slot,
+		Name: what + " of " + of.Package, Category: what, Phase: "X", Time: s.Start, Duration: &duration, Process: s.Rank, Thread: s.Slot,
 		Args: map[string]any{"cpu_us": s.CPU, "rss_bytes": s.RSS, "made by rank": of.Rank, "trouble": s.Trouble},
 	}
 }

@@ -36,6 +36,9 @@ type Report struct {
 	Actions    []Action    `json:"actions"`
 	Shares     []Share     `json:"shares,omitempty"`
 	Audit      *Audit      `json:"audit,omitempty"` // nil without --audit
+	Seconds    []Second    `json:"seconds,omitempty"`
+	Reliefs    int         `json:"reliefs,omitempty"`  // actions of slow ranks that others were asked to execute as well
+	Relieved   int         `json:"relieved,omitempty"` // of those, that were taken from them, since another had executed them sooner
 	Supers     []Superstep `json:"supersteps"`
 	Moved      int         `json:"moved"` // actions that another rank took over
 	Bound      Bound       `json:"bound"`
@@ -54,8 +57,8 @@ type Rank struct {
 	Exchange int64   `json:"exchange_us"`  // time in which artifacts were being received
 	Waiting  int64   `json:"waiting_us"`   // slot time without an action or a share, until the link started
 	Commands int     `json:"commands"`
-	Audited  int64   `json:"audit_us,omitempty"` // sum over its second executions, but for those that made room; their CPU is tools' CPU
-	Helped   int64   `json:"help_us,omitempty"`  // sum over the shares that it compiled; their CPU is tools' CPU
+	Seconds  int64   `json:"second_us,omitempty"` // sum over its second executions, but for those that made room; their CPU is tools' CPU
+	Helped   int64   `json:"help_us,omitempty"`   // sum over the shares that it compiled; their CPU is tools' CPU
 	Sent     []Bytes `json:"sent,omitempty"`
 	Read     int64   `json:"read_bytes,omitempty"`    // files of root that its actions read and that it does not see
 	Fetched  int64   `json:"fetched_bytes,omitempty"` // of those, what was not in its store
@@ -109,17 +112,17 @@ type Share struct {
 // An Audit is what became of the actions that were to be executed a second time
 // and compared.
 type Audit struct {
-	Share   float64  `json:"share"`  // that was asked for, of the executed actions
-	Seed    string   `json:"seed"`   // the run's ID, which with an action's says whether it is chosen
-	Chosen  []int32  `json:"chosen"` // actions' IDs
-	Equal   int      `json:"equal"`  // how many of them came out the same
-	Seconds []Second `json:"seconds"`
+	Share  float64 `json:"share"`  // that was asked for, of the executed actions
+	Seed   string  `json:"seed"`   // the run's ID, which with an action's says whether it is chosen
+	Chosen []int32 `json:"chosen"` // actions' IDs
+	Equal  int     `json:"equal"`  // how many of them came out the same
 }
 
 // A Second is an action's second execution. It is no command of the plan, and is
 // counted apart.
 type Second struct {
-	Action  int32  `json:"action"` // ID
+	Action  int32  `json:"action"`           // ID
+	Relief  bool   `json:"relief,omitempty"` // of a slow rank, in vain; else for the audit
 	Rank    int    `json:"rank"`
 	Slot    int    `json:"slot"`
 	Start   int64  `json:"start_us"`

@@ -23,7 +23,7 @@ func (r *Report) Summary() string {
 		k := &r.Ranks[i]
 		exchange = max(exchange, k.Exchange)
 		waiting += k.Waiting
-		busy += k.Executed + k.Helped + k.Audited
+		busy += k.Executed + k.Helped + k.Seconds
 		cpu += k.CPU
 		slots += k.Slots
 	}
@@ -50,6 +50,9 @@ func (r *Report) Summary() string {
 	}
 	if len(r.Shares) > 0 {
 		fmt.Fprintf(&b, "; helpers compiled %s, %d in time", plural(len(r.Shares), "share"), r.taken())
+	}
+	if r.Relieved > 0 {
+		fmt.Fprintf(&b, "; %s taken from slow ranks, made sooner elsewhere", plural(r.Relieved, "action"))
 	}
 	if u := r.Audit; u != nil {
 		fmt.Fprintf(&b, "; audited %d of %s", u.Equal, plural(len(u.Chosen), "chosen action"))

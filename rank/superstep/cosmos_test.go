@@ -33,6 +33,9 @@ const (
 	opDismiss
 	opRepeat
 	opRepeated
+	opDismissSecond
+	opGiveUp
+	opGaveUp
 )
 
 // A message is what is on its way; it never changes.
@@ -52,6 +55,7 @@ type job struct {
 	share    bool
 	second   bool
 	ceasing  bool // may be ended before its end
+	givingUp bool // is to be given up
 }
 
 // cosmos is one state of a world.
@@ -65,6 +69,7 @@ type cosmos struct {
 	twice           []bool // by action: root was told of a second execution
 	over            bool
 	losses, returns int // that may still come
+	slow            int // as do words that a rank is slow
 }
 
 // rankParts and rootParts are what changes in the state machines. TestExploreKnowsAll checks that nothing is forgotten.
@@ -176,7 +181,7 @@ func encode(b []byte, parts []any) []byte {
 			b = append(b, 255)
 		case *[]audit:
 			for _, u := range *p {
-				b = append(b, byte(u.action), byte(u.on))
+				b = append(b, byte(u.action), byte(u.on), flag(u.relief), flag(u.made))
 			}
 			b = append(b, 255)
 		case *[][]plan.ActionID:
@@ -239,14 +244,14 @@ func (x *exploration) key(c *cosmos, b []byte) uint64 {
 	}
 	for _, jobs := range c.jobs {
 		for _, j := range jobs {
-			b = append(b, byte(j.action), flag(j.exported), flag(j.share), flag(j.second), flag(j.ceasing))
+			b = append(b, byte(j.action), flag(j.exported), flag(j.share), flag(j.second), flag(j.ceasing), flag(j.givingUp))
 		}
 		b = append(b, 254)
 	}
 	b = flags(b, c.dead)
 	b = number(b, c.runs)
 	b = flags(b, c.twice)
-	b = append(b, flag(c.over), byte(c.losses), byte(c.returns))
+	b = append(b, flag(c.over), byte(c.losses), byte(c.returns), byte(c.slow))
 	return maphash.Bytes(x.seed, b)
 }
 

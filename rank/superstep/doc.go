@@ -24,8 +24,9 @@
 // artifact that does not exist yet, and needs no update when an action moves.
 // Invariant 5: nothing waits for a share, and a share for nothing but its inputs
 // and a slot.
-// Invariant 6: a second execution, for an audit, holds no slot that anything else
-// is ready for, and nothing but the end of the run waits for it.
+// Invariant 6: a second execution, for an audit or in relief of a slow rank, holds
+// no slot that anything else is ready for, and only the end of the run waits for
+// an audit. What is made in relief counts when its rank owns the action.
 //
 // A violation is an *Error: a defect of distgo or a peer that lies. The types
 // are not safe for concurrent use.

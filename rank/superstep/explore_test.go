@@ -30,10 +30,14 @@ type exploration struct {
 	losses, returns int
 	held            bool // nothing moves until a rank has something to execute
 	audited         []plan.ActionID
+	slow            int // how often root takes a rank to be slow
 }
 
 // misses is the event that ends that. It need not come.
 const misses = "a store misses"
+
+// isSlow marks the events that root takes a rank to be slow. None need come.
+const isSlow = " (is slow)"
 
 // A mutant is a defect that the exploration must find.
 type mutant string
@@ -50,6 +54,7 @@ const (
 	helpsBlind     mutant = "a share starts without its inputs"
 	keepsSeconds   mutant = "a rank waits on for the inputs of a second execution that a lost rank was to send"
 	neverCeases    mutant = "a second execution keeps a slot that an action is ready for"
+	wordsOnly      mutant = "a rank says that it gave up an action, and goes on with it"
 	secondIsDone   mutant = "a second execution that was ended counts as one that ended"
 )
 
@@ -95,12 +100,20 @@ func (x *exploration) events(c *cosmos) (names []string, events []func(*history)
 			} else {
 				add(fmt.Sprintf("%d ends %s", r, p), func(h *history) { h.end(plan.Rank(r), i, "ends") })
 			}
+			if j.givingUp {
+				add(fmt.Sprintf("%d gives up %s", r, p), func(h *history) { h.end(plan.Rank(r), i, "gives up") })
+			}
 			if c.returns > 0 && !j.share && !j.second {
 				add(fmt.Sprintf("%d gives back %s", r, p), func(h *history) { h.returns--; h.end(plan.Rank(r), i, "gives back") })
 			}
 		}
 		if r != 0 && c.losses > 0 && !c.dead[r] && !c.over {
 			add(fmt.Sprintf("%d is lost", r), func(h *history) { h.losses--; h.kill(plan.Rank(r)) })
+		}
+	}
+	for a := range x.plan.Actions {
+		if a := plan.ActionID(a); c.slow > 0 && c.root.reliever(a) != nobody {
+			add(fmt.Sprintf("%d is slow with %s", c.root.owner[a], x.plan.Actions[a].Package)+isSlow, func(h *history) { h.slow--; h.orders(h.root.Relieve(a), nil) })
 		}
 	}
 	if c.root.held && !c.over {
@@ -130,7 +143,7 @@ func (x *exploration) begin() *cosmos {
 	size := len(x.slots)
 	c := &cosmos{
 		ranks: make([]Rank, size), links: make([][]message, size*size), jobs: make([][]job, size),
-		dead: make([]bool, size), runs: make([]int8, len(x.plan.Actions)), twice: make([]bool, len(x.plan.Actions)), losses: x.losses, returns: x.returns,
+		dead: make([]bool, size), runs: make([]int8, len(x.plan.Actions)), twice: make([]bool, len(x.plan.Actions)), losses: x.losses, returns: x.returns, slow: x.slow,
 	}
 	h := &history{cosmos: c, x: x}
 	c.root = *NewRoot(x.plan, x.slots, x.mode)
@@ -193,7 +206,9 @@ func (x *exploration) run() error {
 		}
 		stack = append(stack, open(next, name))
 		x.deepest = max(x.deepest, len(stack))
-		if v := &stack[len(stack)-1]; !slices.ContainsFunc(v.names, func(n string) bool { return n != misses && !strings.HasSuffix(n, " is lost") }) {
+		if v := &stack[len(stack)-1]; !slices.ContainsFunc(v.names, func(n string) bool {
+			return n != misses && !strings.HasSuffix(n, " is lost") && !strings.HasSuffix(n, isSlow)
+		}) {
 			x.ends++
 			if err := x.quiet(v.state); err != nil {
 				return wrong(err)
@@ -290,6 +305,11 @@ func explorations(t *testing.T) map[string]exploration {
 		"helped end, 1 return":   {plan: helpedOne, slots: slots, returns: 1, limit: most},
 		"fork by root, 1 loss":   {plan: byRoot, slots: slots, losses: 1, limit: most},
 		"audited chain, 1 loss":  {plan: chain, slots: slots, losses: 1, audited: []plan.ActionID{1}, limit: most},
+		"slow chain":             {plan: chain, slots: slots, slow: 2, limit: most},
+		"slow chain, 1 loss":     {plan: chain, slots: slots, slow: 1, losses: 1, limit: most},
+		"slow fork":              {plan: fork, slots: slots, slow: 1, limit: most},
+		"slow chain, 1 return":   {plan: chain, slots: slots, slow: 1, returns: 1, limit: most},
+		"audited slow chain":     {plan: chain, slots: slots, slow: 1, losses: 1, audited: []plan.ActionID{0, 1}, limit: most},
 		"audited fork":           {plan: fork, slots: slots, audited: []plan.ActionID{0, 1}, limit: most},
 	}
 	if os.Getenv("DISTGO_EXPLORE") != "" {
@@ -299,6 +319,11 @@ func explorations(t *testing.T) map[string]exploration {
 		all["audited chain, 2 losses"] = exploration{plan: chain, slots: slots, losses: 2, audited: []plan.ActionID{0, 1}, limit: more}
 		all["audited queue, loss and return"] = exploration{plan: queue, slots: slots, losses: 1, returns: 1, audited: []plan.ActionID{0}, limit: more}
 		all["audited helped fork"] = exploration{plan: helped, slots: slots, audited: []plan.ActionID{0, 1}, limit: more}
+		all["slow fork, 1 loss"] = exploration{plan: fork, slots: slots, slow: 1, losses: 1, limit: more}
+		all["slow chain, 2 losses"] = exploration{plan: chain, slots: slots, slow: 1, losses: 2, limit: more}
+		all["slow chain, loss and return"] = exploration{plan: chain, slots: slots, slow: 1, losses: 1, returns: 1, limit: more}
+		all["slow queue, 1 loss"] = exploration{plan: queue, slots: slots, slow: 2, losses: 1, limit: more}
+		all["slow helped fork"] = exploration{plan: helped, slots: slots, slow: 1, limit: more}
 		all["chain, 1 loss, 2 returns"] = exploration{plan: chain, slots: slots, losses: 1, returns: 2, limit: more}
 		all["fork, 2 losses"] = exploration{plan: fork, slots: slots, losses: 2, limit: more}
 		all["helped chain, 1 return"] = exploration{plan: helpedAll, slots: slots, returns: 1, limit: more}
@@ -343,7 +368,7 @@ func TestExploreFindsMutants(t *testing.T) {
 		heldIsMade: "fork, 1 loss", forgetsReaders: "fork by root, 1 loss", nobodyPuts: "chain, 2 losses", forgetsExports: "fork, 1 loss",
 		yieldsRunning: "queue, 1 loss", commitsEarly: "queue, 1 return",
 		keepsSlot: "helped fork", helpsBlind: "helped chain, 1 loss",
-		secondIsDone: "audited fork", neverCeases: "audited fork", keepsSeconds: "audited chain, 1 loss",
+		secondIsDone: "audited fork", wordsOnly: "slow chain", neverCeases: "audited fork", keepsSeconds: "audited chain, 1 loss",
 	} {
 		t.Run(string(m), func(t *testing.T) {
 			x := explorations(t)[name]

@@ -34,6 +34,9 @@ func (r *Root) GaveBack(a plan.ActionID, by plan.Rank) (Orders, error) {
 	}
 	r.homeless[a] = true
 	r.tried[a] = append(r.tried[a], by)
+	if u := r.relief(a); u != nil && u.on == by {
+		r.noRelief(a) // it could not even take what lies there
+	}
 	if r.moving[a] < 0 {
 		r.rehouse()
 	}

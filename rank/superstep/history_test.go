@@ -95,7 +95,8 @@ func (h *history) effects(self plan.Rank, e Effects, err error) {
 		}
 		h.jobs[self] = append(h.jobs[self], job{action: help.Action, exported: true, share: true})
 	}
-	for _, id := range e.Repeat {
+	for _, repeat := range e.Repeat {
+		id := repeat.Action
 		a := &h.x.plan.Actions[id]
 		for _, in := range a.Inputs {
 			if !h.ranks[self].Holds(in) {
@@ -162,6 +163,12 @@ func (h *history) orders(o Orders, err error) {
 		}
 		h.send(0, a.To, message{op: opRepeat, n: int32(a.Action), ranks: a.Holders})
 	}
+	for _, a := range o.GiveUp {
+		h.send(0, a.From, message{op: opGiveUp, n: int32(a.Action)})
+	}
+	for _, a := range o.Dismiss {
+		h.send(0, a.To, message{op: opDismissSecond, n: int32(a.Action)})
+	}
 	for _, k := range o.Commit {
 		for i := range h.x.plan.Actions {
 			if a := &h.x.plan.Actions[i]; a.Group <= k && h.runs[i] == 0 {
@@ -205,6 +212,9 @@ func (h *history) deliver(from, to plan.Rank, m message) {
 			h.orders(h.root.Exists(f, from), nil)
 		}
 		if slices.Contains(h.x.audited, a.ID) {
+			if u := h.root.relief(a.ID); u != nil && u.made && u.on != from {
+				h.twice[a.ID] = true // as package rank sees
+			}
 			h.root.Audit(a.ID)
 		}
 		o, err := h.root.Done(a.ID, from, true)
@@ -263,9 +273,26 @@ func (h *history) deliver(from, to plan.Rank, m message) {
 		e, err := r.Repeat(plan.ActionID(m.n), m.ranks)
 		h.effects(to, e, err)
 	case opRepeated:
-		awaited, o := h.root.Repeated(plan.ActionID(m.n))
-		h.twice[m.n] = h.twice[m.n] || awaited && m.ok
+		awaited, o := h.root.Repeated(plan.ActionID(m.n), from, true)
+		h.twice[m.n] = h.twice[m.n] || awaited && m.ok && h.root.ended[m.n]
 		h.orders(o, nil)
+	case opDismissSecond:
+		h.effects(to, r.Dismiss(plan.ActionID(m.n)), nil)
+	case opGiveUp:
+		runs, gaveUp, e := r.GiveUp(plan.ActionID(m.n))
+		if runs {
+			i := slices.IndexFunc(h.jobs[to], func(j job) bool { return int32(j.action) == m.n && !j.share && !j.second })
+			h.jobs[to][i].givingUp = true
+			if h.x.mutant == wordsOnly {
+				h.send(to, 0, message{op: opGaveUp, n: m.n})
+			}
+		} else if gaveUp {
+			h.send(to, 0, message{op: opGaveUp, n: m.n})
+		}
+		h.effects(to, e, nil)
+	case opGaveUp:
+		o, err := h.root.GaveUp(plan.ActionID(m.n), from)
+		h.orders(o, err)
 	case opLost:
 		h.orders(h.root.Lost(plan.Rank(m.n)), nil)
 	}
@@ -302,8 +329,8 @@ func (h *history) end(self plan.Rank, i int, how string) {
 		return
 	}
 	h.tell(self, a.ID, opDismiss)
-	if how == "gives back" {
-		h.send(self, 0, message{op: opGaveBack, n: int32(a.ID)})
+	if how == "gives back" || how == "gives up" {
+		h.send(self, 0, message{op: map[string]op{"gives back": opGaveBack, "gives up": opGaveUp}[how], n: int32(a.ID)})
 		e, err := r.GaveBack(a.ID)
 		h.effects(self, e, err)
 		return

@@ -31,7 +31,7 @@ type Effects struct {
 	Start  []Start
 	Help   []Help
 	Stop   []plan.ActionID // end a share that nobody wants; Helped follows all the same
-	Repeat []plan.ActionID // execute a second time, in one thread
+	Repeat []Help          // execute a second time, all of it
 	Cease  []plan.ActionID // end a second execution; Repeated follows all the same
 	Put    []Put
 	Want   []Want

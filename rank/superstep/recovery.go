@@ -140,11 +140,9 @@ func (r *Root) Held(epoch int, by plan.Rank, artifacts []plan.ArtifactID) Orders
 		}
 	}
 	if r.asked--; r.asked == 0 {
+		r.dropAudits()
 		r.recover()
 		r.out.Recover.Lost = true
-		for i := range r.audits {
-			r.audits[i].on = nobody // all ranks drop them
-		}
 		r.balance()
 		r.close()
 	}
@@ -186,6 +184,11 @@ func (r *Root) recover() {
 		to := r.owner[a]
 		if r.plan.Actions[a].Kind != plan.Link || !r.alive[to] { // a link stays where its program is to be
 			to = r.lightest(work, a)
+		}
+		if u := r.relief(a); u != nil && u.made {
+			to = u.on // it need not be executed
+		} else if u != nil {
+			r.noRelief(a)
 		}
 		work[to] += r.plan.Actions[a].Cost
 		r.owner[a], r.moving[a], r.homeless[a] = to, -1, false

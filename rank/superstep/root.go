@@ -15,6 +15,8 @@ type Orders struct {
 	Survey  *Survey          // ask every rank, this one too, what it holds
 	Recover *Recovery        // tell every rank, this one too, who does what
 	Repeat  []Assign         // have a rank execute an action a second time
+	GiveUp  []Yield          // ask a rank to give up an action that it has probably started
+	Dismiss []Assign         // tell a rank that a second execution, or what it made, is of no use
 	Over    bool             // nothing is left to execute
 }
 
@@ -187,7 +189,7 @@ func (r *Root) Done(a plan.ActionID, on plan.Rank, ok bool) (Orders, error) {
 		r.drop(a)
 	}
 	r.balance()
-	r.relieve(on)
+	r.expedite(on)
 	r.close()
 	return r.take(), nil
 }
@@ -236,6 +238,7 @@ func (r *Root) end(a plan.ActionID) {
 		r.ended[a] = true
 		r.left--
 		r.open[r.plan.Actions[a].Group]--
+		r.noRelief(a)
 	}
 }
 
@@ -309,17 +312,18 @@ func (r *Root) moves() bool {
 
 func (r *Root) move(a plan.ActionID, from, to plan.Rank) {
 	r.moving[a] = to
+	r.noRelief(a) // it has not been begun
 	r.dequeue(from, a)
 	r.enqueue(to, a)
 	r.out.Yield = append(r.out.Yield, Yield{a, from})
 }
 
-// relieve moves an action to a rank that has just begun another, if it is more
+// expedite moves an action to a rank that has just begun another, if it is more
 // urgent than that and waits elsewhere behind one at least twice as long: had it
 // been this rank's, it would have begun by now, and here it begins sooner.
 // Without this a short action that many others wait for can stand behind a long
 // one while everybody is busy.
-func (r *Root) relieve(to plan.Rank) {
+func (r *Root) expedite(to plan.Rank) {
 	n := r.slots[to]
 	if !r.moves() || len(r.load[to]) < n {
 		return

@@ -7,12 +7,12 @@ import (
 )
 
 // For an audit an action is executed a second time, on another rank than the one
-// that made it where there is one, and what came of it is compared. A second
-// execution takes a slot that would idle, and gives it back, unfinished, when
-// something else is ready for it; it begins anew when one is free again. It has
-// no part in barriers and recovery, and what it makes is read by nobody: when a
-// rank is lost, all are dropped and root gives them out again. Only the end of
-// the run waits for those that root still counts on.
+// that made it where there is one, and what came of it is compared; relief of a
+// slow rank is another use, see relief.go. A second execution takes a slot that
+// would idle, and gives it back, unfinished, when something else is ready for it;
+// it begins anew when one is free again. It has no part in barriers and recovery,
+// and what it makes is read by nobody: when a rank is lost, all are dropped, and
+// root gives those for audits out again. Only the end of the run waits for them.
 //
 // In Blocking mode there are none: it is the textbook's. A build that fails is
 // not audited any further.
@@ -29,6 +29,8 @@ type second struct {
 type audit struct {
 	action plan.ActionID
 	on     plan.Rank // who has it; nobody while nobody does
+	relief bool      // of an action that has not ended, see relief.go
+	made   bool      // it is a relief, and what it made lies aside
 }
 
 // Repeat tells that root wants an action executed a second time here. Holders
@@ -115,7 +117,7 @@ func (r *Rank) advanceSeconds() {
 		case !s.running && r.active < r.slots && !slices.ContainsFunc(r.plan.Actions[s.action].Inputs, missing):
 			s.running = true
 			r.active++
-			r.out.Repeat = append(r.out.Repeat, s.action)
+			r.out.Repeat = append(r.out.Repeat, Help{s.action, 1 + r.slots - r.active})
 		}
 	}
 }
@@ -132,21 +134,32 @@ func (r *Rank) repeating() (n int) {
 
 // Audit has an action that is about to end well executed a second time.
 func (r *Root) Audit(a plan.ActionID) {
-	known := slices.ContainsFunc(r.audits, func(u audit) bool { return u.action == a })
+	known := slices.ContainsFunc(r.audits, func(u audit) bool { return u.action == a && !u.relief })
 	if r.mode == Split && r.plan.Actions[a].Kind != plan.Link && len(r.failed) == 0 && !known {
-		r.audits = append(r.audits, audit{a, nobody})
+		if u := r.relief(a); u != nil && u.on != r.owner[a] {
+			u.relief = u.made // one that goes on is for the audit; what lies aside can be compared at once
+			return
+		}
+		r.audits = append(r.audits, audit{action: a, on: nobody})
 	}
 }
 
 // Audits counts those that have not come to their end.
 func (r *Root) Audits() int { return len(r.audits) }
 
-// Repeated tells that a rank executed an action a second time, or could not. It
-// answers whether anybody waits for that.
-func (r *Root) Repeated(a plan.ActionID) (awaited bool, o Orders) {
-	i := slices.IndexFunc(r.audits, func(u audit) bool { return u.action == a })
+// Repeated tells that a rank executed an action a second time, or, if not ok,
+// could not. It answers whether anybody waits for that.
+func (r *Root) Repeated(a plan.ActionID, by plan.Rank, ok bool) (awaited bool, o Orders) {
+	i := slices.IndexFunc(r.audits, func(u audit) bool { return u.action == a && !u.made })
 	if i < 0 {
 		return false, Orders{}
+	}
+	if u := &r.audits[i]; u.relief && u.on != by {
+		return false, Orders{}
+	} else if u.relief && ok {
+		u.made, r.settled[a] = true, true // it is given up, or ends
+		r.out.GiveUp = append(r.out.GiveUp, Yield{a, r.owner[a]})
+		return true, r.take()
 	}
 	r.audits = slices.Delete(r.audits, i, i+1) // whoever has it now, for whatever reason another had it before
 	r.balance()
@@ -159,7 +172,7 @@ func (r *Root) audit() {
 	r.audits = slices.DeleteFunc(r.audits, func(u audit) bool { return r.left == 0 && !r.readable(u.action) }) // lost, and nobody makes it again
 	for i := range r.audits {
 		u := &r.audits[i]
-		if u.on != nobody || !r.ended[u.action] || !r.readable(u.action) {
+		if u.on != nobody || u.relief || !r.ended[u.action] || !r.readable(u.action) {
 			continue
 		}
 		if to := r.auditor(u.action); to != nobody {
@@ -196,7 +209,7 @@ func (r *Root) spare(rank plan.Rank) int {
 		}
 	}
 	for i := range r.audits {
-		if r.audits[i].on == rank {
+		if r.audits[i].on == rank && !r.audits[i].made {
 			n--
 		}
 	}

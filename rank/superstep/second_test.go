@@ -89,6 +89,46 @@ func TestAuditsAndLosses(t *testing.T) {
 	t.Logf("%d ranks were lost, %d actions could not be audited then", lost, missed)
 }
 
+// Whatever root takes to be slow, and whatever is lost or given back meanwhile: the build comes to its end, and where no
+// rank is lost every action is executed once.
+func TestReliefs(t *testing.T) {
+	reliefs := 0
+	for _, size := range []int{2, 3, 5, 8} {
+		for _, lossy := range []bool{false, true} {
+			for _, early := range []bool{false, true} {
+				for seed := range seeds(t, 100) {
+					w := newWorld(t, seed, 60, size, Split)
+					w.early, w.slow, w.audits = early, 1+w.rng.IntN(20), w.rng.IntN(3)
+					w.flaky = map[plan.ActionID]int{plan.ActionID(w.rng.IntN(60)): 1}
+					if lossy {
+						w.kills = map[plan.Rank]int{plan.Rank(1 + w.rng.IntN(size-1)): w.rng.IntN(900), plan.Rank(1 + w.rng.IntN(size-1)): w.rng.IntN(900)}
+					}
+					w.run()
+					name := fmt.Sprintf("size %d, early %v, seed %d, lost %v", size, early, seed, w.kills)
+					if !w.over {
+						t.Fatalf("%s: stuck with %d actions left and %d audits", name, w.root.Left(), w.root.Audits())
+					}
+					for i := range w.plan.Actions {
+						if n := w.runs[plan.ActionID(i)]; n == 0 || n > 1 && !lossy {
+							t.Fatalf("%s: action %d was executed %d times", name, i, n)
+						}
+					}
+					for r := range w.ranks {
+						if !w.dead[r] && !lossy && w.ranks[r].active > 0 {
+							t.Fatalf("%s: %d slots of rank %d are taken at the end", name, w.ranks[r].active, r)
+						}
+					}
+					reliefs += w.reliefs
+				}
+			}
+		}
+	}
+	if reliefs == 0 {
+		t.Error("no rank was relieved")
+	}
+	t.Logf("%d actions were given up for what another had made", reliefs)
+}
+
 // Nothing is audited in blocking mode, in a build that fails, or after a failure.
 func TestNotAudited(t *testing.T) {
 	for seed := range uint64(40) {

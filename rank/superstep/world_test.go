@@ -41,6 +41,9 @@ type world struct {
 	audits  int                         // one in so many actions is audited; none where it is 0
 	twice   map[plan.ActionID]plan.Rank // by action that root was told was executed a second time: where
 	stops   int                         // second executions that were ended
+	slow    int                         // one in so many events root takes some rank to be slow; never where it is 0
+	upGiven map[plan.ActionID]bool      // running actions that are to be given up
+	reliefs int                         // actions given up for another's
 }
 
 // addHelpers has some actions helped by some ranks.
@@ -101,7 +104,7 @@ func newWorld(t *testing.T, seed uint64, actions, size int, mode Mode) *world {
 	w := &world{
 		t: t, rng: rng, plan: randomPlan(rng, actions, size), mode: mode,
 		fail: map[plan.ActionID]bool{}, links: map[[2]plan.Rank][]func(){},
-		last: map[plan.ActionID]plan.Rank{}, twice: map[plan.ActionID]plan.Rank{},
+		last: map[plan.ActionID]plan.Rank{}, twice: map[plan.ActionID]plan.Rank{}, upGiven: map[plan.ActionID]bool{},
 		dead: make([]bool, size), busy: make([][]func(), size), runs: map[plan.ActionID]int{}, order: make([][]plan.Superstep, size),
 	}
 	addHelpers(rng, w.plan, size)
@@ -129,6 +132,11 @@ func (w *world) run() {
 	}
 	w.orders(w.root.Begin(), nil)
 	for step := 0; ; step++ {
+		if w.slow > 0 && w.rng.IntN(w.slow) == 0 {
+			if running := w.root.Running(plan.Rank(w.rng.IntN(len(w.slots)))); len(running) > 0 {
+				w.orders(w.root.Relieve(running[w.rng.IntN(len(running))]), nil)
+			}
+		}
 		if step == w.held {
 			w.orders(w.root.Release(), nil)
 		}
@@ -147,6 +155,9 @@ func (w *world) run() {
 			})
 		}
 		for r := range w.busy {
+			if w.slow > 0 && r%2 == 1 && len(next) > 0 && w.rng.IntN(20) > 0 {
+				continue // it is slow
+			}
 			for i := range w.busy[r] {
 				next = append(next, func() {
 					f := w.busy[r][i]
@@ -214,8 +225,8 @@ func (w *world) effects(self plan.Rank, e Effects, err error) {
 	for _, h := range e.Help {
 		w.help(self, h)
 	}
-	for _, a := range e.Repeat {
-		w.repeat(self, a)
+	for _, h := range e.Repeat {
+		w.repeat(self, h.Action)
 	}
 	w.stops += len(e.Cease)
 	if r != nil && r.active > w.slots[self] { // nil where it begins
@@ -272,7 +283,7 @@ func (w *world) repeat(self plan.Rank, a plan.ActionID) {
 		tell, e, err := r.Repeated(a, !ceasing || w.rng.IntN(2) > 0)
 		if tell {
 			w.send(self, 0, func() {
-				awaited, o := w.root.Repeated(a)
+				awaited, o := w.root.Repeated(a, self, true)
 				if awaited {
 					w.twice[a] = self
 				}
@@ -315,6 +326,16 @@ func (w *world) execute(self plan.Rank, s Start) {
 	end := func() {
 		if called {
 			w.call(self, a.ID, func(r *Rank) (Effects, error) { return r.Dismissed(a.ID, self), nil })
+		}
+		if w.upGiven[a.ID] {
+			delete(w.upGiven, a.ID)
+			if w.rng.IntN(4) > 0 {
+				w.reliefs++
+				w.send(self, 0, func() { o, err := w.root.GaveUp(a.ID, self); w.orders(o, err) })
+				e, err := r.GaveBack(a.ID)
+				w.effects(self, e, err)
+				return
+			}
 		}
 		if w.flaky[a.ID] > 0 {
 			w.flaky[a.ID]--
@@ -389,6 +410,21 @@ func (w *world) orders(o Orders, err error) {
 	}
 	for _, a := range o.Repeat {
 		w.send(0, a.To, func() { e, err := w.ranks[a.To].Repeat(a.Action, a.Holders); w.effects(a.To, e, err) })
+	}
+	for _, y := range o.GiveUp {
+		w.send(0, y.From, func() {
+			runs, gaveUp, e := w.ranks[y.From].GiveUp(y.Action)
+			if runs {
+				w.upGiven[y.Action] = true
+			} else if gaveUp {
+				w.reliefs++
+				w.send(y.From, 0, func() { o, err := w.root.GaveUp(y.Action, y.From); w.orders(o, err) })
+			}
+			w.effects(y.From, e, nil)
+		})
+	}
+	for _, a := range o.Dismiss {
+		w.send(0, a.To, func() { w.effects(a.To, w.ranks[a.To].Dismiss(a.Action), nil) })
 	}
 	for _, k := range o.Commit {
 		for to := range w.ranks {

@@ -1,0 +1,144 @@
+package rank
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/badbubble/distgo/plan"
+	"github.com/badbubble/distgo/rank/report"
+)
+
+// slowBuild is a build in which rank 1 dawdles over p1 when its export data is out, for so many hundredths of a second,
+// and root takes it to be slow with that as soon as it sees that.
+func slowBuild(t *testing.T, tools string, dawdle string, setUp ...func([]string)) *smallBuild {
+	t.Helper()
+	p := newPlan(t, tools, func(int) bool { return true }, []plan.Rank{0, 1, 2, 2}, nil, []int{0}, []int{1}, []int{2})
+	return &smallBuild{
+		name: "slow", plan: p, slots: []int{1, 1, 3}, // so that it is rank 2 that idles most
+		slow: func(d *leader, on plan.Rank, a *plan.Action) bool {
+			return on == 1 && a.ID == 1 && slices.ContainsFunc(d.records, func(r report.Action) bool { return r.ID == 2 }) // which read that export data
+		},
+		setUp: func(works []string) {
+			if err := os.WriteFile(filepath.Join(works[1], "dawdles"), []byte(dawdle), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			for _, f := range setUp {
+				f(works)
+			}
+		},
+	}
+}
+
+const forever = "2000" // twenty seconds
+
+// What a slow rank does not get done, an idle one makes, and the program is what it is without; audits included.
+func TestRelief(t *testing.T) {
+	tools := toolDir(t)
+	sane := slowBuild(t, tools, "0")
+	sane.slow = func(*leader, plan.Rank, *plan.Action) bool { return false }
+	want := sane.run(t, tools).program
+	for i, share := range []AuditShare{0, 1, 0, 1} {
+		b := slowBuild(t, tools, forever)
+		b.audit = share
+		if i >= 2 { // before any export data is there
+			b.slow = func(_ *leader, on plan.Rank, a *plan.Action) bool { return on == 1 && a.ID == 1 }
+		}
+		r, made, o := b.runAudited(t, tools)
+		if errors.Join(o.errs...) != nil || o.program != want {
+			t.Fatalf("%v, program\n%s\nexpected\n%s", o.errs, o.program, want)
+		}
+		if r.Relieved != 1 || made[1].Rank == 1 || made[1].CPU == 0 {
+			t.Errorf("%d actions were taken from slow ranks, p1 is %+v", r.Relieved, made[1])
+		}
+		if share == 1 && (r.Audit.Equal != 4 || len(r.Seconds) != 4) {
+			t.Errorf("%+v, %+v", r.Audit, r.Seconds)
+		}
+	}
+}
+
+// What was made in relief, and used, is in the store of who made it.
+func TestRelievedIsKept(t *testing.T) {
+	tools, filled := toolDir(t), t.TempDir()
+	b := slowBuild(t, tools, forever)
+	b.stores = t.TempDir()
+	b.kept = func(stores string) {
+		if err := os.CopyFS(filepath.Join(filled, "2"), os.DirFS(filepath.Join(stores, "2"))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if r, _, o := b.runAudited(t, tools); errors.Join(o.errs...) != nil || r.Relieved != 1 {
+		t.Fatalf("%v, %d actions were taken from slow ranks", o.errs, r.Relieved)
+	}
+	b = slowBuild(t, tools, "0")
+	b.stores, b.slow = filled, nil
+	if _, made, o := b.runAudited(t, tools); errors.Join(o.errs...) != nil || !made[1].Cached {
+		t.Errorf("%v, p1 is %+v in the next run", o.errs, made[1])
+	}
+}
+
+// A relief that comes to nothing is no harm: who is slow ends first, or the reliever cannot execute the action.
+func TestReliefInVain(t *testing.T) {
+	tools := toolDir(t)
+	sane := slowBuild(t, tools, "0")
+	want := sane.run(t, tools).program
+	for name, setUp := range map[string]func([]string){
+		"they die":    func(works []string) { marked(t, 0, "dies")(works); marked(t, 2, "dies")(works) },
+		"they refuse": func(works []string) { marked(t, 0, "refuses")(works); marked(t, 2, "refuses")(works) },
+	} {
+		b := slowBuild(t, tools, "50", setUp)
+		r, made, o := b.runAudited(t, tools)
+		if errors.Join(o.errs...) != nil || o.program != want || r.Relieved != 0 || made[1].Rank != 1 || len(r.Seconds) == 0 {
+			t.Errorf("%s: %v, %d relieved, p1 is %+v, %+v, program\n%s", name, o.errs, r.Relieved, made[1], r.Seconds, o.program)
+		}
+	}
+}
+
+// What is made in relief is what the slow rank makes, or the run ends: whether that has given out its export data, or
+// ends after all.
+func TestReliefDiffers(t *testing.T) {
+	tools := toolDir(t)
+	for name, c := range map[string]struct{ mark, dawdle, word string }{
+		"export data": {"strangers", forever, "its export ("},
+	} {
+		b := slowBuild(t, tools, c.dawdle, func(works []string) {
+			marked(t, 0, c.mark)(works)
+			marked(t, 2, c.mark)(works)
+		})
+		o := b.run(t, tools)
+		err := o.errs[root]
+		if err == nil || failure(err).Code != ExitWorld || !strings.Contains(err.Error(), c.word) || !strings.Contains(err.Error(), "p1") {
+			t.Errorf("%s: %v, program\n%s", name, err, o.program)
+		}
+	}
+}
+
+func TestTooSlow(t *testing.T) {
+	second := int64(1_000_000)
+	sane := pace{20 * second, 22 * second}
+	for name, c := range map[string]struct {
+		own, others   pace
+		elapsed, cost int64
+		want          bool
+	}{
+		"nothing is known":                       {pace{}, pace{}, 100 * second, second, false},
+		"others have hardly begun":               {pace{}, pace{second / 2, second / 2}, 100 * second, second, false},
+		"it has just begun":                      {sane, sane, 0, 10 * second, false},
+		"it takes a little longer":               {sane, sane, 20 * second, 10 * second, false},
+		"it takes much longer":                   {sane, sane, 40 * second, 10 * second, true},
+		"it takes much longer, and is short":     {sane, sane, second, second / 100, false},
+		"all take much longer than expected":     {pace{second, 10 * second}, pace{second, 10 * second}, 20 * second, second, false},
+		"all are, and it is short":               {pace{second, 10 * second}, pace{second, 10 * second}, 5 * second, second / 100, false},
+		"the rank is slow":                       {pace{10 * second, 40 * second}, sane, 0, 10 * second, true},
+		"the rank is slow, and has nearly ended": {pace{10 * second, 40 * second}, sane, 30 * second, 10 * second, false},
+		"the rank is slow, the action short":     {pace{10 * second, 40 * second}, sane, 0, second / 10, false},
+		"the rank is a little slow":              {pace{10 * second, 20 * second}, sane, 0, 10 * second, false},
+	} {
+		if got := tooSlow(c.own, c.others, c.elapsed, c.cost); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}

@@ -1,0 +1,125 @@
+package superstep
+
+import (
+	"slices"
+
+	"github.com/badbubble/distgo/plan"
+)
+
+// Relief of a rank that is slow: an action that it executes is executed on an
+// idle rank as well, a second execution whose outputs stay aside. When that ends
+// first, the slow rank is asked to give its own up. It does, as if its node could
+// not execute the action, and the other takes over the action and what lies
+// aside; or it has just ended, and what lies aside is dismissed. So all that root
+// decides goes the ways of what is given back, moved and lost.
+
+// Relieve has an action executed on another rank as well, if one idles that may.
+// The caller says that who has it is slow.
+func (r *Root) Relieve(a plan.ActionID) Orders {
+	if to := r.reliever(a); to != nobody {
+		r.audits = append(r.audits, audit{action: a, on: to, relief: true})
+		r.out.Repeat = append(r.out.Repeat, Assign{a, to, r.holders(a)})
+	}
+	return r.take()
+}
+
+// reliever finds the rank that idles most for an action that another is taken to
+// be executing.
+func (r *Root) reliever(a plan.ActionID) plan.Rank {
+	own := r.owner[a]
+	if r.mode == Blocking || r.asked > 0 || r.held || r.ended[a] || r.homeless[a] || r.moving[a] >= 0 || !r.readable(a) ||
+		r.plan.Actions[a].Kind == plan.Link || len(r.failed) > 0 || !slices.Contains(r.Running(own), a) ||
+		slices.ContainsFunc(r.audits, func(u audit) bool { return u.action == a }) { // also one for an audit, of what a loss has it make again
+		return nobody
+	}
+	best, most := nobody, 0
+	for rank := range r.slots {
+		if to := plan.Rank(rank); to != own && r.alive[to] && r.may(a, to) && !slices.Contains(r.tried[a], to) {
+			if n := r.spare(to); n > most {
+				best, most = to, n
+			}
+		}
+	}
+	return best
+}
+
+// Running lists the actions that a rank is taken to be executing.
+func (r *Root) Running(on plan.Rank) []plan.ActionID {
+	return r.load[on][:min(len(r.load[on]), r.slots[on])]
+}
+
+// relief is what is known of the relief of an action, nil where there is none.
+func (r *Root) relief(a plan.ActionID) *audit {
+	if i := slices.IndexFunc(r.audits, func(u audit) bool { return u.action == a && u.relief }); i >= 0 {
+		return &r.audits[i]
+	}
+	return nil
+}
+
+// Relieving reports whether an action is being executed in relief of who has it.
+func (r *Root) Relieving(a plan.ActionID) bool {
+	u := r.relief(a)
+	return u != nil && !u.made
+}
+
+// noRelief does without.
+func (r *Root) noRelief(a plan.ActionID) {
+	if u := r.relief(a); u != nil {
+		if r.alive[u.on] {
+			r.out.Dismiss = append(r.out.Dismiss, Assign{Action: a, To: u.on})
+		}
+		r.audits = slices.DeleteFunc(r.audits, func(u audit) bool { return u.action == a && u.relief })
+	}
+}
+
+// dropAudits follows a loss, which all ranks answer by dropping their second
+// executions. What lies aside stays.
+func (r *Root) dropAudits() {
+	r.audits = slices.DeleteFunc(r.audits, func(u audit) bool { return u.relief && (!u.made || !r.alive[u.on]) })
+	for i := range r.audits {
+		if !r.audits[i].relief {
+			r.audits[i].on = nobody
+		}
+	}
+}
+
+// GaveUp tells that a rank gave up an action because root asked it to.
+func (r *Root) GaveUp(a plan.ActionID, by plan.Rank) (Orders, error) {
+	if r.owner[a] != by {
+		return Orders{}, violation("rank %d gave up %s, which is rank %d's", by, r.plan.Actions[a].Package, r.owner[a])
+	}
+	r.dequeue(by, a)
+	if r.dropped[a] {
+		return r.take(), nil
+	}
+	if r.ended[a] {
+		return Orders{}, violation("%s was given up after its end", r.plan.Actions[a].Package)
+	}
+	r.homeless[a] = true
+	if r.moving[a] < 0 {
+		r.rehouse()
+	}
+	return r.take(), nil
+}
+
+// Dismiss tells that a second execution here is of no use any more.
+func (r *Rank) Dismiss(a plan.ActionID) Effects {
+	if i := slices.IndexFunc(r.seconds, func(s second) bool { return s.action == a }); i >= 0 && r.seconds[i].running {
+		r.seconds[i].wanted = false
+		r.cease(&r.seconds[i])
+	} else if i >= 0 {
+		r.seconds = slices.Delete(r.seconds, i, i+1)
+	}
+	r.advance()
+	return r.take()
+}
+
+// GiveUp asks this rank to give an action up, whether it has started or not. If
+// it runs, it is to be ended, and GaveBack follows unless it ends by itself.
+func (r *Rank) GiveUp(a plan.ActionID) (runs, gaveUp bool, e Effects) {
+	if r.state[a] == running {
+		return true, false, Effects{}
+	}
+	e, gaveUp = r.Yield(a)
+	return false, gaveUp, e
+}
