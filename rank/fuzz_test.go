@@ -69,7 +69,7 @@ func FuzzMessages(f *testing.F) {
 			l.lead.give = &give{giver: ship.NewGiver(kept.Source)}
 			l.lead.state = superstep.NewRoot(l.plan, []int{1, 1}, superstep.Split)
 			l.lead.troubles = make([]int, 2)
-			l.lead.reliefs = reliefs{paces: make([]pace, 2), made: map[plan.ActionID]made{}, vain: map[plan.ActionID]bool{}}
+			l.lead.reliefs = reliefs{made: map[plan.ActionID]made{}}
 			l.lead.farewells = make(chan farewell, 4)
 		}
 		var err error

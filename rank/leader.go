@@ -65,13 +65,6 @@ type farewell struct {
 
 // hear is what root does about a message of a rank, its own included.
 func (l *loop) hear(from plan.Rank, body any) error {
-	if err := l.heard(from, body); err != nil {
-		return err
-	}
-	return l.relieve(0) // a rank may idle now
-}
-
-func (l *loop) heard(from plan.Rank, body any) error {
 	d := l.lead
 	if !d.state.Alive(from) {
 		return nil // it was left out, and does not know yet
@@ -164,7 +157,7 @@ func (l *loop) done(on plan.Rank, m doneMessage) error {
 		return err
 	}
 	l.relievedBy(on, a.ID)
-	l.lead.reliefs.paced(on, a, m)
+	l.took(on, a, m)
 	if err := l.audit(on, m, compared); err != nil {
 		return err
 	}
@@ -255,6 +248,9 @@ func (l *loop) orders(o superstep.Orders, err error) error {
 		action := l.plan.Actions[a.Action]
 		action.Steps = l.lead.steps[a.Action]
 		m := repeatMessage{action, a.Holders, l.lead.state.Relieving(a.Action)}
+		if m.Relief {
+			l.lead.reliefs.begun++
+		}
 		if a.To == l.self {
 			l.later(func() error { return l.repeat(m) })
 		} else if err := l.send(a.To, kindRepeat, m); err != nil {

@@ -89,7 +89,7 @@ func (l *loop) run(mode superstep.Mode) (err error) {
 			return err
 		}
 		if l.size() > 1 && mode == superstep.Split {
-			l.tools.Go(l.watchPace)
+			l.tools.Go(l.lookForSlow)
 		}
 	}
 	for {

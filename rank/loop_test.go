@@ -35,7 +35,7 @@ func thereAlready() error { return nil }
 func alone(t *testing.T, p *plan.Plan, slots int) *loop {
 	l := &loop{plan: p, slots: slots, runner: &execute.Runner{Work: t.TempDir()}, events: make(chan func() error), begun: time.Now(), makeScratch: thereAlready}
 	l.exchange = exchange.New(nil, l.runner.Work, func(id int32) (exchange.File, bool) { return l.file(plan.ArtifactID(id)), true })
-	l.lead = &leader{state: superstep.NewRoot(p, []int{slots}, superstep.Split), troubles: make([]int, 1), reliefs: reliefs{paces: make([]pace, 1)}}
+	l.lead = &leader{state: superstep.NewRoot(p, []int{slots}, superstep.Split), troubles: make([]int, 1)}
 	for i := range p.Actions {
 		l.lead.steps = append(l.lead.steps, p.Actions[i].Steps)
 	}

@@ -11,119 +11,38 @@ import (
 	"github.com/badbubble/distgo/plan"
 	"github.com/badbubble/distgo/rank/execute"
 	"github.com/badbubble/distgo/rank/report"
+	"github.com/badbubble/distgo/rank/superstep"
 )
 
-// Relief of a slow rank, see package superstep: here is the clock. Root sees for
-// how long a rank has had an action, and how long what has ended took against
-// what it was expected to take; whom it takes to be slow, an idle rank relieves.
-// It counts the ticks that it gets to, not the time between them: while root itself
-// does not get on, nobody becomes slow.
+// Relief of a slow rank, see package superstep: here is the clock. Root counts the
+// ticks that it gets to, not the time between them: while root itself does not get
+// on, nobody becomes slow.
 
-const (
-	reliefEvery = 200 * time.Millisecond // a tick; reliefAfter is five
-	reliefAfter = 1_000_000              // microseconds that any action may take longer than expected: inputs may be on their way
-	reliefMuch  = 3                      // times what it would take elsewhere is too long
-	slowTimes   = 2                      // times the others' time for the same makes a rank slow
-	evidence    = 1_000_000              // microseconds that the actions were expected to take by which a rank is judged
-)
-
-// pace is what actions were expected to take, and what they took, in microseconds.
-type pace struct{ expected, took int64 }
-
-func (p pace) known() bool    { return p.expected >= evidence && p.took > 0 }
-func (p pace) times() float64 { return float64(p.took) / float64(p.expected) }
-
-// tooSlow reports whether an action that a rank has had for so long, and that
-// costs so much, would be done sooner if another rank began it now: if it takes
-// much longer than it should, or if the rank is slow with everything.
-func tooSlow(own, others pace, elapsed, cost int64) bool {
-	if !others.known() {
-		return false
-	}
-	elsewhere := float64(cost) * others.times()
-	after := reliefAfter * max(1, others.times()) // where all are slowed down, what is on its way is, too
-	if float64(elapsed) > reliefMuch*elsewhere+after {
-		return true
-	}
-	left := float64(cost)*own.times() - float64(elapsed)
-	return own.known() && own.times() > slowTimes*others.times() && left > slowTimes*elsewhere+after
-}
-
-// reliefs is what root knows of slow ranks. It belongs to the loop.
+// reliefs is what root knows of what was executed in relief. It belongs to the loop.
 type reliefs struct {
-	paces []pace                                                 // by rank
-	all   pace                                                   // their sum
-	seen  map[plan.ActionID]had                                  // what ran when root last looked
-	begun int                                                    // second executions that were asked for
-	made  map[plan.ActionID]made                                 // in relief, by whom
-	slow  func(on plan.Rank, a *plan.Action, elapsed int64) bool // if set, decides in place of tooSlow
-	vain  map[plan.ActionID]bool                                 // it could not be executed in relief, and is not tried again
-	taken int                                                    // what was made in relief was used
+	begun int                    // second executions that were asked for
+	made  map[plan.ActionID]made // by whom
+	taken int                    // what was made was used
 }
 
-type had struct {
-	on      plan.Rank
-	elapsed int64 // microseconds, as far as root has looked
-}
-
-// watchPace has root look for slow ranks now and then.
-func (l *loop) watchPace() {
-	tick := time.NewTicker(reliefEvery)
+// lookForSlow has root look for slow ranks now and then.
+func (l *loop) lookForSlow() {
+	tick := time.NewTicker(superstep.LookEvery * time.Microsecond)
 	defer tick.Stop()
 	for {
 		select {
 		case <-tick.C:
-			l.post(func() error { return l.relieve(reliefEvery.Microseconds()) })
+			l.post(func() error { return l.orders(l.lead.state.Look(superstep.LookEvery), nil) })
 		case <-l.ctx.Done():
 			return
 		}
 	}
 }
 
-// relieve looks for actions of slow ranks, so long after it last did.
-func (l *loop) relieve(passed int64) error {
-	d := &l.lead.reliefs
-	seen := map[plan.ActionID]had{}
-	slow := d.slow
-	if slow == nil {
-		slow = d.isSlow
-	}
-	var late []plan.ActionID
-	for on := range plan.Rank(l.size()) {
-		for _, a := range l.lead.state.Running(on) {
-			h := had{on: on}
-			if before, ok := d.seen[a]; ok && before.on == on {
-				h.elapsed = before.elapsed + passed
-			}
-			seen[a] = h
-			if !d.vain[a] && slow(on, &l.plan.Actions[a], h.elapsed) {
-				late = append(late, a)
-			}
-		}
-	}
-	d.seen = seen
-	for _, a := range late {
-		o := l.lead.state.Relieve(a)
-		d.begun += len(o.Repeat)
-		if err := l.orders(o, nil); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (d *reliefs) isSlow(on plan.Rank, a *plan.Action, elapsed int64) bool {
-	own := d.paces[on]
-	return tooSlow(own, pace{d.all.expected - own.expected, d.all.took - own.took}, elapsed, a.Cost)
-}
-
-// paced notes how long an action took.
-func (d *reliefs) paced(on plan.Rank, a *plan.Action, m doneMessage) {
+// took tells how long an action was executed.
+func (l *loop) took(on plan.Rank, a *plan.Action, m doneMessage) {
 	if m.OK && !m.Cached && a.Kind != plan.Link {
-		for _, p := range []*pace{&d.paces[on], &d.all} {
-			p.expected += a.Cost
-			p.took += m.End - m.Start
-		}
+		l.lead.state.Took(a.ID, on, m.End-m.Start)
 	}
 }
 
@@ -139,9 +58,7 @@ func (l *loop) inRelief(by plan.Rank, m repeatedMessage) error {
 	if ok && len(m.Digests) != len(a.Outputs) {
 		return fmt.Errorf("rank %d made %d files of %s, which has %d", by, len(m.Digests), a.Package, len(a.Outputs))
 	}
-	if !ok {
-		l.lead.reliefs.vain[a.ID] = true
-	} else {
+	if ok {
 		l.lead.reliefs.made[a.ID] = made{by, m.Digests}
 		for _, y := range orders.GiveUp {
 			l.lead.progress.Say("distgo: %s is slow with %s, which %s has made meanwhile", l.who(y.From), a.Package, l.who(by))

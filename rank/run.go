@@ -440,7 +440,7 @@ func (r *run) lead(l *loop) error {
 		abortOnLoss: r.cfg.AbortOnLoss,
 		progress:    r.progress,
 		farewells:   make(chan farewell, 2*r.cfg.Place.Size),
-		reliefs:     reliefs{paces: make([]pace, len(slots)), made: map[plan.ActionID]made{}, vain: map[plan.ActionID]bool{}},
+		reliefs:     reliefs{made: map[plan.ActionID]made{}},
 	}
 	if r.cfg.Audit > 0 {
 		l.lead.audits = &audits{share: r.cfg.Audit, run: r.cfg.Place.RunID(), made: map[plan.ActionID]made{}}

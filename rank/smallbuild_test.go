@@ -287,7 +287,7 @@ func (b *smallBuild) rank(ctx context.Context, w *transport.World, work, tools s
 		}
 		r.away = b.away
 		if b.slow != nil {
-			l.lead.reliefs.slow = func(on plan.Rank, a *plan.Action, _ int64) bool { return b.slow(l.lead, on, a) }
+			l.lead.state.Judge(func(a plan.ActionID, on plan.Rank) bool { return b.slow(l.lead, on, &p.Actions[a]) })
 		}
 		if err := r.openGive(l); err != nil {
 			return err

@@ -48,7 +48,7 @@ func (r *Report) Predict(ranks, slots int, network schedule.Network) (int64, err
 	r.place(p, places, mode)
 	var ends []int64
 	for n := range executions {
-		end, err := replay.Run(p, scattered(took, n), each, mode, network)
+		end, err := replay.Run(p, scattered(took, n), each, nil, mode, network)
 		if err != nil {
 			return 0, err
 		}

@@ -79,7 +79,7 @@ func rankParts(r *Rank) []any {
 
 func rootParts(r *Root) []any {
 	return []any{&r.owner, &r.ended, &r.dropped, &r.failed, &r.tried, &r.homeless, &r.missing, &r.holder, &r.exists, &r.alive, &r.epoch, &r.asked,
-		&r.answers, &r.moving, &r.settled, &r.load, &r.reached, &r.open, &r.left, &r.closed, &r.finished, &r.slots, &r.held, &r.audits}
+		&r.answers, &r.moving, &r.settled, &r.load, &r.reached, &r.open, &r.left, &r.closed, &r.finished, &r.slots, &r.held, &r.audits, &r.vain, &r.withdrawn}
 }
 
 func TestExploreKnowsAll(t *testing.T) {
@@ -89,7 +89,7 @@ func TestExploreKnowsAll(t *testing.T) {
 		rest  []string // never change, or are empty between events
 	}{
 		{reflect.TypeFor[Rank](), len(rankParts(new(Rank))), []string{"plan", "self", "mode", "slots", "out"}},
-		{reflect.TypeFor[Root](), len(rootParts(new(Root))), []string{"plan", "mode", "out", "fixed", "away", "helped"}},
+		{reflect.TypeFor[Root](), len(rootParts(new(Root))), []string{"plan", "mode", "out", "fixed", "away", "helped", "paces", "judge"}},
 	} {
 		if c.of.NumField() != c.parts+len(c.rest) {
 			t.Errorf("%v has %d fields, %d are explored, %d are not", c.of, c.of.NumField(), c.parts, len(c.rest))

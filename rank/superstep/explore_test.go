@@ -112,8 +112,16 @@ func (x *exploration) events(c *cosmos) (names []string, events []func(*history)
 		}
 	}
 	for a := range x.plan.Actions {
-		if a := plan.ActionID(a); c.slow > 0 && c.root.reliever(a) != nobody {
-			add(fmt.Sprintf("%d is slow with %s", c.root.owner[a], x.plan.Actions[a].Package)+isSlow, func(h *history) { h.slow--; h.orders(h.root.Relieve(a), nil) })
+		a := plan.ActionID(a)
+		if c.slow == 0 || x.mode == Blocking || !c.root.moves() {
+			continue
+		}
+		what := fmt.Sprintf("%d with %s", c.root.owner[a], x.plan.Actions[a].Package)
+		if to := c.root.reliever(a); to != nobody {
+			add(what+isSlow, func(h *history) { h.slow--; h.root.relieve(a, to); h.orders(h.root.take(), nil) })
+		}
+		if c.root.withdrawable(a) {
+			add(what+", not begun"+isSlow, func(h *history) { h.slow--; h.root.withdraw(a); h.orders(h.root.take(), nil) })
 		}
 	}
 	if c.root.held && !c.over {

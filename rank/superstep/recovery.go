@@ -191,7 +191,7 @@ func (r *Root) recover() {
 			r.noRelief(a)
 		}
 		work[to] += r.plan.Actions[a].Cost
-		r.owner[a], r.moving[a], r.homeless[a] = to, -1, false
+		r.owner[a], r.moving[a], r.homeless[a], r.withdrawn[a] = to, -1, false, false
 		r.settled[a] = len(r.tried[a]) > 0 // it would be moved back
 		rec.Owners = append(rec.Owners, Owner{Action: a, Rank: to})
 		delete(touched, a)
@@ -241,16 +241,16 @@ func (r *Root) outstanding() []int64 {
 	return work
 }
 
-// lightest finds the rank with the least work a slot for an action, but for
-// those that gave it back if there is another.
+// lightest finds the rank that is through with its work first for an action, but
+// for those that gave it back if there is another.
 func (r *Root) lightest(work []int64, a plan.ActionID) plan.Rank {
-	best := plan.Rank(-1)
+	best, least := plan.Rank(-1), 0.0
 	for i := range work {
 		if !r.alive[i] || slices.Contains(r.tried[a], plan.Rank(i)) || !r.may(a, plan.Rank(i)) {
 			continue
 		}
-		if best < 0 || work[i]*int64(r.slots[best]) < work[best]*int64(r.slots[i]) {
-			best = plan.Rank(i)
+		if takes := r.Times(plan.Rank(i)) * float64(work[i]) / float64(r.slots[i]); best < 0 || takes < least {
+			best, least = plan.Rank(i), takes
 		}
 	}
 	return max(best, 0) // root lives as long as this code runs
@@ -274,7 +274,7 @@ func (r *Root) reload() {
 		if to := r.moving[a]; to >= 0 && r.alive[to] {
 			at = to
 		}
-		if !listed[a] && !r.ended[a] && r.missing[a] == 0 && r.alive[at] {
+		if !listed[a] && !r.ended[a] && !r.withdrawn[a] && r.missing[a] == 0 && r.alive[at] {
 			listed[a] = true
 			r.enqueue(at, a)
 		}
@@ -286,5 +286,10 @@ func (r *Root) reload() {
 	}
 	for i := range r.plan.Actions {
 		list(plan.ActionID(i))
+	}
+	for i := range r.plan.Actions {
+		if r.withdrawn[i] && r.moving[i] < 0 {
+			r.place(plan.ActionID(i))
+		}
 	}
 }

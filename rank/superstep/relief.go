@@ -1,6 +1,7 @@
 package superstep
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/badbubble/distgo/plan"
@@ -13,39 +14,86 @@ import (
 // aside; or it has just ended, and what lies aside is dismissed. So all that root
 // decides goes the ways of what is given back, moved and lost.
 
-// Relieve has an action executed on another rank as well, if one idles that may.
-// The caller says that who has it is slow.
-func (r *Root) Relieve(a plan.ActionID) Orders {
-	if to := r.reliever(a); to != nobody {
-		r.audits = append(r.audits, audit{action: a, on: to, relief: true})
-		r.out.Repeat = append(r.out.Repeat, Assign{a, to, r.holders(a)})
-	}
-	return r.take()
-}
+const (
+	lateTimes = 3         // times what it would take elsewhere is too long
+	lateAfter = 1_000_000 // so much longer any action may take: its inputs may be on their way
+)
 
-// reliever finds the rank that idles most for an action that another is taken to
-// be executing.
-func (r *Root) reliever(a plan.ActionID) plan.Rank {
-	own := r.owner[a]
-	if r.mode == Blocking || r.asked > 0 || r.held || r.ended[a] || r.homeless[a] || r.moving[a] >= 0 || !r.readable(a) ||
-		r.plan.Actions[a].Kind == plan.Link || len(r.failed) > 0 || !slices.Contains(r.Running(own), a) ||
-		slices.ContainsFunc(r.audits, func(u audit) bool { return u.action == a }) { // also one for an audit, of what a loss has it make again
-		return nobody
-	}
-	best, most := nobody, 0
-	for rank := range r.slots {
-		if to := plan.Rank(rank); to != own && r.alive[to] && r.may(a, to) && !slices.Contains(r.tried[a], to) {
-			if n := r.spare(to); n > most {
-				best, most = to, n
+// relieveAll relieves ranks of what is late, the most urgent first.
+func (r *Root) relieveAll() {
+	var late []plan.ActionID
+	for on := range plan.Rank(len(r.slots)) {
+		for _, a := range r.running(on) {
+			if r.late(a, on) {
+				late = append(late, a)
 			}
 		}
 	}
-	return best
+	slices.SortFunc(late, func(a, b plan.ActionID) int {
+		return cmp.Or(cmp.Compare(r.plan.Priority[b], r.plan.Priority[a]), cmp.Compare(a, b))
+	})
+	for _, a := range late {
+		if to := r.reliever(a); to != nobody {
+			r.relieve(a, to)
+		}
+	}
 }
 
-// Running lists the actions that a rank is taken to be executing.
-func (r *Root) Running(on plan.Rank) []plan.ActionID {
-	return r.load[on][:min(len(r.load[on]), r.slots[on])]
+// late reports whether an action would be done sooner if another rank began it
+// now: if it takes much longer than it should, or who has it is slow with
+// everything.
+func (r *Root) late(a plan.ActionID, on plan.Rank) bool {
+	if r.judge != nil {
+		return r.judge(a, on)
+	}
+	others := r.paces.others(on)
+	if others.expected < evidence {
+		return false
+	}
+	should, elapsed := others.times()*float64(r.plan.Actions[a].Cost), float64(r.paces.executed[a].elapsed)
+	after := lateAfter * max(1, others.times()) // where all are slowed down, what is on its way is, too
+	return elapsed > lateTimes*should+after || r.slow(on) && should*r.Times(on)-elapsed > should+after
+}
+
+// Judge has somebody else say with what a rank is late.
+func (r *Root) Judge(late func(a plan.ActionID, on plan.Rank) bool) { r.judge = late }
+
+func (r *Root) relieve(a plan.ActionID, to plan.Rank) {
+	r.audits = append(r.audits, audit{action: a, on: to, relief: true})
+	r.out.Repeat = append(r.out.Repeat, Assign{a, to, r.holders(a)})
+}
+
+// reliever finds the rank that idles most, and is not slow, for an action that
+// another is taken to be executing.
+func (r *Root) reliever(a plan.ActionID) plan.Rank {
+	own := r.owner[a]
+	if !r.moves() || r.ended[a] || r.vain[a] || r.homeless[a] || r.moving[a] >= 0 || !r.readable(a) ||
+		r.plan.Actions[a].Kind == plan.Link || len(r.failed) > 0 || !slices.Contains(r.running(own), a) ||
+		slices.ContainsFunc(r.audits, func(u audit) bool { return u.action == a }) { // also one for an audit, of what a loss has it make again
+		return nobody
+	}
+	if to, _ := r.idlest(a, append([]plan.Rank{own}, r.tried[a]...)); to != nobody && !r.slow(to) {
+		return to
+	}
+	return nobody
+}
+
+// idlest finds the rank that idles most, of slow ranks so much less, and that may
+// execute an action and is none of those; others says whether there is another.
+func (r *Root) idlest(a plan.ActionID, but []plan.Rank) (best plan.Rank, others bool) {
+	best = nobody
+	most := 0.0
+	for rank := range r.slots {
+		to := plan.Rank(rank)
+		if !r.alive[to] || !r.may(a, to) || slices.Contains(but, to) {
+			continue
+		}
+		others = true
+		if idles := float64(r.spare(to)) / r.Times(to); idles > most {
+			best, most = to, idles
+		}
+	}
+	return best, others
 }
 
 // relief is what is known of the relief of an action, nil where there is none.

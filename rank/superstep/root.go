@@ -66,6 +66,11 @@ type Root struct {
 	finished bool
 	held     bool // nothing is moved
 	audits   []audit
+
+	vain      []bool // by action: it could not be executed in relief of who has it, and is not tried again
+	paces     paces
+	judge     func(a plan.ActionID, on plan.Rank) bool // if set, says what is late
+	withdrawn []bool                                   // by action: from a slow rank, or being so; nobody has it until it is placed
 }
 
 // NewRoot returns root's view of a build on ranks with so many slots each.
@@ -88,6 +93,10 @@ func NewRoot(p *plan.Plan, slots []int, mode Mode) *Root {
 
 		tried:    make([][]plan.Rank, len(p.Actions)),
 		homeless: make([]bool, len(p.Actions)),
+
+		vain:      make([]bool, len(p.Actions)),
+		paces:     paces{of: make([]pace, len(slots))},
+		withdrawn: make([]bool, len(p.Actions)),
 	}
 	for i := range r.alive {
 		r.alive[i] = true
@@ -161,7 +170,7 @@ func (r *Root) Exists(f plan.ArtifactID, on plan.Rank) Orders {
 	r.holder[f] = on
 	for _, c := range r.plan.Artifacts[f].Consumers {
 		if r.missing[c]--; r.missing[c] == 0 && !r.ended[c] {
-			r.enqueue(r.owner[c], c)
+			r.ready(c)
 		}
 	}
 	r.balance()
@@ -204,6 +213,16 @@ func (r *Root) Notified(k plan.Superstep, by plan.Rank) (Orders, error) {
 	return r.take(), nil
 }
 
+// ready queues an action whose inputs all exist.
+func (r *Root) ready(a plan.ActionID) {
+	switch {
+	case !r.withdrawn[a]:
+		r.enqueue(r.owner[a], a)
+	case r.moving[a] < 0:
+		r.place(a)
+	}
+}
+
 // Yielded answers a Yield: whether the rank gave the action up.
 func (r *Root) Yielded(a plan.ActionID, by plan.Rank, ok bool) (Orders, error) {
 	to := r.moving[a]
@@ -216,16 +235,21 @@ func (r *Root) Yielded(a plan.ActionID, by plan.Rank, ok bool) (Orders, error) {
 	}
 	if r.homeless[a] { // it had started, and was given back
 		r.dequeue(to, a)
+		r.withdrawn[a] = false
 		r.rehouse()
 		return r.take(), nil
 	}
 	if !ok || r.ended[a] { // started meanwhile, or dropped
 		r.dequeue(to, a)
-		if !r.ended[a] {
-			r.settled[a] = true
+		r.withdrawn[a] = false
+		if r.settled[a] = true; !r.ended[a] && r.missing[a] == 0 {
 			r.load[by] = slices.Insert(r.load[by], 0, a) // it runs: what was taken to run in its place can be moved
 		}
 		r.balance()
+		return r.take(), nil
+	}
+	if r.withdrawn[a] {
+		r.place(a)
 		return r.take(), nil
 	}
 	r.owner[a] = to
@@ -268,7 +292,7 @@ func (r *Root) close() {
 }
 
 // balance moves ready actions from ranks that queue to ranks that idle. What
-// idles then, audits.
+// idles then, relieves slow ranks, and audits.
 // In Blocking mode nobody moves: it is the textbook's.
 func (r *Root) balance() {
 	if r.mode == Blocking || r.asked > 0 {
@@ -285,6 +309,9 @@ func (r *Root) balance() {
 			}
 			r.move(a, from, plan.Rank(to))
 		}
+	}
+	if r.moves() {
+		r.relieveAll()
 	}
 	r.audit()
 }
@@ -365,7 +392,7 @@ func (r *Root) waiting(to plan.Rank, wanted func(plan.Rank, plan.ActionID) bool)
 // queue, and only a rank that idles is given anything, so actions do not wander.
 func (r *Root) movable(rank, to plan.Rank) (plan.ActionID, bool) {
 	for _, a := range r.load[rank][max(0, r.slots[rank]-r.helping(rank)):] {
-		if !r.settled[a] && r.moving[a] < 0 && r.plan.Actions[a].Kind != plan.Link && r.may(a, to) {
+		if !r.settled[a] && r.moving[a] < 0 && r.plan.Actions[a].Kind != plan.Link && r.may(a, to) && (!r.slow(to) || r.suits(a, to, r.remaining())) {
 			return a, true
 		}
 	}

@@ -161,6 +161,7 @@ func (r *Root) Repeated(a plan.ActionID, by plan.Rank, ok bool) (awaited bool, o
 		r.out.GiveUp = append(r.out.GiveUp, Yield{a, r.owner[a]})
 		return true, r.take()
 	}
+	r.vain[a] = r.audits[i].relief
 	r.audits = slices.Delete(r.audits, i, i+1) // whoever has it now, for whatever reason another had it before
 	r.balance()
 	r.close()
@@ -185,19 +186,12 @@ func (r *Root) audit() {
 // auditor finds the rank that idles most and has not made an action; who has
 // made it audits it where no other can.
 func (r *Root) auditor(a plan.ActionID) plan.Rank {
-	best, most, others := nobody, 0, false
-	for rank := range r.slots {
-		if to := plan.Rank(rank); r.alive[to] && to != r.owner[a] && r.may(a, to) {
-			others = true
-			if n := r.spare(to); n > most {
-				best, most = to, n
-			}
-		}
-	}
-	if own := r.owner[a]; !others && r.spare(own) > 0 {
+	own := r.owner[a]
+	to, others := r.idlest(a, []plan.Rank{own})
+	if !others && r.spare(own) > 0 {
 		return own
 	}
-	return best
+	return to
 }
 
 // spare counts the slots of a rank that nothing is ready for. A link takes all.

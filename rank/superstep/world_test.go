@@ -64,7 +64,7 @@ func addHelpers(rng *rand.Rand, p *plan.Plan, size int) {
 func randomPlan(rng *rand.Rand, actions, size int) *plan.Plan {
 	p := &plan.Plan{}
 	for i := range actions {
-		a := plan.Action{ID: plan.ActionID(i), Kind: plan.Compile, Package: fmt.Sprintf("p%d", i), Cost: 1 + rng.Int64N(100)}
+		a := plan.Action{ID: plan.ActionID(i), Kind: plan.Compile, Package: fmt.Sprintf("p%d", i), Cost: 1 + rng.Int64N(1_000_000)}
 		a.Lead = a.Cost
 		for j := range 2 {
 			f := plan.ArtifactID(len(p.Artifacts))
@@ -133,9 +133,7 @@ func (w *world) run() {
 	w.orders(w.root.Begin(), nil)
 	for step := 0; ; step++ {
 		if w.slow > 0 && w.rng.IntN(w.slow) == 0 {
-			if running := w.root.Running(plan.Rank(w.rng.IntN(len(w.slots)))); len(running) > 0 {
-				w.orders(w.root.Relieve(running[w.rng.IntN(len(running))]), nil)
-			}
+			w.orders(w.root.Look(w.rng.Int64N(5_000_000)), nil)
 		}
 		if step == w.held {
 			w.orders(w.root.Release(), nil)
@@ -303,6 +301,15 @@ func (w *world) call(self plan.Rank, a plan.ActionID, tell func(*Rank) (Effects,
 	}
 }
 
+// takes is how long an action takes on a rank: what is expected, three times as much or less, and much more on slow ranks.
+func (w *world) takes(on plan.Rank, a *plan.Action) int64 {
+	took := int64(float64(a.Cost) * (0.3 + 2.7*w.rng.Float64()))
+	if w.slow > 0 && on%2 == 1 {
+		took *= int64(1 + w.rng.IntN(20))
+	}
+	return took
+}
+
 func (w *world) execute(self plan.Rank, s Start) {
 	a := &w.plan.Actions[s.Action]
 	r := w.ranks[self]
@@ -347,6 +354,7 @@ func (w *world) execute(self plan.Rank, s Start) {
 		}
 		w.runs[a.ID]++
 		w.last[a.ID] = self
+		took := w.takes(self, a)
 		ok := !w.fail[a.ID]
 		// The end is told before its consequences, as package rank does.
 		w.send(self, 0, func() {
@@ -358,6 +366,7 @@ func (w *world) execute(self plan.Rank, s Start) {
 			if ok && w.audits > 0 && int(a.ID)%w.audits == 0 {
 				w.root.Audit(a.ID)
 			}
+			w.root.Took(a.ID, self, took)
 			o, err := w.root.Done(a.ID, self, ok)
 			w.orders(o, err)
 		})

@@ -42,7 +42,7 @@ func TestRecordedRuns(t *testing.T) {
 			}
 			p.Priority = plan.BottomLevels(p)
 			schedule.Place(p, ranks, schedule.Gigabit)
-			end, err := replay.Run(p, took, slots, superstep.Split, schedule.Network{Latency: 2000})
+			end, err := replay.Run(p, took, slots, nil, superstep.Split, schedule.Network{Latency: 2000})
 			if err != nil {
 				t.Fatal(err)
 			}

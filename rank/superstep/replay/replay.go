@@ -13,10 +13,12 @@ import (
 type Duration struct{ Cost, Lead int64 }
 
 // Run executes a plan as it has been scheduled on ranks with so many slots, and returns when the last action ends. The
-// plan's costs are what root takes actions for; took is what they turn out to take. Artifacts have the plan's sizes.
+// plan's costs are what root takes actions for; took is what they turn out to take, and times how many times as long a
+// rank takes, nil where all are as fast. Artifacts have the plan's sizes.
 // What a state machine refuses is an error: a plan that Validate would refuse, or a defect.
-func Run(p *plan.Plan, took []Duration, slots []int, mode superstep.Mode, network schedule.Network) (makespan int64, err error) {
-	w := &world{plan: p, took: took, network: network, compiles: make([]*compile, len(p.Actions)), shares: map[helper]int64{}}
+func Run(p *plan.Plan, took []Duration, slots []int, times []float64, mode superstep.Mode, network schedule.Network) (makespan int64, err error) {
+	w := &world{plan: p, took: took, times: times, network: network, compiles: make([]*compile, len(p.Actions)), shares: map[helper]int64{}}
+	w.executions, w.seconds, w.made = map[helper]execution{}, map[helper]int64{}, map[helper]int64{}
 	w.root = superstep.NewRoot(p, slots, mode)
 	for r := range slots {
 		rank, e := superstep.NewRank(p, plan.Rank(r), slots[r], mode)
@@ -24,6 +26,7 @@ func Run(p *plan.Plan, took []Duration, slots []int, mode superstep.Mode, networ
 		w.after(0, func() { w.effects(plan.Rank(r), e, nil) })
 	}
 	w.after(0, func() { w.orders(w.root.Begin(), nil) })
+	w.after(superstep.LookEvery, w.look)
 	for len(w.coming) > 0 && w.err == nil {
 		next := heap.Pop(&w.coming).(happening)
 		w.now = next.at
@@ -39,6 +42,7 @@ func Run(p *plan.Plan, took []Duration, slots []int, mode superstep.Mode, networ
 type world struct {
 	plan     *plan.Plan
 	took     []Duration
+	times    []float64
 	network  schedule.Network
 	ranks    []*superstep.Rank
 	root     *superstep.Root
@@ -49,6 +53,10 @@ type world struct {
 	number   int64 // of what is to happen: first things first, and in the order in which they were said
 	coming   happenings
 	err      error
+
+	executions map[helper]execution
+	seconds    map[helper]int64 // executions in relief: their numbers
+	made       map[helper]int64 // what lies aside: how long it took
 }
 
 type helper struct {
@@ -75,6 +83,13 @@ func (w *world) effects(r plan.Rank, e superstep.Effects, err error) {
 	for _, h := range e.Help {
 		w.share(r, h.Action)
 	}
+	for _, h := range e.Repeat {
+		w.repeat(r, h.Action)
+	}
+	for _, a := range e.Cease {
+		delete(w.seconds, helper{a, r})
+		w.after(0, func() { w.repeated(helper{a, r}, false, 0) })
+	}
 	for _, k := range e.Notify {
 		w.tell(r, 0, func() { w.orders(w.root.Notified(k, r)) })
 	}
@@ -94,6 +109,26 @@ func (w *world) orders(o superstep.Orders, err error) {
 		w.tell(0, a.To, func() {
 			e, err := w.ranks[a.To].Assigned(a.Action, a.Holders)
 			w.effects(a.To, e, err)
+		})
+	}
+	for r := range w.ranks {
+		if to := plan.Rank(r); o.Recover != nil {
+			w.tell(0, to, func() { w.effects(to, w.ranks[to].Recover(*o.Recover), nil) })
+		}
+	}
+	for _, a := range o.Repeat {
+		w.tell(0, a.To, func() {
+			e, err := w.ranks[a.To].Repeat(a.Action, a.Holders)
+			w.effects(a.To, e, err)
+		})
+	}
+	for _, y := range o.GiveUp {
+		w.tell(0, y.From, func() { w.giveUp(y.From, y.Action) })
+	}
+	for _, a := range o.Dismiss {
+		w.tell(0, a.To, func() {
+			delete(w.made, helper{a.Action, a.To})
+			w.effects(a.To, w.ranks[a.To].Dismiss(a.Action), nil)
 		})
 	}
 	for _, k := range o.Commit {
@@ -130,17 +165,27 @@ func (w *world) put(from, to plan.Rank, f plan.ArtifactID) {
 
 // execute runs an action on a rank.
 func (w *world) execute(r plan.Rank, a plan.ActionID) {
-	took := w.took[a]
+	took := w.takes(r, a)
+	w.number++
+	key, this := helper{a, r}, execution{w.number, w.now}
+	w.executions[key] = this
+	then := func(delay int64, do func()) {
+		w.after(delay, func() {
+			if w.executions[key] == this { // not given up
+				do()
+			}
+		})
+	}
 	if took.Lead < took.Cost {
-		w.after(took.Lead, func() { w.produced(r, a, true) })
+		then(took.Lead, func() { w.produced(r, a, true) })
 	}
 	helpers := w.plan.HelpersOf(a)
-	if len(helpers) == 0 {
-		w.after(took.Cost, func() { w.ended(r, a) })
+	if len(helpers) == 0 || took.Cost == 0 {
+		then(took.Cost, func() { w.ended(r, a) })
 		return
 	}
 	c := &compile{
-		world: w, action: a, on: r, each: w.each(a),
+		world: w, action: a, on: r, each: w.each(r, a),
 		came: make([]bool, len(helpers)), left: len(helpers), called: helpers,
 	}
 	w.compiles[a] = c
@@ -152,12 +197,13 @@ func (w *world) execute(r plan.Rank, a plan.ActionID) {
 			})
 		}
 	}
-	w.after(took.Lead+c.each, c.gather)
+	then(took.Lead+c.each, c.gather)
 }
 
 // produced tells of the outputs that are there early, or of those that are not.
 func (w *world) produced(r plan.Rank, a plan.ActionID, early bool) {
-	split := w.took[a].Lead < w.took[a].Cost
+	took := w.takes(r, a)
+	split := took.Lead < took.Cost
 	for _, f := range w.plan.Actions[a].Outputs {
 		if (split && w.plan.Artifacts[f].Kind == plan.Export) != early {
 			continue
@@ -170,8 +216,9 @@ func (w *world) produced(r plan.Rank, a plan.ActionID, early bool) {
 	}
 }
 
-func (w *world) ended(r plan.Rank, a plan.ActionID) {
-	if c := w.compiles[a]; c != nil {
+// dismiss dismisses the helpers of an action that ends.
+func (w *world) dismiss(r plan.Rank, a plan.ActionID) {
+	if c := w.compiles[a]; c != nil && c.on == r {
 		w.compiles[a] = nil
 		for _, h := range c.called {
 			if h != r {
@@ -179,24 +226,40 @@ func (w *world) ended(r plan.Rank, a plan.ActionID) {
 			}
 		}
 	}
+}
+
+func (w *world) ended(r plan.Rank, a plan.ActionID) {
+	w.dismiss(r, a)
 	w.produced(r, a, false)
-	w.tell(r, 0, func() { w.orders(w.root.Done(a, r, true)) })
+	key := helper{a, r}
+	took, aside := w.made[key]
+	if !aside {
+		took = w.now - w.executions[key].begun
+	}
+	delete(w.executions, key)
+	w.tell(r, 0, func() {
+		if w.plan.Actions[a].Kind != plan.Link {
+			w.root.Took(a, r, took)
+		}
+		w.orders(w.root.Done(a, r, true))
+	})
 	e, err := w.ranks[r].Finished(a, true)
 	w.effects(r, e, err)
 	w.end = w.now
 }
 
 // each is what the functions of one share of an action take.
-func (w *world) each(a plan.ActionID) int64 {
-	return (w.took[a].Cost - w.took[a].Lead) / int64(len(w.plan.HelpersOf(a))+1)
+func (w *world) each(r plan.Rank, a plan.ActionID) int64 {
+	took := w.takes(r, a)
+	return (took.Cost - took.Lead) / int64(len(w.plan.HelpersOf(a))+1)
 }
 
 // share compiles a share of an action on a helper, which repeats the front end.
 func (w *world) share(r plan.Rank, a plan.ActionID) {
 	w.number++
-	key, execution, each := helper{a, r}, w.number, w.each(a)
+	key, execution, each := helper{a, r}, w.number, w.each(r, a)
 	w.shares[key] = execution
-	w.after(w.took[a].Lead+each+schedule.Handling(each), func() {
+	w.after(w.takes(r, a).Lead+each+schedule.Handling(each), func() {
 		if w.shares[key] == execution {
 			delete(w.shares, key)
 			w.helped(a, r)
@@ -243,6 +306,7 @@ type compile struct {
 
 func (c *compile) gather() {
 	switch {
+	case c.compiles[c.action] != c: // given up
 	case c.left == 0:
 		c.ended(c.on, c.action)
 	case c.came[c.left-1]:

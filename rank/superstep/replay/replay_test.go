@@ -76,7 +76,7 @@ func (b *build) late(a plan.ActionID, took Duration) *build {
 
 func run(t *testing.T, b *build, slots []int, network schedule.Network) int64 {
 	t.Helper()
-	end, err := Run(&b.Plan, b.took, slots, superstep.Split, network)
+	end, err := Run(&b.Plan, b.took, slots, nil, superstep.Split, network)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,7 +154,7 @@ func TestAsExpected(t *testing.T) {
 func TestBlocking(t *testing.T) {
 	b := beside(300).helped(1).on(0, 1)
 	b.Actions[0].Group, b.Actions[2].Group = 1, 2 // an empty group of rank 0's, first
-	end, err := Run(&b.Plan, b.took, []int{1, 1}, superstep.Blocking, schedule.Network{Latency: 7})
+	end, err := Run(&b.Plan, b.took, []int{1, 1}, nil, superstep.Blocking, schedule.Network{Latency: 7})
 	if want := int64(300 + 7 + 1000 + 10); err != nil || end != want {
 		t.Errorf("%d, %v; expected %d", end, err, want)
 	}
@@ -164,7 +164,7 @@ func TestRefuses(t *testing.T) {
 	b := alone()
 	b.Actions[0].Inputs = []plan.ArtifactID{b.Actions[1].Outputs[0]} // a cycle
 	b.Artifacts[b.Actions[1].Outputs[0]].Consumers = []plan.ActionID{0}
-	if _, err := Run(&b.Plan, b.took, []int{1}, superstep.Split, schedule.Network{}); err == nil || !strings.Contains(err.Error(), "2 of 2 actions wait") {
+	if _, err := Run(&b.Plan, b.took, []int{1}, nil, superstep.Split, schedule.Network{}); err == nil || !strings.Contains(err.Error(), "2 of 2 actions wait") {
 		t.Errorf("%v of a cycle", err)
 	}
 }

@@ -1,0 +1,114 @@
+package superstep
+
+import "github.com/badbubble/distgo/plan"
+
+// Root is told how long actions took, and judges ranks by what those were
+// expected to take. All times are microseconds; what passes is told, too.
+
+// LookEvery is how often Root is to look, in microseconds: several times while
+// what any action may take longer than expected passes.
+const LookEvery = 200_000
+
+const (
+	slowTimes = 2         // times as long as the others makes a rank slow; what is expected of an action is often wrong by half
+	evidence  = 1_000_000 // expected of the actions by which ranks are judged: that much a rank is taken to have done as fast as the others
+)
+
+// pace is what actions were expected to take, and what they took.
+type pace struct{ expected, took int64 }
+
+// times is by how much that is wrong: 1 while too little is known.
+func (p pace) times() float64 {
+	if p.expected < evidence {
+		return 1
+	}
+	return float64(p.took) / float64(p.expected)
+}
+
+// paces is what Root knows of time.
+type paces struct {
+	of       []pace                  // by rank
+	all      pace                    // their sum
+	executed map[plan.ActionID]watch // what ran when Root last looked
+}
+
+// A watch is for how long a rank has been seen to execute an action.
+type watch struct {
+	on      plan.Rank
+	elapsed int64
+}
+
+// others is the pace of all ranks but one.
+func (p *paces) others(rank plan.Rank) pace {
+	own := p.of[rank]
+	return pace{p.all.expected - own.expected, p.all.took - own.took}
+}
+
+// Took tells how long an action that ends took on a rank that executed it.
+func (r *Root) Took(a plan.ActionID, on plan.Rank, took int64) {
+	for _, p := range []*pace{&r.paces.of[on], &r.paces.all} {
+		p.expected += r.plan.Actions[a].Cost
+		p.took += took
+	}
+}
+
+// Times says how many times as long as the others a rank takes.
+func (r *Root) Times(rank plan.Rank) float64 {
+	own, others := r.paces.of[rank], r.paces.others(rank)
+	if others.expected < evidence || others.took == 0 {
+		return 1
+	}
+	return (float64(own.took)/others.times() + evidence) / float64(own.expected+evidence)
+}
+
+// Look tells that Root got on for so long since it last looked. What it does not
+// get on itself, as where its machine is stopped, is nobody's slowness.
+func (r *Root) Look(passed int64) Orders {
+	before := r.paces.executed
+	r.paces.executed = map[plan.ActionID]watch{}
+	for on := range plan.Rank(len(r.slots)) {
+		for _, a := range r.running(on) {
+			w := watch{on: on}
+			if b, ok := before[a]; ok && b.on == on {
+				w.elapsed = b.elapsed + passed
+			}
+			r.paces.executed[a] = w
+		}
+	}
+	if r.moves() {
+		r.withdrawAll()
+	}
+	r.balance()
+	return r.take()
+}
+
+// running lists the actions that a rank is taken to be executing.
+func (r *Root) running(on plan.Rank) []plan.ActionID {
+	return r.load[on][:min(len(r.load[on]), r.slots[on])]
+}
+
+// slow reports whether a rank takes much longer than the others.
+func (r *Root) slow(rank plan.Rank) bool { return r.Times(rank) > slowTimes }
+
+// suits reports whether a build of which so much remains is not expected to end
+// later where a rank, which may be slow, executes an action.
+func (r *Root) suits(a plan.ActionID, rank plan.Rank, remaining float64) bool {
+	return !r.slow(rank) || float64(r.plan.Priority[a])+(r.Times(rank)-1)*float64(r.plan.Actions[a].Cost) <= remaining
+}
+
+// remaining is how long the rest of the build takes at least: its longest chain,
+// or all of it on the slots that there are.
+func (r *Root) remaining() float64 {
+	var chain int64
+	var work, slots float64
+	for i := range r.plan.Actions {
+		if !r.ended[i] {
+			chain = max(chain, r.plan.Priority[i])
+			work += float64(r.plan.Actions[i].Cost)
+		}
+	}
+	for rank := range r.slots {
+		slots += float64(r.slots[rank]) / r.Times(plan.Rank(rank))
+	}
+	return max(float64(chain), work/slots)
+}
