@@ -244,6 +244,13 @@ func (l *loop) orders(o superstep.Orders, err error) error {
 			return err
 		}
 	}
+	for _, a := range o.Dismiss {
+		if a.To == l.self {
+			l.later(func() error { return l.dismissed(a.Action) })
+		} else if err := l.send(a.To, kindDismiss, actionMessage{a.Action}); err != nil {
+			return err
+		}
+	}
 	for _, a := range o.Repeat {
 		action := l.plan.Actions[a.Action]
 		action.Steps = l.lead.steps[a.Action]
@@ -261,13 +268,6 @@ func (l *loop) orders(o superstep.Orders, err error) error {
 		if y.From == l.self {
 			l.later(func() error { return l.giveUp(y.Action) })
 		} else if err := l.send(y.From, kindGiveUp, actionMessage{y.Action}); err != nil {
-			return err
-		}
-	}
-	for _, a := range o.Dismiss {
-		if a.To == l.self {
-			l.later(func() error { return l.dismissed(a.Action) })
-		} else if err := l.send(a.To, kindDismiss, actionMessage{a.Action}); err != nil {
 			return err
 		}
 	}

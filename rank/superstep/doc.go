@@ -12,16 +12,20 @@
 //     (Repeated) and every message of root;
 //  2. carry out all effects it got before it waits for the next event;
 //  3. tell Root of every Done and Notify, its own included, in the order in
-//     which each rank sent them.
+//     which each rank sent them;
+//  4. tell Root how long each action took (Took), before its Done, and that time
+//     passes (Look, every LookEvery). Root judges by that whose ranks are slow, and
+//     by nothing else.
 //
 // Invariant 1: every action is executed, or satisfied from a store, exactly
 // once in a run without failures. Both types refuse a second end of an action.
 // Invariant 2: an action starts only when every input is here.
 // Invariant 3: commits are totally ordered and identical on every rank: a Rank
 // accepts barrier k only after barrier k-1, Root closes them in that order.
-// Invariant 4: only an action whose inputs all exist is moved. So the placement
+// Invariant 4: only an action whose inputs all exist is assigned. So the placement
 // in the plan, which says where artifacts are put, is never stale for an
 // artifact that does not exist yet, and needs no update when an action moves.
+// What is withdrawn from a slow rank before is nobody's until then.
 // Invariant 5: nothing waits for a share, and a share for nothing but its inputs
 // and a slot.
 // Invariant 6: a second execution, for an audit or in relief of a slow rank, holds

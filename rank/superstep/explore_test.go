@@ -330,7 +330,7 @@ func explorations(t *testing.T) map[string]exploration {
 		all["slow fork, 1 loss"] = exploration{plan: fork, slots: slots, slow: 1, losses: 1, limit: more}
 		all["slow chain, 2 losses"] = exploration{plan: chain, slots: slots, slow: 1, losses: 2, limit: more}
 		all["slow chain, loss and return"] = exploration{plan: chain, slots: slots, slow: 1, losses: 1, returns: 1, limit: more}
-		all["slow queue, 1 loss"] = exploration{plan: queue, slots: slots, slow: 2, losses: 1, limit: more}
+		all["slow queue, 1 loss"] = exploration{plan: queue, slots: slots, slow: 1, losses: 1, limit: more}
 		all["slow helped fork"] = exploration{plan: helped, slots: slots, slow: 1, limit: more}
 		all["chain, 1 loss, 2 returns"] = exploration{plan: chain, slots: slots, losses: 1, returns: 2, limit: more}
 		all["fork, 2 losses"] = exploration{plan: fork, slots: slots, losses: 2, limit: more}

@@ -157,6 +157,9 @@ func (h *history) orders(o Orders, err error) {
 		}
 		h.all(message{op: opRecover, recovery: &rec})
 	}
+	for _, a := range o.Dismiss {
+		h.send(0, a.To, message{op: opDismissSecond, n: int32(a.Action)})
+	}
 	for _, a := range o.Repeat {
 		if a.To == h.root.owner[a.Action] && slices.Index(h.dead, true) < 0 && len(h.ranks) > 1 {
 			h.fail("rank %d made %s, and is to audit it", a.To, h.x.plan.Actions[a.Action].Package)
@@ -165,9 +168,6 @@ func (h *history) orders(o Orders, err error) {
 	}
 	for _, a := range o.GiveUp {
 		h.send(0, a.From, message{op: opGiveUp, n: int32(a.Action)})
-	}
-	for _, a := range o.Dismiss {
-		h.send(0, a.To, message{op: opDismissSecond, n: int32(a.Action)})
 	}
 	for _, k := range o.Commit {
 		for i := range h.x.plan.Actions {

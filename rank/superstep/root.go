@@ -14,9 +14,9 @@ type Orders struct {
 	Commit  []plan.Superstep // tell every rank that a barrier closed
 	Survey  *Survey          // ask every rank, this one too, what it holds
 	Recover *Recovery        // tell every rank, this one too, who does what
+	Dismiss []Assign         // tell a rank that a second execution, or what it made, is of no use
 	Repeat  []Assign         // have a rank execute an action a second time
 	GiveUp  []Yield          // ask a rank to give up an action that it has probably started
-	Dismiss []Assign         // tell a rank that a second execution, or what it made, is of no use
 	Over    bool             // nothing is left to execute
 }
 

@@ -417,6 +417,9 @@ func (w *world) orders(o Orders, err error) {
 			w.send(0, plan.Rank(to), func() { w.effects(plan.Rank(to), w.ranks[to].Recover(*rec), nil) })
 		}
 	}
+	for _, a := range o.Dismiss {
+		w.send(0, a.To, func() { w.effects(a.To, w.ranks[a.To].Dismiss(a.Action), nil) })
+	}
 	for _, a := range o.Repeat {
 		w.send(0, a.To, func() { e, err := w.ranks[a.To].Repeat(a.Action, a.Holders); w.effects(a.To, e, err) })
 	}
@@ -431,9 +434,6 @@ func (w *world) orders(o Orders, err error) {
 			}
 			w.effects(y.From, e, nil)
 		})
-	}
-	for _, a := range o.Dismiss {
-		w.send(0, a.To, func() { w.effects(a.To, w.ranks[a.To].Dismiss(a.Action), nil) })
 	}
 	for _, k := range o.Commit {
 		for to := range w.ranks {

@@ -116,6 +116,12 @@ func (w *world) orders(o superstep.Orders, err error) {
 			w.tell(0, to, func() { w.effects(to, w.ranks[to].Recover(*o.Recover), nil) })
 		}
 	}
+	for _, a := range o.Dismiss {
+		w.tell(0, a.To, func() {
+			delete(w.made, helper{a.Action, a.To})
+			w.effects(a.To, w.ranks[a.To].Dismiss(a.Action), nil)
+		})
+	}
 	for _, a := range o.Repeat {
 		w.tell(0, a.To, func() {
 			e, err := w.ranks[a.To].Repeat(a.Action, a.Holders)
@@ -124,12 +130,6 @@ func (w *world) orders(o superstep.Orders, err error) {
 	}
 	for _, y := range o.GiveUp {
 		w.tell(0, y.From, func() { w.giveUp(y.From, y.Action) })
-	}
-	for _, a := range o.Dismiss {
-		w.tell(0, a.To, func() {
-			delete(w.made, helper{a.Action, a.To})
-			w.effects(a.To, w.ranks[a.To].Dismiss(a.Action), nil)
-		})
 	}
 	for _, k := range o.Commit {
 		for r := range w.ranks {
