@@ -90,7 +90,7 @@ func (l *loop) makeSecond(ctx context.Context, a *plan.Action, m *repeatedMessag
 	if err := l.prepareAside(a, &b); err != nil {
 		return err
 	}
-	result, err := l.execute(ctx, &b, 1, func() {})
+	result, err := l.execute(ctx, &b, execute.NewThreads(1), func() {})
 	m.CPU, m.RSS = result.CPU.Microseconds(), result.MaxRSS
 	if altered := l.unaltered(a, &doneMessage{}); altered != nil {
 		return altered // whatever the tools made or said of it

@@ -69,7 +69,7 @@ type cosmos struct {
 
 // rankParts and rootParts are what changes in the state machines. TestExploreKnowsAll checks that nothing is forgotten.
 func rankParts(r *Rank) []any {
-	return []any{&r.state, &r.doomed, &r.missing, &r.here, &r.made, &r.owner, &r.asked, &r.queue.ids, &r.sharing, &r.caller, &r.shares.ids, &r.seconds, &r.active, &r.open, &r.due, &r.notified, &r.committed}
+	return []any{&r.state, &r.doomed, &r.missing, &r.here, &r.made, &r.owner, &r.asked, &r.queue.ids, &r.sharing, &r.caller, &r.shares.ids, &r.seconds, &r.occupied, &r.active, &r.open, &r.due, &r.notified, &r.committed}
 }
 
 func rootParts(r *Root) []any {
@@ -111,6 +111,8 @@ func separate(parts []any) {
 		case *[]second:
 			*p = slices.Clone(*p)
 		case *[]audit:
+			*p = slices.Clone(*p)
+		case *[]Threads:
 			*p = slices.Clone(*p)
 		case *[][]plan.ActionID:
 			*p = slices.Clone(*p)
@@ -169,6 +171,10 @@ func encode(b []byte, parts []any) []byte {
 			b = number(b, *p)
 		case *[]plan.Superstep:
 			b = number(b, *p)
+		case *[]Threads:
+			for _, t := range *p {
+				b = append(b, byte(t.Action), flag(t.Share), byte(t.Threads))
+			}
 		case *[]second:
 			for _, s := range *p {
 				b = append(b, byte(s.action), flag(s.running), flag(s.ceasing), flag(s.wanted))

@@ -26,6 +26,8 @@
 // and a slot.
 // Invariant 6: a second execution, for an audit, holds no slot that anything else
 // is ready for, and nothing but the end of the run waits for it.
+// Invariant 7: what runs on a rank, second executions aside, has all its slots as
+// threads, at least one each.
 //
 // A violation is an *Error: a defect of distgo or a peer that lies. The types
 // are not safe for concurrent use.

@@ -121,6 +121,18 @@ func (h *history) effects(self plan.Rank, e Effects, err error) {
 	if n := len(h.jobs[self]); n > h.x.slots[self] {
 		h.fail("rank %d runs %d actions and shares in %d slots", self, n, h.x.slots[self])
 	}
+	threads, once := 0, 0
+	for _, t := range h.ranks[self].occupied {
+		threads += t.Threads
+	}
+	for _, j := range h.jobs[self] {
+		if !j.second {
+			once++
+		}
+	}
+	if n := len(h.ranks[self].occupied); n != once || n > 0 && threads != h.x.slots[self] {
+		h.fail("rank %d runs %d actions and shares, takes them for %d, and gives them %d threads of %d slots", self, once, n, threads, h.x.slots[self])
+	}
 	for _, k := range e.Notify {
 		h.send(self, 0, message{op: opNotify, n: int32(k)})
 	}
@@ -334,4 +346,14 @@ func (h *history) kill(r plan.Rank) {
 	}
 	l := &h.links[int(r)*len(h.ranks)]
 	*l = append(*l, message{op: opLost, n: int32(r)})
+}
+
+// repeating counts the slots that second executions take.
+func (r *Rank) repeating() (n int) {
+	for i := range r.seconds {
+		if r.seconds[i].running {
+			n++
+		}
+	}
+	return n
 }

@@ -120,16 +120,6 @@ func (r *Rank) advanceSeconds() {
 	}
 }
 
-// repeating counts the slots that second executions take.
-func (r *Rank) repeating() (n int) {
-	for i := range r.seconds {
-		if r.seconds[i].running {
-			n++
-		}
-	}
-	return n
-}
-
 // Audit has an action that is about to end well executed a second time.
 func (r *Root) Audit(a plan.ActionID) {
 	known := slices.ContainsFunc(r.audits, func(u audit) bool { return u.action == a })
