@@ -43,8 +43,9 @@ type loop struct {
 	tools   sync.WaitGroup
 	keeps   sync.WaitGroup // what is being put into the store; the run may end meanwhile
 	begun   time.Time
-	free    []int          // slot numbers without an action
-	backlog []func() error // what this rank tells itself; done before the next event
+	free    []int                          // slot numbers without an action
+	threads map[threadsOf]*execute.Threads // of what runs
+	backlog []func() error                 // what this rank tells itself; done before the next event
 	over    bool
 	built   bool
 
@@ -134,6 +135,9 @@ func (l *loop) effects(e superstep.Effects, err error) error {
 			return err
 		}
 	}
+	for _, t := range e.Threads {
+		l.threads[threadsOf{t.Action, t.Share, t.Second}].Set(t.Threads)
+	}
 	for _, s := range e.Start {
 		l.start(s)
 	}
@@ -198,20 +202,38 @@ type ownRun struct {
 	givenUp bool // root asked for that
 }
 
+// threadsOf says whose threads they are: an action's, a share's, or a second
+// execution's.
+type threadsOf struct {
+	action plan.ActionID
+	share  bool
+	second bool
+}
+
+// divided notes that something begins with so many threads.
+func (l *loop) divided(of threadsOf, n int) *execute.Threads {
+	if l.threads == nil {
+		l.threads = map[threadsOf]*execute.Threads{}
+	}
+	l.threads[of] = execute.NewThreads(n)
+	return l.threads[of]
+}
+
 // start executes an action in a goroutine of its own.
 func (l *loop) start(s superstep.Start) {
 	a := &l.plan.Actions[s.Action]
 	slot := l.free[0]
 	l.free = l.free[1:]
-	again, threads := s.Again, s.Threads
+	again, n := s.Again, s.Threads
 	if l.lead != nil {
-		threads = l.lead.threads(s)
+		n = l.lead.threads(s)
 		if observe := l.lead.observe; s.Action == l.lead.alone && observe != nil {
 			l.lead.observe = nil // once, should it be given back
 			told := maps.Clone(l.lead.reads)
 			l.tools.Go(func() { observe(l, s.Action, told) })
 		}
 	}
+	threads := l.divided(threadsOf{action: a.ID}, n)
 	var claimed []plan.ArtifactID
 	for _, out := range a.Outputs {
 		if l.exchange.Claim(l.file(out)) {
@@ -232,8 +254,11 @@ func (l *loop) start(s superstep.Start) {
 	}
 	l.tools.Go(func() {
 		defer stop()
-		m := doneMessage{Action: a.ID, Start: l.now(), Slot: slot, Threads: threads}
-		keep, err := l.make(ctx, a, again, second, &m)
+		m := doneMessage{Action: a.ID, Start: l.now(), Slot: slot}
+		keep, err := l.make(ctx, a, again, second, threads, &m)
+		if second == nil {
+			m.Threads = threads.Most()
+		}
 		if err != nil {
 			l.discard(claimed, m.Exported != 0)
 		}
@@ -259,7 +284,7 @@ func (l *loop) discard(files []plan.ArtifactID, exported bool) {
 
 // make executes an action, or takes what it would make out of the store. Keep,
 // if not nil, puts what was made into the store.
-func (l *loop) make(ctx context.Context, a *plan.Action, again bool, second *secondMade, m *doneMessage) (keep func(), err error) {
+func (l *loop) make(ctx context.Context, a *plan.Action, again bool, second *secondMade, threads *execute.Threads, m *doneMessage) (keep func(), err error) {
 	if err := l.makeScratch(); err != nil {
 		return nil, err
 	}
@@ -272,7 +297,7 @@ func (l *loop) make(ctx context.Context, a *plan.Action, again bool, second *sec
 		}
 	}
 	if again {
-		err := l.makeAgain(ctx, a, m)
+		err := l.makeAgain(ctx, a, threads, m)
 		return nil, cmp.Or(l.unaltered(a, m), err)
 	}
 	if err := l.runner.Prepare(a); err != nil {
@@ -319,7 +344,7 @@ func (l *loop) make(ctx context.Context, a *plan.Action, again bool, second *sec
 	if err := l.callHelpers(a); err != nil {
 		return nil, err
 	}
-	result, err := l.execute(ctx, l.shared(executed), m.Threads, func() {
+	result, err := l.execute(ctx, l.shared(executed), threads, func() {
 		m.Exported = max(1, l.now()) // 0 says that it was not
 		l.export(a)
 	})
@@ -365,7 +390,7 @@ func (l *loop) look(a *plan.Action, h *hit) {
 }
 
 // execute runs an action's commands where the files that they read are.
-func (l *loop) execute(ctx context.Context, a *plan.Action, threads int, exported func()) (execute.Result, error) {
+func (l *loop) execute(ctx context.Context, a *plan.Action, threads *execute.Threads, exported func()) (execute.Result, error) {
 	if l.take != nil {
 		var err error
 		if a, err = l.take.prepare(ctx, a); err != nil {
@@ -425,6 +450,7 @@ func (l *loop) offerOne(out plan.ArtifactID) (size int64, err error) {
 
 // finished tells of an action that ended here.
 func (l *loop) finished(m doneMessage, err error) error {
+	delete(l.threads, threadsOf{action: m.Action})
 	a := &l.plan.Actions[m.Action]
 	if err != nil {
 		for _, out := range a.Outputs {

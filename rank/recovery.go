@@ -12,6 +12,7 @@ import (
 
 	"github.com/badbubble/distgo/plan"
 	"github.com/badbubble/distgo/plan/transcript"
+	"github.com/badbubble/distgo/rank/execute"
 	"github.com/badbubble/distgo/rank/superstep"
 	"github.com/badbubble/distgo/transport"
 )
@@ -123,12 +124,12 @@ func (l *loop) recover(m recoverMessage) error {
 // makeAgain executes an action of a lost rank some of whose outputs are here
 // and may be being read. It works in a directory of its own and adds what is
 // missing.
-func (l *loop) makeAgain(ctx context.Context, a *plan.Action, m *doneMessage) error {
+func (l *loop) makeAgain(ctx context.Context, a *plan.Action, threads *execute.Threads, m *doneMessage) error {
 	elsewhere := aside(a, "-again")
 	if err := l.prepareAside(a, &elsewhere); err != nil {
 		return err
 	}
-	result, err := l.execute(ctx, &elsewhere, m.Threads, func() {})
+	result, err := l.execute(ctx, &elsewhere, threads, func() {})
 	m.End = l.now()
 	m.CPU, m.RSS, m.Commands, m.Output = result.CPU.Microseconds(), result.MaxRSS, result.Commands, result.Output
 	if err != nil {

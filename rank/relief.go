@@ -150,7 +150,7 @@ func (l *loop) dismissed(a plan.ActionID) error {
 // takeSecond puts what was made in relief in its place, as this rank executes the
 // action now, and says of it what was measured then. Keep is as make returns it.
 func (l *loop) takeSecond(a *plan.Action, s *secondMade, m *doneMessage) (keep func(), err error) {
-	m.Start, m.End, m.Slot, m.Threads = s.record.Start, s.record.End, s.record.Slot, s.threads
+	m.Start, m.End, m.Slot, m.Threads = s.record.Start, s.record.End, s.record.Slot, s.threads.Most()
 	m.CPU, m.RSS, m.Commands, m.Output = s.record.CPU, s.record.RSS, s.result.Commands, s.result.Output
 	for i, out := range a.Outputs {
 		if d, ok := l.exchange.Digest(l.file(out)); ok && !slices.Equal(d[:], s.record.Digests[i]) {
@@ -187,7 +187,7 @@ func (l *loop) fill(a *plan.Action, node string, m *doneMessage) (err error) {
 
 // secondMade is what is known where a second execution was made.
 type secondMade struct {
-	threads int
+	threads *execute.Threads
 	aside   bool // what it makes lies aside
 	result  execute.Result
 	record  repeatedMessage

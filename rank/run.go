@@ -479,6 +479,7 @@ func (r *run) runner(p *plan.Plan) (*execute.Runner, error) {
 	runner := &execute.Runner{
 		Pipelined: pipelined,
 		Heap:      heap(p, launch.Memory(r.cfg.Place, os.ReadFile), r.slots()),
+		Slots:     r.slots(),
 		Work:      r.scratch.Dir(),
 		Env:       append(append([]string{}, p.Env...), "TMPDIR="+r.tmp(), r.scratch.Env()),
 		Wrap:      r.cfg.Wrap,

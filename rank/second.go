@@ -54,7 +54,7 @@ func (l *loop) repeat(m repeatMessage) error {
 		l.seconds.of[id] = run
 	}
 	run.action, run.relief = a, m.Relief
-	return l.effects(l.rank.Repeat(id, m.Holders))
+	return l.effects(l.rank.Repeat(id, m.Holders, m.Relief))
 }
 
 // startSecond executes an action a second time in a goroutine of its own.
@@ -64,7 +64,7 @@ func (l *loop) startSecond(h superstep.Help) {
 	l.free = l.free[1:]
 	ctx, stop := context.WithCancel(l.ctx)
 	run.stop = stop
-	made := &secondMade{threads: h.Threads, aside: run.relief}
+	made := &secondMade{threads: l.divided(threadsOf{action: h.Action, second: true}, h.Threads), aside: run.relief}
 	l.tools.Go(func() {
 		defer stop()
 		m.Start = l.now()
@@ -131,6 +131,7 @@ func (l *loop) makeSecond(ctx context.Context, a *plan.Action, made *secondMade,
 // is the build's, but for what it says of the code.
 func (l *loop) repeated(m repeatedMessage, made *secondMade, ended bool, err error) error {
 	l.free = append(l.free, m.Slot)
+	delete(l.threads, threadsOf{action: m.Action, second: true})
 	run := l.seconds.of[m.Action]
 	run.spent += m.CPU
 	m.CPU = run.spent

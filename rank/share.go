@@ -11,6 +11,7 @@ import (
 
 	"github.com/badbubble/distgo/plan"
 	"github.com/badbubble/distgo/plan/transcript"
+	"github.com/badbubble/distgo/rank/execute"
 	"github.com/badbubble/distgo/rank/superstep"
 	"github.com/badbubble/distgo/rank/toolchain/pipeline"
 	"github.com/badbubble/distgo/sync/exchange"
@@ -134,6 +135,7 @@ func (l *loop) startShare(h superstep.Help) {
 	a := l.plan.Actions[h.Action] // as it is now: root may hand this rank the action itself, commands and all
 	m := shareRecord{Action: a.ID, Slot: l.free[0]}
 	l.free = l.free[1:]
+	threads := l.divided(threadsOf{action: a.ID, share: true}, h.Threads)
 	ctx, stop := context.WithCancel(l.ctx)
 	if l.shares.stop == nil {
 		l.shares.stop = map[plan.ActionID]context.CancelFunc{}
@@ -142,7 +144,7 @@ func (l *loop) startShare(h superstep.Help) {
 	l.tools.Go(func() {
 		defer stop()
 		m.Start = l.now()
-		send, err := l.compileShare(ctx, &a, h.Threads, &m)
+		send, err := l.compileShare(ctx, &a, threads, &m)
 		m.End = l.now()
 		m.Failed = err != nil && ctx.Err() == nil
 		l.shares.mu.Lock()
@@ -153,7 +155,7 @@ func (l *loop) startShare(h superstep.Help) {
 }
 
 // compileShare makes a share's file, and returns the message that carries it.
-func (l *loop) compileShare(ctx context.Context, a *plan.Action, threads int, m *shareRecord) (send *transport.Message, err error) {
+func (l *loop) compileShare(ctx context.Context, a *plan.Action, threads *execute.Threads, m *shareRecord) (send *transport.Message, err error) {
 	share, of := l.plan.Share(a.ID, l.self)
 	if a.CompileStep() < 0 || l.take != nil {
 		return nil, fmt.Errorf("%s cannot be shared with this rank", a.Package)
@@ -195,6 +197,7 @@ func (l *loop) compileShare(ctx context.Context, a *plan.Action, threads int, m 
 func (l *loop) helped(m shareRecord, send *transport.Message) error {
 	l.free = append(l.free, m.Slot)
 	delete(l.shares.stop, m.Action)
+	delete(l.threads, threadsOf{action: m.Action, share: true})
 	to, wanted, effects, err := l.rank.Helped(m.Action)
 	if err == nil && wanted && send != nil {
 		// On the lane of export data: it is as urgent, and objects on their way to root may be many.

@@ -87,10 +87,6 @@ const (
 	mostTrials = 48
 	// worthwhile is which part of the makespan helpers have to save. The simulation knows the future no better.
 	worthwhile = 100
-	// lateness is which last part of the makespan something ends in that may well be the last to end, and large which part
-	// of it a back end takes at least that is worth helpers then. That it is the last has odds of 1 in 4 or so: half of
-	// all estimates are wrong by more than a quarter.
-	lateness, large, odds = 3, 12, 4
 )
 
 // divisions are into how many shares an action may be divided.
@@ -99,8 +95,7 @@ var divisions = [...]int{2, 3, 4, 6, plan.MaxShares}
 // Help sets p.Owner and p.Helpers, and returns the finish time it expects. It
 // begins with what Place does. While the end waits for the back end of one action,
 // it looks into how many shares that is best divided; it keeps what saves enough,
-// and goes on with what the end waits for then. At last it divides what might prove
-// to be later than all that, where ranks have nothing better to do.
+// and goes on with what the end waits for then.
 func Help(p *plan.Plan, ranks []Rank, network Network) (makespan int64) {
 	shares := map[plan.ActionID]int{}
 	kept := simulate(p, ranks, network, nil)
@@ -130,67 +125,8 @@ func Help(p *plan.Plan, ranks []Rank, network Network) (makespan int64) {
 			kept = now
 		}
 	}
-	kept = kept.divideLate(trials)
 	p.Owner, p.Helpers = kept.owner, kept.helpers()
 	return kept.end
-}
-
-// divideLate divides what ends late, the last first, where it would end so much
-// sooner that it is worth what that costs the rest.
-func (o *outcome) divideLate(trials int) *outcome {
-	p, shares := o.plan, map[plan.ActionID]int{}
-	for a, d := range o.divided {
-		shares[a] = d.of
-	}
-	tried := map[plan.ActionID]bool{}
-	for {
-		a, ok := o.late(tried)
-		if !ok {
-			return o
-		}
-		tried[a] = true
-		best, before, most := o, shares[a], o.end/worthwhile/odds
-		for _, of := range divisions {
-			if of <= before || of > len(o.ranks) || trials == 0 {
-				continue
-			}
-			trials--
-			shares[a] = of
-			t := simulate(p, o.ranks, o.network, shares)
-			if worth := (o.ended(a)-t.ended(a))/odds - (t.end - o.end); worth > most {
-				best, before, most = t, of, worth
-			}
-		}
-		o, shares[a] = best, before
-		if before == 0 {
-			delete(shares, a)
-		}
-	}
-}
-
-// late is the action with a large back end that ends last, with what has to follow
-// it, of those that end late.
-func (o *outcome) late(but map[plan.ActionID]bool) (last plan.ActionID, ok bool) {
-	p, latest := o.plan, o.end-o.end/lateness
-	for i := range p.Actions {
-		a, action := plan.ActionID(i), &p.Actions[i]
-		back := action.Cost - action.Lead
-		if but[a] || back < o.end/large || !p.MayBeShared(a) {
-			continue
-		}
-		if end := o.ended(a) + p.ShareUrgency(a) - back; end > latest {
-			last, ok, latest = a, true, end
-		}
-	}
-	return last, ok
-}
-
-// ended is when an action has made all its artifacts.
-func (o *outcome) ended(a plan.ActionID) (at int64) {
-	for _, out := range o.plan.Actions[a].Outputs {
-		at = max(at, o.made[out])
-	}
-	return at
 }
 
 // outcome is a simulation that has come to its end, with the placement it led to.

@@ -70,29 +70,6 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-// What ends shortly before the end may well be the last: it is helped by whom nobody else needs, though the end comes no sooner.
-func TestHelpOfWhatMayBeLate(t *testing.T) {
-	late := func(cost int64, n int) *plan.Plan {
-		var b builder
-		b.link(10, b.compile(1000, 1000), b.compile(cost, 100))
-		p := b.plan()
-		p.Pipelined = true
-		return p
-	}
-	for _, c := range []struct {
-		cost           int64
-		ranks, helpers int
-	}{{900, 4, 2}, {900, 2, 0}, {500, 4, 0}} {
-		p := late(c.cost, c.ranks)
-		if end := Help(p, make([]Rank, c.ranks), instant); end != 1010 {
-			t.Errorf("%+v: it ends at %d", c, end)
-		}
-		if n := len(p.HelpersOf(1)); n != c.helpers {
-			t.Errorf("%+v: %d helpers", c, n)
-		}
-	}
-}
-
 // both is two packages with equal back ends, which have to be helped both.
 func both(cost int64) *plan.Plan {
 	var b builder

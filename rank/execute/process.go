@@ -23,8 +23,11 @@ type process struct {
 	stdout string // file for standard output; "" joins it with the diagnostics
 
 	// signalled, where set, is called when the process writes a byte to
-	// descriptor 3, a pipe that it inherits.
+	// descriptor 3, a socket that it inherits. There it is told how many threads
+	// it gets, a byte each time, when that is no longer what it began with.
 	signalled func()
+	threads   *Threads
+	begun     int
 }
 
 type usage struct {
@@ -54,24 +57,25 @@ func (p *process) run(ctx context.Context) (usage, error) {
 		defer f.Close()
 		cmd.Stdout = f
 	}
-	heard := func() {}
+	var ours, theirs *os.File
 	if p.signalled != nil {
-		read, write, err := os.Pipe()
-		if err != nil {
+		var err error
+		if ours, theirs, err = socketPair(); err != nil {
 			return usage{}, err
 		}
-		cmd.ExtraFiles = []*os.File{write}
-		defer write.Close()
-		heard = func() {
-			write.Close()
-			p.listen(read)
-		}
+		defer ours.Close()
+		defer theirs.Close()
+		cmd.ExtraFiles = []*os.File{theirs}
 	}
 	if err := cmd.Start(); err != nil {
 		return usage{}, err
 	}
 	var listener sync.WaitGroup
-	listener.Go(heard)
+	if p.signalled != nil {
+		theirs.Close()
+		defer p.threads.follow(p.begun, ours)()
+		listener.Go(func() { p.listen(ours) })
+	}
 	err := cmd.Wait()
 	listener.Wait()
 	u := usage{started: true, output: out.Bytes()}
@@ -90,11 +94,10 @@ func (p *process) run(ctx context.Context) (usage, error) {
 	return u, err
 }
 
-// listen waits for a byte, or for the pipe's end, which comes at the latest
-// with the process's.
-func (p *process) listen(read *os.File) {
-	defer read.Close()
-	if n, _ := read.Read(make([]byte, 1)); n == 1 {
+// listen waits for a byte, or for the socket's other end to be closed, which it
+// is at the latest with the process's end.
+func (p *process) listen(socket *os.File) {
+	if n, _ := socket.Read(make([]byte, 1)); n == 1 {
 		p.signalled()
 	}
 }

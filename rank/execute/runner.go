@@ -22,6 +22,7 @@ type Runner struct {
 	Tools Tools    // what may be started
 	Wrap  []string // words put before every command line, such as a tool that measures it; usually none
 	Words Words    // how diagnostics are shown
+	Slots int      // threads that an action may come to have at most
 
 	// Pipelined, where set, is run in place of the toolchain's compile. It
 	// writes export data early and says so.
@@ -40,7 +41,7 @@ type Runner struct {
 // rank/toolchain/pipeline).
 type Pipelined struct {
 	Path   string
-	Signal string // the variable that names the descriptor it writes a byte to
+	Signal string // the variable that names the descriptor it writes a byte to, and reads numbers of threads from
 }
 
 // A Result is what executing an action took.
@@ -64,7 +65,7 @@ func (f *Failure) Error() string { return strings.TrimSuffix(f.Output, "\n") }
 // when they have ended, or were killed because ctx was done. With a pipelined
 // compiler it calls exported, from another goroutine but before it returns,
 // when the action's export data is in its place.
-func (r *Runner) Run(ctx context.Context, a *plan.Action, threads int, exported func()) (Result, error) {
+func (r *Runner) Run(ctx context.Context, a *plan.Action, threads *Threads, exported func()) (Result, error) {
 	var result Result
 	for i := 0; i < len(a.Steps); i++ {
 		c := &a.Steps[i]
@@ -87,13 +88,19 @@ func (r *Runner) Run(ctx context.Context, a *plan.Action, threads int, exported 
 }
 
 // tool starts the process of one command and waits for it.
-func (r *Runner) tool(ctx context.Context, a *plan.Action, c *transcript.Command, threads int, exported func(), result *Result) error {
+func (r *Runner) tool(ctx context.Context, a *plan.Action, c *transcript.Command, threads *Threads, exported func(), result *Result) error {
+	begun := threads.get()
+	follows := r.Pipelined != nil && filepath.Base(c.Args[0]) == "compile"
+	most := begun
+	if follows {
+		most = max(begun, r.Slots)
+	}
 	argv := make([]string, len(c.Args))
 	for i, arg := range c.Args {
 		if i > 0 && strings.HasPrefix(arg, "@") {
 			return fmt.Errorf("%s: response file %s refused", a.Package, arg)
 		}
-		argv[i] = r.expand(strings.ReplaceAll(arg, plan.Threads, strconv.Itoa(backends(threads))))
+		argv[i] = r.expand(strings.ReplaceAll(arg, plan.Threads, strconv.Itoa(backends(most))))
 	}
 	if filepath.Base(argv[0]) == "compile" {
 		argv = withoutImports(argv)
@@ -109,18 +116,15 @@ func (r *Runner) tool(ctx context.Context, a *plan.Action, c *transcript.Command
 	for _, e := range c.Env {
 		env = append(env, r.expand(e))
 	}
-	env = append(env, "PWD="+dir)
-	if threads == 1 {
-		env = append(env, "GOMAXPROCS=1")
-	}
+	env = append(env, "PWD="+dir, "GOMAXPROCS="+strconv.Itoa(begun))
 	if r.Heap > 0 && filepath.Base(argv[0]) == "link" {
 		env = append(env, linkerGC)
 	}
 	if r.Trace != nil {
 		r.Trace(a, strings.Join(argv, " "))
 	}
-	p := process{argv: append(slices.Clone(r.Wrap), argv...), dir: dir, env: env}
-	if r.Pipelined != nil && filepath.Base(argv[0]) == "compile" {
+	p := process{argv: append(slices.Clone(r.Wrap), argv...), dir: dir, env: env, threads: threads, begun: begun}
+	if follows {
 		p.argv[len(r.Wrap)] = r.Pipelined.Path
 		p.env = append(p.env, r.Pipelined.Signal+"=3") // the first descriptor behind the standard three
 		p.signalled = exported
@@ -155,7 +159,7 @@ func (r *Runner) tool(ctx context.Context, a *plan.Action, c *transcript.Command
 
 // backends is the number that a compile's -c gets. One would also switch off
 // the compiler's large starting heap (GOROOT/src/cmd/compile/internal/gc/main.go)
-// and slow it; two back ends on one core do not.
+// and slow it; two back ends on one core do not, nor do sixteen.
 func backends(threads int) int { return max(threads, 2) }
 
 // linkerGC is for linkers where there is memory. Nearly all that one allocates is

@@ -80,7 +80,7 @@ type Action struct {
 	Group    int32   `json:"group"`
 	Rank     int     `json:"rank"`
 	Slot     int     `json:"slot"`
-	Threads  int     `json:"threads"`
+	Threads  int     `json:"threads"` // at most, at a time
 	Start    int64   `json:"start_us"`
 	Exported int64   `json:"exported_us,omitempty"` // when its export data was there, if before the end
 	End      int64   `json:"end_us"`

@@ -54,6 +54,7 @@ type job struct {
 	exported bool // or will not be, as it is made again
 	share    bool
 	second   bool
+	relief   bool
 	ceasing  bool // may be ended before its end
 	givingUp bool // is to be given up
 }
@@ -74,7 +75,7 @@ type cosmos struct {
 
 // rankParts and rootParts are what changes in the state machines. TestExploreKnowsAll checks that nothing is forgotten.
 func rankParts(r *Rank) []any {
-	return []any{&r.state, &r.doomed, &r.missing, &r.here, &r.made, &r.owner, &r.asked, &r.queue.ids, &r.sharing, &r.caller, &r.shares.ids, &r.seconds, &r.active, &r.open, &r.due, &r.notified, &r.committed}
+	return []any{&r.state, &r.doomed, &r.missing, &r.here, &r.made, &r.owner, &r.asked, &r.queue.ids, &r.sharing, &r.caller, &r.shares.ids, &r.seconds, &r.occupied, &r.active, &r.open, &r.due, &r.notified, &r.committed}
 }
 
 func rootParts(r *Root) []any {
@@ -116,6 +117,8 @@ func separate(parts []any) {
 		case *[]second:
 			*p = slices.Clone(*p)
 		case *[]audit:
+			*p = slices.Clone(*p)
+		case *[]Threads:
 			*p = slices.Clone(*p)
 		case *[][]plan.ActionID:
 			*p = slices.Clone(*p)
@@ -174,9 +177,13 @@ func encode(b []byte, parts []any) []byte {
 			b = number(b, *p)
 		case *[]plan.Superstep:
 			b = number(b, *p)
+		case *[]Threads:
+			for _, t := range *p {
+				b = append(b, byte(t.Action), flag(t.Share), flag(t.Second), byte(t.Threads))
+			}
 		case *[]second:
 			for _, s := range *p {
-				b = append(b, byte(s.action), flag(s.running), flag(s.ceasing), flag(s.wanted))
+				b = append(b, byte(s.action), flag(s.running), flag(s.ceasing), flag(s.wanted), flag(s.relief))
 			}
 			b = append(b, 255)
 		case *[]audit:
@@ -244,7 +251,7 @@ func (x *exploration) key(c *cosmos, b []byte) uint64 {
 	}
 	for _, jobs := range c.jobs {
 		for _, j := range jobs {
-			b = append(b, byte(j.action), flag(j.exported), flag(j.share), flag(j.second), flag(j.ceasing), flag(j.givingUp))
+			b = append(b, byte(j.action), flag(j.exported), flag(j.share), flag(j.second), flag(j.relief), flag(j.ceasing), flag(j.givingUp))
 		}
 		b = append(b, 254)
 	}

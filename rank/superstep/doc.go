@@ -31,6 +31,8 @@
 // Invariant 6: a second execution, for an audit or in relief of a slow rank, holds
 // no slot that anything else is ready for, and only the end of the run waits for
 // an audit. What is made in relief counts when its rank owns the action.
+// Invariant 7: what runs on a rank, audits aside, has all its slots as
+// threads, at least one each.
 //
 // A violation is an *Error: a defect of distgo or a peer that lies. The types
 // are not safe for concurrent use.

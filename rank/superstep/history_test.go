@@ -103,7 +103,8 @@ func (h *history) effects(self plan.Rank, e Effects, err error) {
 				h.fail("rank %d executes %s a second time without %s", self, a.Package, h.x.plan.Artifacts[in].Path)
 			}
 		}
-		h.jobs[self] = append(h.jobs[self], job{action: id, exported: true, second: true})
+		_, relief := h.ranks[self].find(Threads{Action: id, Second: true})
+		h.jobs[self] = append(h.jobs[self], job{action: id, exported: true, second: true, relief: relief})
 	}
 	for _, id := range e.Cease {
 		if i := slices.IndexFunc(h.jobs[self], func(j job) bool { return j.action == id && j.second }); h.x.mutant != neverCeases {
@@ -121,6 +122,18 @@ func (h *history) effects(self plan.Rank, e Effects, err error) {
 	}
 	if n := len(h.jobs[self]); n > h.x.slots[self] {
 		h.fail("rank %d runs %d actions and shares in %d slots", self, n, h.x.slots[self])
+	}
+	threads, once := 0, 0
+	for _, t := range h.ranks[self].occupied {
+		threads += t.Threads
+	}
+	for _, j := range h.jobs[self] {
+		if !j.second || j.relief {
+			once++
+		}
+	}
+	if n := len(h.ranks[self].occupied); n != once || n > 0 && threads != h.x.slots[self] {
+		h.fail("rank %d runs %d actions, shares and reliefs, takes them for %d, and gives them %d threads of %d slots", self, once, n, threads, h.x.slots[self])
 	}
 	for _, k := range e.Notify {
 		h.send(self, 0, message{op: opNotify, n: int32(k)})
@@ -164,7 +177,7 @@ func (h *history) orders(o Orders, err error) {
 		if a.To == h.root.owner[a.Action] && slices.Index(h.dead, true) < 0 && len(h.ranks) > 1 {
 			h.fail("rank %d made %s, and is to audit it", a.To, h.x.plan.Actions[a.Action].Package)
 		}
-		h.send(0, a.To, message{op: opRepeat, n: int32(a.Action), ranks: a.Holders})
+		h.send(0, a.To, message{op: opRepeat, n: int32(a.Action), ranks: a.Holders, ok: h.root.Relieving(a.Action)})
 	}
 	for _, a := range o.GiveUp {
 		h.send(0, a.From, message{op: opGiveUp, n: int32(a.Action)})
@@ -270,7 +283,7 @@ func (h *history) deliver(from, to plan.Rank, m message) {
 		e := r.Dismissed(plan.ActionID(m.n), from)
 		h.effects(to, e, nil)
 	case opRepeat:
-		e, err := r.Repeat(plan.ActionID(m.n), m.ranks)
+		e, err := r.Repeat(plan.ActionID(m.n), m.ranks, m.ok)
 		h.effects(to, e, err)
 	case opRepeated:
 		awaited, o := h.root.Repeated(plan.ActionID(m.n), from, true)
@@ -361,4 +374,14 @@ func (h *history) kill(r plan.Rank) {
 	}
 	l := &h.links[int(r)*len(h.ranks)]
 	*l = append(*l, message{op: opLost, n: int32(r)})
+}
+
+// repeating counts the slots that second executions take.
+func (r *Rank) repeating() (n int) {
+	for i := range r.seconds {
+		if r.seconds[i].running {
+			n++
+		}
+	}
+	return n
 }

@@ -26,16 +26,17 @@ func (m Mode) String() string {
 	return "split"
 }
 
-// Effects is what a Rank wants done, in no particular order.
+// Effects is what a Rank wants done, in no particular order but for Threads.
 type Effects struct {
-	Start  []Start
-	Help   []Help
-	Stop   []plan.ActionID // end a share that nobody wants; Helped follows all the same
-	Repeat []Help          // execute a second time, all of it
-	Cease  []plan.ActionID // end a second execution; Repeated follows all the same
-	Put    []Put
-	Want   []Want
-	Notify []plan.Superstep // tell root: my part of this superstep is done
+	Threads []Threads // before Start and Help, which take what others give up
+	Start   []Start
+	Help    []Help
+	Stop    []plan.ActionID // end a share that nobody wants; Helped follows all the same
+	Repeat  []Help          // execute a second time, all of it
+	Cease   []plan.ActionID // end a second execution; Repeated follows all the same
+	Put     []Put
+	Want    []Want
+	Notify  []plan.Superstep // tell root: my part of this superstep is done
 }
 
 // A Start executes an action with so many threads for its tools.
@@ -74,21 +75,22 @@ type Rank struct {
 	mode  Mode
 	slots int
 
-	state   []state     // by action
-	doomed  []bool      // by action: will not be executed, or its result not used: what it depends on did not build
-	missing []int       // by action of mine: inputs that are not here
-	here    []bool      // by artifact
-	made    []bool      // by artifact: told of as made here, or root named this rank as its holder: its readers have been put it
-	owner   []plan.Rank // by action: the plan's placement, and root's after a loss
-	asked   []bool      // by artifact: wanted from a holder
-	queue   queue
-	sharing []state     // by action that this rank helps: what is with its share; foreign while nobody calls for it
-	caller  []plan.Rank // by action: whom a share is for
-	shares  queue
-	seconds []second
-	active  int   // actions, shares and second executions running
-	open    []int // by group: actions of mine that have not ended
-	due     []int // by group: artifacts of that group that are on their way here; counted in Blocking mode
+	state    []state     // by action
+	doomed   []bool      // by action: will not be executed, or its result not used: what it depends on did not build
+	missing  []int       // by action of mine: inputs that are not here
+	here     []bool      // by artifact
+	made     []bool      // by artifact: told of as made here, or root named this rank as its holder: its readers have been put it
+	owner    []plan.Rank // by action: the plan's placement, and root's after a loss
+	asked    []bool      // by artifact: wanted from a holder
+	queue    queue
+	sharing  []state     // by action that this rank helps: what is with its share; foreign while nobody calls for it
+	caller   []plan.Rank // by action: whom a share is for
+	shares   queue
+	seconds  []second
+	occupied []Threads // by actions and shares that run here
+	active   int       // of them and second executions together
+	open     []int     // by group: actions of mine that have not ended
+	due      []int     // by group: artifacts of that group that are on their way here; counted in Blocking mode
 
 	notified  plan.Superstep // next superstep to notify
 	committed plan.Superstep // next superstep to commit
@@ -233,7 +235,7 @@ func (r *Rank) Finished(a plan.ActionID, ok bool) (Effects, error) {
 		return Effects{}, violation("%s ended without running here", r.plan.Actions[a].Package)
 	}
 	r.state[a] = done
-	r.active--
+	r.end(Threads{Action: a})
 	r.open[r.plan.Actions[a].Group]--
 	if !ok {
 		r.drop(a)
@@ -357,20 +359,19 @@ func (r *Rank) Assigned(a plan.ActionID, holders []plan.Rank) (Effects, error) {
 // advance starts what can start and notifies what is done.
 func (r *Rank) advance() {
 	for r.active < r.slots && len(r.queue.ids)+len(r.shares.ids) > 0 {
-		r.active++
-		// An action that is alone gets the cores that would idle.
-		threads := max(1, r.slots/(r.active-r.repeating()+len(r.queue.ids)+len(r.shares.ids)-1))
 		if r.shareFirst() {
 			a := heap.Pop(&r.shares).(plan.ActionID)
 			r.sharing[a] = running
-			r.out.Help = append(r.out.Help, Help{a, threads})
+			r.begin(Threads{Action: a, Share: true})
+			r.out.Help = append(r.out.Help, Help{Action: a})
 			continue
 		}
 		a := heap.Pop(&r.queue).(plan.ActionID)
 		r.state[a] = running
+		r.begin(Threads{Action: a})
 		r.dismiss(a) // it changed hands, and is this rank's own
 		again := slices.ContainsFunc(r.plan.Actions[a].Outputs, func(f plan.ArtifactID) bool { return r.here[f] })
-		r.out.Start = append(r.out.Start, Start{a, threads, again})
+		r.out.Start = append(r.out.Start, Start{Action: a, Again: again})
 	}
 	r.giveWay()
 	r.advanceSeconds()
@@ -381,6 +382,7 @@ func (r *Rank) advance() {
 }
 
 func (r *Rank) take() Effects {
+	r.divide()
 	out := r.out
 	r.out = Effects{}
 	return out

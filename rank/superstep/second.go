@@ -23,6 +23,7 @@ type second struct {
 	running bool
 	ceasing bool // it runs, and is being ended
 	wanted  bool // root has not dropped it
+	relief  bool // its slot counts when threads are divided
 }
 
 // An audit is what root knows of a second execution.
@@ -33,9 +34,10 @@ type audit struct {
 	made   bool      // it is a relief, and what it made lies aside
 }
 
-// Repeat tells that root wants an action executed a second time here. Holders
-// names, input by input, a rank that has it.
-func (r *Rank) Repeat(a plan.ActionID, holders []plan.Rank) (Effects, error) {
+// Repeat tells that root wants an action executed a second time here, in relief
+// of a slow rank or for an audit. Holders names, input by input, a rank that has
+// it.
+func (r *Rank) Repeat(a plan.ActionID, holders []plan.Rank, relief bool) (Effects, error) {
 	inputs := r.plan.Actions[a].Inputs
 	if len(holders) != len(inputs) {
 		return Effects{}, violation("%s has %d inputs, %d holders were named", r.plan.Actions[a].Package, len(inputs), len(holders))
@@ -46,11 +48,11 @@ func (r *Rank) Repeat(a plan.ActionID, holders []plan.Rank) (Effects, error) {
 	i := slices.IndexFunc(r.seconds, func(s second) bool { return s.action == a })
 	switch {
 	case i < 0:
-		r.seconds = append(r.seconds, second{action: a, wanted: true})
+		r.seconds = append(r.seconds, second{action: a, wanted: true, relief: relief})
 	case r.seconds[i].wanted:
 		return Effects{}, violation("%s is being executed a second time already", r.plan.Actions[a].Package)
 	default:
-		r.seconds[i].wanted = true // it was dropped, and has not ended yet
+		r.seconds[i].wanted, r.seconds[i].relief = true, relief // it was dropped, and has not ended yet
 	}
 	for i, in := range inputs {
 		// Asked for also where the plan has it put here: who was to put it may be lost, and the reader have been another rank.
@@ -70,7 +72,7 @@ func (r *Rank) Repeated(a plan.ActionID, ended bool) (tell bool, e Effects, err 
 	if i < 0 || !r.seconds[i].running || !ended && !r.seconds[i].ceasing {
 		return false, Effects{}, violation("a second execution of %s ended without running here", r.plan.Actions[a].Package)
 	}
-	r.active--
+	r.end(Threads{Action: a, Second: true})
 	tell = ended && r.seconds[i].wanted
 	if tell || !r.seconds[i].wanted {
 		r.seconds = slices.Delete(r.seconds, i, i+1)
@@ -116,20 +118,14 @@ func (r *Rank) advanceSeconds() {
 			}
 		case !s.running && r.active < r.slots && !slices.ContainsFunc(r.plan.Actions[s.action].Inputs, missing):
 			s.running = true
-			r.active++
-			r.out.Repeat = append(r.out.Repeat, Help{s.action, 1 + r.slots - r.active})
+			r.out.Repeat = append(r.out.Repeat, Help{s.action, 1})
+			if s.relief {
+				r.begin(Threads{Action: s.action, Second: true})
+			} else {
+				r.active++
+			}
 		}
 	}
-}
-
-// repeating counts the slots that second executions take.
-func (r *Rank) repeating() (n int) {
-	for i := range r.seconds {
-		if r.seconds[i].running {
-			n++
-		}
-	}
-	return n
 }
 
 // Audit has an action that is about to end well executed a second time.

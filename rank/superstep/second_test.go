@@ -151,10 +151,10 @@ func TestNotAudited(t *testing.T) {
 	if _, _, err := r.Repeated(0, true); err == nil {
 		t.Error("a second execution ended that had not begun")
 	}
-	if _, err := r.Repeat(0, []plan.Rank{1}); err == nil && len(p.Actions[0].Inputs) == 0 {
+	if _, err := r.Repeat(0, []plan.Rank{1}, false); err == nil && len(p.Actions[0].Inputs) == 0 {
 		t.Error("an action without inputs has a holder of one")
 	}
-	if _, err := r.Repeat(plan.ActionID(len(p.Actions)-1), make([]plan.Rank, 20)); err == nil {
+	if _, err := r.Repeat(plan.ActionID(len(p.Actions)-1), make([]plan.Rank, 20), false); err == nil {
 		t.Error("a link is executed a second time")
 	}
 }

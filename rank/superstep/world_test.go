@@ -421,7 +421,8 @@ func (w *world) orders(o Orders, err error) {
 		w.send(0, a.To, func() { w.effects(a.To, w.ranks[a.To].Dismiss(a.Action), nil) })
 	}
 	for _, a := range o.Repeat {
-		w.send(0, a.To, func() { e, err := w.ranks[a.To].Repeat(a.Action, a.Holders); w.effects(a.To, e, err) })
+		relief := w.root.Relieving(a.Action)
+		w.send(0, a.To, func() { e, err := w.ranks[a.To].Repeat(a.Action, a.Holders, relief); w.effects(a.To, e, err) })
 	}
 	for _, y := range o.GiveUp {
 		w.send(0, y.From, func() {

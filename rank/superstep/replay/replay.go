@@ -124,7 +124,7 @@ func (w *world) orders(o superstep.Orders, err error) {
 	}
 	for _, a := range o.Repeat {
 		w.tell(0, a.To, func() {
-			e, err := w.ranks[a.To].Repeat(a.Action, a.Holders)
+			e, err := w.ranks[a.To].Repeat(a.Action, a.Holders, true)
 			w.effects(a.To, e, err)
 		})
 	}

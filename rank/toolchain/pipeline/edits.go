@@ -5,7 +5,8 @@ import "embed"
 // Environment variables that the compiler reads.
 const (
 	// SignalEnv carries the number of the inherited descriptor on which the
-	// compiler reports its export data.
+	// compiler reports its export data, a byte, and where it reads how many
+	// threads may run, each time a byte: it begins with GOMAXPROCS.
 	SignalEnv = "DISTGO_EXPORTED"
 	// SharesEnv says I/N:PREFIX: this is compiler I of N of a package. Compiler 0
 	// looks for the others' results in PREFIX.1 … PREFIX.N-1, but never waits for

@@ -1,0 +1,86 @@
+package execute
+
+import (
+	"io"
+	"os"
+	"slices"
+	"sync"
+	"syscall"
+)
+
+// Threads is how many threads the tools of an action may run side by side. That
+// may change while they run: a pipelined compiler follows, any other tool keeps
+// what it began with. It may be used from any goroutine.
+type Threads struct {
+	mu        sync.Mutex
+	now, most int
+	followers []io.Writer
+}
+
+// NewThreads returns so many threads, at least one.
+func NewThreads(n int) *Threads {
+	n = max(n, 1)
+	return &Threads{now: n, most: n}
+}
+
+// Set says how many it is from now on. It does not wait for those who follow.
+func (t *Threads) Set(n int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if n = max(n, 1); n == t.now {
+		return
+	}
+	t.now, t.most = n, max(t.most, n)
+	for _, f := range t.followers {
+		tell(f, n)
+	}
+}
+
+// Most is how many it was at most.
+func (t *Threads) Most() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.most
+}
+
+func (t *Threads) get() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.now
+}
+
+// follow has a process that began with so many threads told what they are, until
+// the function that it returns is called.
+func (t *Threads) follow(begun int, process io.Writer) (leave func()) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.now != begun {
+		tell(process, t.now)
+	}
+	t.followers = append(t.followers, process)
+	return func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.followers = slices.DeleteFunc(t.followers, func(f io.Writer) bool { return f == process })
+	}
+}
+
+// tell writes a number of threads: one byte, for which there is always room in a
+// socket. A process that has ended, or does not follow, need not know.
+func tell(process io.Writer, threads int) { _, _ = process.Write([]byte{byte(min(threads, 255))}) }
+
+// socketPair returns two ends, of which the other process is to inherit one.
+func socketPair() (ours, theirs *os.File, err error) {
+	syscall.ForkLock.RLock()
+	ends, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
+	if err == nil {
+		syscall.CloseOnExec(ends[0])
+		syscall.CloseOnExec(ends[1])
+	}
+	syscall.ForkLock.RUnlock()
+	if err != nil {
+		return nil, nil, os.NewSyscallError("socketpair", err)
+	}
+	_ = syscall.SetNonblock(ends[0], true) // else a thread would wait for each process
+	return os.NewFile(uintptr(ends[0]), "socket"), os.NewFile(uintptr(ends[1]), "socket"), nil
+}

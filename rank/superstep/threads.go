@@ -1,0 +1,112 @@
+package superstep
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/badbubble/distgo/plan"
+)
+
+// The slots of a rank are divided among the actions and shares that run there:
+// in a crowd each has one, what is alone has them all. The division follows what
+// starts and ends, so what began in a crowd gets the slots of those that have
+// gone, and gives them up to those that come. There are never more threads than
+// slots, but for audits, which have one each and go when asked.
+
+// A Threads gives an action that runs here, a share of one, or its execution in
+// relief of a slow rank, so many threads from now on. It is a hint: a tool that cannot follow keeps those it began with.
+type Threads struct {
+	Action  plan.ActionID
+	Share   bool
+	Second  bool
+	Threads int
+}
+
+// begin notes that something takes a slot. How many threads it gets is said when
+// all has begun that can.
+func (r *Rank) begin(t Threads) {
+	r.active++
+	i, _ := r.find(t)
+	r.occupied = slices.Insert(r.occupied, i, t)
+}
+
+// end notes that it has left it.
+func (r *Rank) end(t Threads) {
+	r.active--
+	if i, ok := r.find(t); ok {
+		r.occupied = slices.Delete(r.occupied, i, i+1)
+	}
+}
+
+func (r *Rank) find(t Threads) (int, bool) {
+	kind := func(t Threads) int {
+		switch {
+		case t.Share:
+			return 1
+		case t.Second:
+			return 2
+		}
+		return 0
+	}
+	return slices.BinarySearchFunc(r.occupied, t, func(a, b Threads) int {
+		return cmp.Or(cmp.Compare(a.Action, b.Action), cmp.Compare(kind(a), kind(b)))
+	})
+}
+
+// divide divides the slots evenly, and says so to whom it concerns. What is left
+// over goes to those whose export data is out, since a front end has no use for
+// it, and of them to the most urgent.
+func (r *Rank) divide() {
+	if len(r.occupied) == 0 {
+		return
+	}
+	each, over := r.slots/len(r.occupied), r.slots%len(r.occupied)
+	first := slices.Clone(r.occupied)
+	slices.SortStableFunc(first, func(a, b Threads) int {
+		if back := r.backEnd(a); back != r.backEnd(b) {
+			if back {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Compare(r.urgency(b), r.urgency(a))
+	})
+	for i := range r.occupied {
+		t, n := &r.occupied[i], each
+		if slices.Contains(first[:over], *t) {
+			n++
+		}
+		begins := t.Threads == 0
+		if t.Threads == n {
+			continue
+		}
+		t.Threads = n
+		switch {
+		case !begins:
+			r.out.Threads = append(r.out.Threads, *t)
+		case t.Share:
+			h := slices.IndexFunc(r.out.Help, func(h Help) bool { return h.Action == t.Action })
+			r.out.Help[h].Threads = n
+		case t.Second:
+			h := slices.IndexFunc(r.out.Repeat, func(h Help) bool { return h.Action == t.Action })
+			r.out.Repeat[h].Threads = n
+		default:
+			s := slices.IndexFunc(r.out.Start, func(s Start) bool { return s.Action == t.Action })
+			r.out.Start[s].Threads = n
+		}
+	}
+}
+
+// backEnd reports whether an action has given out its export data. In relief none is given out.
+func (r *Rank) backEnd(t Threads) bool {
+	return !t.Share && !t.Second && slices.ContainsFunc(r.plan.Actions[t.Action].Outputs, func(f plan.ArtifactID) bool {
+		return r.made[f] && r.plan.Artifacts[f].Kind == plan.Export
+	})
+}
+
+func (r *Rank) urgency(t Threads) int64 {
+	if t.Share {
+		return r.shares.priority[t.Action]
+	}
+	return r.queue.priority[t.Action]
+}
