@@ -97,6 +97,26 @@ func TestReliefInVain(t *testing.T) {
 	}
 }
 
+// What a slow rank has not begun is not left to it, and the program is what it is where no rank is slow.
+func TestWithdrawn(t *testing.T) {
+	tools := toolDir(t)
+	p := newPlan(t, tools, func(int) bool { return true }, []plan.Rank{0, 1, 1, 2}, nil, []int{0}, []int{1}, nil)
+	for i := range p.Actions {
+		p.Actions[i].Cost, p.Actions[i].Lead = 1_000_000, 1_000_000
+	}
+	p.Priority = plan.BottomLevels(p)
+	b := &smallBuild{name: "withdrawn", plan: p, slots: []int{1, 1, 1}}
+	want := b.run(t, tools).program
+	b.times = []int64{1, 10, 1}
+	r, made, o := b.runAudited(t, tools)
+	if errors.Join(o.errs...) != nil || o.program != want || r.Relieved > 0 {
+		t.Fatalf("%v, %d relieved, program\n%s\nexpected\n%s", o.errs, r.Relieved, o.program, want)
+	}
+	if made[1].Rank == 1 || made[2].Rank == 1 {
+		t.Errorf("rank 1 is slow, p1 is %+v, p2 %+v", made[1], made[2])
+	}
+}
+
 // What is made in relief is what the slow rank makes, or the run ends: whether that has given out its export data, or
 // ends after all.
 func TestReliefDiffers(t *testing.T) {

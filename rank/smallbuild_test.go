@@ -49,6 +49,7 @@ type smallBuild struct {
 	away   []bool              // by rank; nil where all see root's files
 	audit  AuditShare
 	slow   func(*leader, plan.Rank, *plan.Action) bool // whom root takes to be slow, with what; nil for its own judgement
+	times  []int64                                     // by rank: how many times as long it is known to take; nil where nothing is known
 	ended  func(*loop)                                 // sees what became of each rank that came to its end
 }
 
@@ -288,6 +289,14 @@ func (b *smallBuild) rank(ctx context.Context, w *transport.World, work, tools s
 		r.away = b.away
 		if b.slow != nil {
 			l.lead.state.Judge(func(a plan.ActionID, on plan.Rank) bool { return b.slow(l.lead, on, &p.Actions[a]) })
+		}
+		for rank, times := range b.times {
+			for range 20 {
+				l.lead.state.Took(0, plan.Rank(rank), times*p.Actions[0].Cost)
+			}
+		}
+		if b.times != nil {
+			l.later(func() error { return l.orders(l.lead.state.Look(0), nil) })
 		}
 		if err := r.openGive(l); err != nil {
 			return err

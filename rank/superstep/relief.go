@@ -50,7 +50,10 @@ func (r *Root) late(a plan.ActionID, on plan.Rank) bool {
 	if others.expected < evidence {
 		return false
 	}
-	should, elapsed := others.times()*float64(r.plan.Actions[a].Cost), float64(r.paces.executed[a].elapsed)
+	should, elapsed := others.times()*float64(r.plan.Actions[a].Cost), 0.0
+	if seen := r.paces.executed[a]; seen.on == on {
+		elapsed = float64(seen.elapsed)
+	}
 	after := lateAfter * max(1, others.times()) // where all are slowed down, what is on its way is, too
 	return elapsed > lateTimes*should+after || r.slow(on) && should*r.Times(on)-elapsed > should+after
 }
