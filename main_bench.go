@@ -219,7 +219,7 @@ type benchSimulate struct {
 func (c *benchSimulate) Help() string {
 	return `Each world is planned as the recorded run was, helpers included, and executed in virtual time by what runs builds,
 with the durations that were recorded, as they would have been without helpers, and the network's part of each message
-and artifact. Not simulated: one compile is not faster for more cores, ranks are as fast as those recorded (those of the
+and artifact. Not simulated: a compile has the threads that it had, ranks are as fast as those recorded (those of the
 emulated cluster are slower under more dilation), and what precedes execution takes as long as it took.`
 }
 

@@ -10,9 +10,10 @@
 // and root decide while a build runs, such as to move an action; what messages and artifacts take, and that root
 // receives one object after the other; what helpers repeat, and shares that come too late.
 //
-// What is not: more slots do not shorten one compile here, planning takes as long as it took, and all ranks are as fast as
-// those that were recorded. Those of the emulated cluster are not under another dilation: the tools took 1.1 times the CPU
-// of dilation 1 under 2, 1.2 times under 4, 1.2 to 1.3 times under 8 (wego and gg, ranks of one core on two).
+// What is not: compiles have the threads that they had, however many slots a rank has, planning takes as long as it took,
+// and all ranks are as fast as those that were recorded. Those of the emulated cluster are not under another dilation: the
+// tools took 1.1 times the CPU of dilation 1 under 2, 1.2 times under 4, 1.2 to 1.3 times under 8 (wego and gg, ranks of
+// one core on two).
 //
 // Values are immutable; everything may be used from any goroutine.
 //
