@@ -41,7 +41,7 @@ func (r *Root) withdraw(a plan.ActionID) {
 }
 
 // place assigns an action that was withdrawn, if its inputs exist: to the rank
-// that would end it first, as far as is known.
+// that would end it first, after what is ready there.
 func (r *Root) place(a plan.ActionID) {
 	if r.missing[a] > 0 || r.ended[a] {
 		return
@@ -52,15 +52,11 @@ func (r *Root) place(a plan.ActionID) {
 		if !r.alive[to] || !r.may(a, to) || !r.suits(a, to, remaining) {
 			continue
 		}
-		var before int64
-		if queue := r.load[to]; len(queue) >= r.slots[to] {
-			for i, c := range queue {
-				if i < r.slots[to] || r.plan.Priority[c] >= r.plan.Priority[a] {
-					before += r.plan.Actions[c].Cost
-				}
-			}
+		work := r.plan.Actions[a].Cost * int64(r.slots[to])
+		for _, c := range r.load[to] {
+			work += r.plan.Actions[c].Cost
 		}
-		if ends := r.Times(to) * (float64(before)/float64(r.slots[to]) + float64(r.plan.Actions[a].Cost)); ends < soonest {
+		if ends := r.Times(to) * float64(work) / float64(r.slots[to]); ends < soonest {
 			best, soonest = to, ends
 		}
 	}
