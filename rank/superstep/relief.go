@@ -14,10 +14,9 @@ import (
 // aside; or it has just ended, and what lies aside is dismissed. So all that root
 // decides goes the ways of what is given back, moved and lost.
 
-const (
-	lateTimes = 3         // times what it would take elsewhere is too long
-	lateAfter = 1_000_000 // so much longer any action may take: its inputs may be on their way
-)
+// lateAfter is by how much longer any action may take: its inputs may be on their
+// way.
+const lateAfter = 1_000_000
 
 // relieveAll relieves ranks of what is late, the most urgent first.
 func (r *Root) relieveAll() {
@@ -55,7 +54,7 @@ func (r *Root) late(a plan.ActionID, on plan.Rank) bool {
 		elapsed = float64(seen.elapsed)
 	}
 	after := lateAfter * max(1, others.times()) // where all are slowed down, what is on its way is, too
-	return elapsed > lateTimes*should+after || r.slow(on) && should*r.Times(on)-elapsed > should+after
+	return elapsed > slowTimes*should+after || r.slow(on) && should*r.Times(on)-elapsed > should+after
 }
 
 // Judge has somebody else say with what a rank is late.
@@ -140,6 +139,9 @@ func (r *Root) GaveUp(a plan.ActionID, by plan.Rank) (Orders, error) {
 		return Orders{}, violation("rank %d gave up %s, which is rank %d's", by, r.plan.Actions[a].Package, r.owner[a])
 	}
 	r.dequeue(by, a)
+	if seen, ok := r.paces.executed[a]; ok && seen.on == by {
+		r.Took(a, by, seen.elapsed) // and would have taken longer
+	}
 	if r.dropped[a] {
 		return r.take(), nil
 	}

@@ -135,6 +135,37 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// Rank 1 takes ten times as long. What rank 0 idles beside, it executes as well, when that takes 1 s more than twice what
+// it should, as at 2 s of 0.3 s, and at once when rank 1 is known to be slow. What rank 1 has not begun is not left to it.
+func TestSlow(t *testing.T) {
+	const second = 1_000_000
+	begun := func() *build {
+		var b build
+		b.compile(second, second)
+		b.compile(5*second, 5*second, b.compile(3*second/10, 3*second/10))
+		return b.link(10).on(0, 1, 1)
+	}
+	waits := func() *build {
+		var b build
+		import_ := b.compile(5*second, 5*second, b.compile(second, second))
+		b.compile(3*second, 3*second, import_)
+		b.compile(3*second/10, 3*second/10)
+		return b.link(10).on(0, 0, 1, 1)
+	}
+	for name, c := range map[string]struct {
+		build    *build
+		makespan int64
+	}{
+		"begun":     {begun(), 2*second + 3*second/10 + 5*second + 10},
+		"not begun": {waits(), 9*second + 10},
+	} {
+		end, err := Run(&c.build.Plan, c.build.took, []int{1, 1}, []float64{1, 10}, superstep.Split, schedule.Network{})
+		if err != nil || end != c.makespan {
+			t.Errorf("%s: %d, %v, expected %d", name, end, err, c.makespan)
+		}
+	}
+}
+
 // What the scheduler expects of helpers is what becomes of them, while all takes as long as it expects.
 func TestAsExpected(t *testing.T) {
 	for _, n := range []int{1, 2, 3, 5, 8} {

@@ -16,49 +16,48 @@ import (
 // got that rank: what is on it when it shows is lost, or nearly so, and the rest is not given to it.
 func TestSlowRank(t *testing.T) {
 	sum, worst, runs := 0.0, 0.0, 0
-	recorded, err := report.Open(filepath.Join("..", "..", "..", "bench", "simulate", "testdata", "wego-1x1.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	run := func(n, slots int, times []float64) int64 {
-		p := recorded.Replan()
-		var took []replay.Duration
-		ranks := make([]schedule.Rank, n)
-		for i := range ranks {
-			ranks[i].Slots = slots
-		}
-		for i := range p.Actions {
-			a := &p.Actions[i]
-			took = append(took, replay.Duration{Cost: a.Cost, Lead: a.Lead})
-			if a.Kind == plan.Compile {
-				a.Cost, a.Lead = recorded.Actions[i].Cost, recorded.Actions[i].Cost/3
-			}
-		}
-		p.Priority = plan.BottomLevels(p)
-		schedule.Help(p, ranks, schedule.Gigabit)
-		end, err := replay.Run(p, took, slices.Repeat([]int{slots}, n), times, superstep.Split, schedule.Network{Latency: 500, Bandwidth: 118})
+	for file, dilation := range map[string]int64{"wego-1x1.json": 1, "wego-4x1-f2.json": 2} {
+		recorded, err := report.Open(filepath.Join("..", "..", "..", "bench", "simulate", "testdata", file))
 		if err != nil {
 			t.Fatal(err)
 		}
-		return end
-	}
-	for _, size := range [][2]int{{2, 1}, {4, 1}, {8, 1}, {4, 2}} {
-		n, slots := size[0], size[1]
-		equal := slices.Repeat([]float64{1}, n)
-		if all, none := run(n, slots, equal), run(n, slots, nil); all != none {
-			t.Errorf("%dx%d: %d where all are as fast, %d where nothing is said of that", n, slots, all, none)
+		run := func(n, slots int, times []float64) int64 {
+			p := recorded.Replan()
+			var took []replay.Duration
+			for i := range p.Actions {
+				a := &p.Actions[i]
+				took = append(took, replay.Duration{Cost: a.Cost / dilation, Lead: a.Lead / dilation})
+				if a.Kind == plan.Compile { // a third of a compile, mostly, is its front end
+					a.Cost, a.Lead = recorded.Actions[i].Cost, recorded.Actions[i].Cost/3
+				}
+			}
+			p.Priority = plan.BottomLevels(p)
+			schedule.Help(p, slices.Repeat([]schedule.Rank{{Slots: slots}}, n), schedule.Gigabit)
+			end, err := replay.Run(p, took, slices.Repeat([]int{slots}, n), times, superstep.Split, schedule.Network{Latency: 500, Bandwidth: 118})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return end
 		}
-		without := run(n-1, slots, nil)
-		for victim := 1; victim < n; victim++ {
-			times := slices.Clone(equal)
-			times[victim] = 10
-			ratio := float64(run(n, slots, times)) / float64(without)
-			t.Logf("%dx%d, rank %d is slow: %.3f of the world without it", n, slots, victim, ratio)
-			sum, worst, runs = sum+ratio, max(worst, ratio), runs+1
+		for _, size := range [][2]int{{2, 1}, {4, 1}, {8, 1}, {4, 2}} {
+			n, slots := size[0], size[1]
+			equal := slices.Repeat([]float64{1}, n)
+			if all, none := run(n, slots, equal), run(n, slots, nil); all != none {
+				t.Errorf("%s on %dx%d: %d where all are as fast, %d where nothing is said of that", file, n, slots, all, none)
+			}
+			without := run(n-1, slots, nil)
+			for victim := 1; victim < n; victim++ {
+				times := slices.Clone(equal)
+				times[victim] = 10
+				ratio := float64(run(n, slots, times)) / float64(without)
+				t.Logf("%s on %dx%d, rank %d is slow: %.3f of the world without it", file, n, slots, victim, ratio)
+				sum, worst, runs = sum+ratio, max(worst, ratio), runs+1
+			}
 		}
 	}
-	// Were nothing done about it, they would be 1.243 and 2.673.
-	if mean := sum / float64(runs); mean > 1.06 || worst > 1.5 {
+	// Were nothing done about it, they would be 1.288 and 6.597: a rank that begins with the longest action of all, as any
+	// other would, shows late.
+	if mean := sum / float64(runs); mean > 1.12 || worst > 3.1 {
 		t.Errorf("%.3f of the world without the slow rank in the mean, %.3f at worst", mean, worst)
 	}
 }
