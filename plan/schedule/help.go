@@ -21,12 +21,10 @@ type division struct {
 func (s *simulation) divide(a plan.ActionID, shares int) *division {
 	action := &s.plan.Actions[a]
 	d := &division{of: shares, urgency: s.plan.ShareUrgency(a), each: (action.Cost - action.Lead) / int64(shares)}
-	for _, out := range action.Outputs {
-		if f := &s.plan.Artifacts[out]; f.Kind == plan.Object {
-			d.object = *f
-		}
+	if object := s.object(a); object != nil {
+		d.object = *object
+		d.object.Size /= int64(shares)
 	}
-	d.object.Size /= int64(shares)
 	return d
 }
 
@@ -52,7 +50,7 @@ func (s *simulation) startShare(a plan.ActionID, now int64) bool {
 		return true
 	}
 	cost := action.Lead + d.each + Handling(d.each)
-	r, delay := s.soonest(action, cost, now, append(d.helpers[:len(d.helpers):len(d.helpers)], s.plan.Owner[a]))
+	r, delay := s.soonest(action, cost, 0, now, append(d.helpers[:len(d.helpers):len(d.helpers)], s.plan.Owner[a]))
 	if r < 0 {
 		return false
 	}

@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"cmp"
 	"container/heap"
 	"slices"
 
@@ -116,7 +117,7 @@ func (s *simulation) run() (makespan int64) {
 			}
 			s.made[out] = now
 			if f.Kind == plan.Object && s.plan.Owner[next.action] != 0 {
-				s.inbound = max(s.inbound, now) + s.network.Cost(f)
+				s.inbound = max(s.inbound, now) + s.network.Cost(s.object(next.action))
 			}
 			for _, c := range f.Consumers {
 				if s.missing[c]--; s.missing[c] == 0 {
@@ -184,8 +185,21 @@ func (s *simulation) on(r plan.Rank, cost int64) int64 {
 	return cost
 }
 
-// choose finds the rank with a free slot on which a would finish first; among
-// equals the one with most free slots, then the lowest.
+// object is what the link reads of an action, as large as it is expected to be;
+// nil where there is nothing.
+func (s *simulation) object(a plan.ActionID) *plan.Artifact {
+	action := &s.plan.Actions[a]
+	for _, out := range action.Outputs {
+		if object := s.plan.Artifacts[out]; object.Kind == plan.Object {
+			object.Size = cmp.Or(object.Size, action.ObjectSize())
+			return &object
+		}
+	}
+	return nil
+}
+
+// choose finds the rank with a free slot from which what the link reads of a would
+// be at root first; among equals the one with most free slots, then the lowest.
 func (s *simulation) choose(a plan.ActionID, now int64) (best plan.Rank, delay int64) {
 	action := &s.plan.Actions[a]
 	if action.Kind == plan.Link {
@@ -194,12 +208,17 @@ func (s *simulation) choose(a plan.ActionID, now int64) (best plan.Rank, delay i
 		}
 		return 0, max(0, s.inbound-now)
 	}
-	return s.soonest(action, action.Cost, now, nil)
+	way := int64(0)
+	if object := s.object(a); object != nil {
+		way = s.network.Cost(object)
+	}
+	return s.soonest(action, action.Cost, way, now, nil)
 }
 
 // soonest finds the rank, of those with a free slot that are not left out, on
-// which so much of an action would be done first.
-func (s *simulation) soonest(action *plan.Action, cost, now int64, out []plan.Rank) (best plan.Rank, delay int64) {
+// which so much of an action would be done first. What comes of it is so long on
+// its way, unless that is root.
+func (s *simulation) soonest(action *plan.Action, cost, way, now int64, out []plan.Rank) (best plan.Rank, delay int64) {
 	best = -1
 	var bestEnd int64
 	inputs := s.arrivals(action)
@@ -209,6 +228,9 @@ func (s *simulation) soonest(action *plan.Action, cost, now int64, out []plan.Ra
 		}
 		d := max(0, inputs.at(plan.Rank(r))-now)
 		end := d + s.on(plan.Rank(r), cost)
+		if r != 0 {
+			end += way
+		}
 		if best < 0 || end < bestEnd || end == bestEnd && s.free[r] > s.free[best] {
 			best, bestEnd, delay = plan.Rank(r), end, d
 		}
