@@ -469,33 +469,3 @@ func (r *run) lead(l *loop) error {
 	}
 	return nil
 }
-
-// runner prepares the execution of commands in the scratch directory.
-func (r *run) runner(p *plan.Plan) (*execute.Runner, error) {
-	pipelined, err := r.pipelined(p)
-	if err != nil {
-		return nil, err
-	}
-	runner := &execute.Runner{
-		Pipelined: pipelined,
-		Heap:      heap(p, launch.Memory(r.cfg.Place, os.ReadFile), r.slots()),
-		Slots:     r.slots(),
-		Work:      r.scratch.Dir(),
-		Env:       append(append([]string{}, p.Env...), "TMPDIR="+r.tmp(), r.scratch.Env()),
-		Wrap:      r.cfg.Wrap,
-		Words:     execute.Words{Cwd: r.cfg.Cwd, Raw: r.cfg.Trace},
-	}
-	if r.view != nil {
-		runner.Env = r.view.Env(runner.Env)
-		runner.Tools = execute.Tools{Dir: r.view.Path(r.orders.ToolDir)}
-		runner.Words.Cwd, runner.Words.View = r.orders.Cwd, r.view.Dir
-	} else {
-		runner.Tools = execute.Tools{Dir: r.tools.ToolDir(), Compilers: r.tools.Compilers()}
-	}
-	if r.cfg.Trace {
-		runner.Trace = func(a *plan.Action, line string) {
-			fmt.Fprintf(r.cfg.Stderr, "%d: %s\n", r.cfg.Place.Rank, line)
-		}
-	}
-	return runner, nil
-}

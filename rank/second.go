@@ -64,7 +64,7 @@ func (l *loop) startSecond(h superstep.Help) {
 	l.free = l.free[1:]
 	ctx, stop := context.WithCancel(l.ctx)
 	run.stop = stop
-	made := &secondMade{threads: l.divided(threadsOf{action: h.Action, second: true}, h.Threads), aside: run.relief}
+	made := &secondMade{threads: l.divided(superstep.Execution{Action: h.Action, Second: true}, h.Threads), aside: run.relief}
 	l.tools.Go(func() {
 		defer stop()
 		m.Start = l.now()
@@ -131,7 +131,7 @@ func (l *loop) makeSecond(ctx context.Context, a *plan.Action, made *secondMade,
 // is the build's, but for what it says of the code.
 func (l *loop) repeated(m repeatedMessage, made *secondMade, ended bool, err error) error {
 	l.free = append(l.free, m.Slot)
-	delete(l.threads, threadsOf{action: m.Action, second: true})
+	delete(l.threads, superstep.Execution{Action: m.Action, Second: true})
 	run := l.seconds.of[m.Action]
 	run.spent += m.CPU
 	m.CPU = run.spent

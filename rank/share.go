@@ -135,7 +135,7 @@ func (l *loop) startShare(h superstep.Help) {
 	a := l.plan.Actions[h.Action] // as it is now: root may hand this rank the action itself, commands and all
 	m := shareRecord{Action: a.ID, Slot: l.free[0]}
 	l.free = l.free[1:]
-	threads := l.divided(threadsOf{action: a.ID, share: true}, h.Threads)
+	threads := l.divided(superstep.Execution{Action: a.ID, Share: true}, h.Threads)
 	ctx, stop := context.WithCancel(l.ctx)
 	if l.shares.stop == nil {
 		l.shares.stop = map[plan.ActionID]context.CancelFunc{}
@@ -197,7 +197,7 @@ func (l *loop) compileShare(ctx context.Context, a *plan.Action, threads *execut
 func (l *loop) helped(m shareRecord, send *transport.Message) error {
 	l.free = append(l.free, m.Slot)
 	delete(l.shares.stop, m.Action)
-	delete(l.threads, threadsOf{action: m.Action, share: true})
+	delete(l.threads, superstep.Execution{Action: m.Action, Share: true})
 	to, wanted, effects, err := l.rank.Helped(m.Action)
 	if err == nil && wanted && send != nil {
 		// On the lane of export data: it is as urgent, and objects on their way to root may be many.

@@ -288,3 +288,23 @@ func BenchmarkPlace(b *testing.B) {
 		b.Errorf("placing took %s, more than 0.3 s", each)
 	}
 }
+
+// An action goes to the rank from which its object is at root first, not to the one that makes it first. What is not known
+// of an object's size is expected of its action's cost.
+func TestObjectsWay(t *testing.T) {
+	const size = 4 * 100 // bytes, as expected of a cost of 100
+	for _, c := range []struct {
+		known int64   // bytes, 0 where they are not known
+		bytes float64 // a microsecond
+		want  plan.Rank
+	}{{0, size / 10, 1}, {0, size / 30, 0}, {2 * size, size / 15, 0}, {size / 2, size / 30, 1}} {
+		var b builder
+		b.link(10, b.compile(100, 100))
+		p := b.plan()
+		p.Artifacts[1].Size = c.known
+		Place(p, []Rank{{Slots: 1}, {Slots: 1, Speed: 1.25}}, Network{Bandwidth: c.bytes}) // 80 there
+		if p.Owner[0] != c.want {
+			t.Errorf("%+v: rank %d has it", c, p.Owner[0])
+		}
+	}
+}

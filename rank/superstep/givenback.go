@@ -13,7 +13,7 @@ func (r *Rank) GaveBack(a plan.ActionID) (Effects, error) {
 		return Effects{}, violation("%s was given back without running here", r.plan.Actions[a].Package)
 	}
 	r.state[a] = foreign
-	r.end(Threads{Action: a})
+	r.end(Execution{Action: a})
 	r.open[r.plan.Actions[a].Group]-- // Root holds the barrier until it is executed
 	r.advance()
 	return r.take(), nil

@@ -80,7 +80,7 @@ func (r *Rank) Helped(a plan.ActionID) (to plan.Rank, ok bool, e Effects, err er
 	}
 	to = r.caller[a]
 	r.caller[a], r.sharing[a] = nobody, foreign
-	r.end(Threads{Action: a, Share: true})
+	r.end(Execution{Action: a, Share: true})
 	r.advance()
 	return to, to != nobody, r.take(), nil
 }

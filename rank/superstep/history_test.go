@@ -103,7 +103,7 @@ func (h *history) effects(self plan.Rank, e Effects, err error) {
 				h.fail("rank %d executes %s a second time without %s", self, a.Package, h.x.plan.Artifacts[in].Path)
 			}
 		}
-		_, relief := h.ranks[self].find(Threads{Action: id, Second: true})
+		_, relief := h.ranks[self].find(Execution{Action: id, Second: true})
 		h.jobs[self] = append(h.jobs[self], job{action: id, exported: true, second: true, relief: relief})
 	}
 	for _, id := range e.Cease {

@@ -28,7 +28,7 @@ func (m Mode) String() string {
 
 // Effects is what a Rank wants done, in no particular order but for Threads.
 type Effects struct {
-	Threads []Threads // before Start and Help, which take what others give up
+	Threads []Threads // before Start, Help and Repeat, which take what others give up
 	Start   []Start
 	Help    []Help
 	Stop    []plan.ActionID // end a share that nobody wants; Helped follows all the same
@@ -235,7 +235,7 @@ func (r *Rank) Finished(a plan.ActionID, ok bool) (Effects, error) {
 		return Effects{}, violation("%s ended without running here", r.plan.Actions[a].Package)
 	}
 	r.state[a] = done
-	r.end(Threads{Action: a})
+	r.end(Execution{Action: a})
 	r.open[r.plan.Actions[a].Group]--
 	if !ok {
 		r.drop(a)
@@ -362,13 +362,13 @@ func (r *Rank) advance() {
 		if r.shareFirst() {
 			a := heap.Pop(&r.shares).(plan.ActionID)
 			r.sharing[a] = running
-			r.begin(Threads{Action: a, Share: true})
+			r.begin(Execution{Action: a, Share: true})
 			r.out.Help = append(r.out.Help, Help{Action: a})
 			continue
 		}
 		a := heap.Pop(&r.queue).(plan.ActionID)
 		r.state[a] = running
-		r.begin(Threads{Action: a})
+		r.begin(Execution{Action: a})
 		r.dismiss(a) // it changed hands, and is this rank's own
 		again := slices.ContainsFunc(r.plan.Actions[a].Outputs, func(f plan.ArtifactID) bool { return r.here[f] })
 		r.out.Start = append(r.out.Start, Start{Action: a, Again: again})

@@ -72,7 +72,7 @@ func (r *Rank) Repeated(a plan.ActionID, ended bool) (tell bool, e Effects, err 
 	if i < 0 || !r.seconds[i].running || !ended && !r.seconds[i].ceasing {
 		return false, Effects{}, violation("a second execution of %s ended without running here", r.plan.Actions[a].Package)
 	}
-	r.end(Threads{Action: a, Second: true})
+	r.end(Execution{Action: a, Second: true})
 	tell = ended && r.seconds[i].wanted
 	if tell || !r.seconds[i].wanted {
 		r.seconds = slices.Delete(r.seconds, i, i+1)
@@ -120,7 +120,7 @@ func (r *Rank) advanceSeconds() {
 			s.running = true
 			r.out.Repeat = append(r.out.Repeat, Help{s.action, 1})
 			if s.relief {
-				r.begin(Threads{Action: s.action, Second: true})
+				r.begin(Execution{Action: s.action, Second: true})
 			} else {
 				r.active++
 			}

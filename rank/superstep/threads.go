@@ -13,48 +13,54 @@ import (
 // gone, and gives them up to those that come. There are never more threads than
 // slots, but for audits, which have one each and go when asked.
 
-// A Threads gives an action that runs here, a share of one, or its execution in
-// relief of a slow rank, so many threads from now on. It is a hint: a tool that cannot follow keeps those it began with.
+// An Execution is what a rank executes: an action, a share of one, or an action a
+// second time.
+type Execution struct {
+	Action plan.ActionID
+	Share  bool
+	Second bool
+}
+
+// A Threads gives an execution so many threads from now on. It is a hint: a tool
+// that cannot follow keeps those that it began with.
 type Threads struct {
-	Action  plan.ActionID
-	Share   bool
-	Second  bool
+	Execution
 	Threads int
 }
 
 // begin notes that something takes a slot. How many threads it gets is said when
 // all has begun that can.
-func (r *Rank) begin(t Threads) {
+func (r *Rank) begin(x Execution) {
 	r.active++
-	i, _ := r.find(t)
-	r.occupied = slices.Insert(r.occupied, i, t)
+	i, _ := r.find(x)
+	r.occupied = slices.Insert(r.occupied, i, Threads{Execution: x})
 }
 
 // end notes that it has left it.
-func (r *Rank) end(t Threads) {
+func (r *Rank) end(x Execution) {
 	r.active--
-	if i, ok := r.find(t); ok {
+	if i, ok := r.find(x); ok {
 		r.occupied = slices.Delete(r.occupied, i, i+1)
 	}
 }
 
-func (r *Rank) find(t Threads) (int, bool) {
-	kind := func(t Threads) int {
+func (r *Rank) find(x Execution) (int, bool) {
+	kind := func(x Execution) int {
 		switch {
-		case t.Share:
+		case x.Share:
 			return 1
-		case t.Second:
+		case x.Second:
 			return 2
 		}
 		return 0
 	}
-	return slices.BinarySearchFunc(r.occupied, t, func(a, b Threads) int {
-		return cmp.Or(cmp.Compare(a.Action, b.Action), cmp.Compare(kind(a), kind(b)))
+	return slices.BinarySearchFunc(r.occupied, x, func(t Threads, x Execution) int {
+		return cmp.Or(cmp.Compare(t.Action, x.Action), cmp.Compare(kind(t.Execution), kind(x)))
 	})
 }
 
 // divide divides the slots evenly, and says so to whom it concerns. What is left
-// over goes to those whose export data is out, since a front end has no use for
+// over goes to those whose export data is out, since a front end has less use for
 // it, and of them to the most urgent.
 func (r *Rank) divide() {
 	if len(r.occupied) == 0 {
@@ -97,7 +103,8 @@ func (r *Rank) divide() {
 	}
 }
 
-// backEnd reports whether an action has given out its export data. In relief none is given out.
+// backEnd reports whether an action has given out its export data. In relief none
+// is given out.
 func (r *Rank) backEnd(t Threads) bool {
 	return !t.Share && !t.Second && slices.ContainsFunc(r.plan.Actions[t.Action].Outputs, func(f plan.ArtifactID) bool {
 		return r.made[f] && r.plan.Artifacts[f].Kind == plan.Export

@@ -26,13 +26,13 @@ func TestThreads(t *testing.T) {
 	}
 	want("at the beginning", e, nil, nil, Start{0, 2, false}, Start{1, 2, false})
 	e, err := r.Finished(1, true)
-	want("with nothing that waits", e, err, []Threads{{Action: 0, Threads: 4}})
+	want("with nothing that waits", e, err, []Threads{{Execution{Action: 0}, 4}})
 	e, err = r.Finished(0, true)
 	want("alone", e, err, nil, Start{2, 4, false})
 	e, err = r.Produced(p.Actions[2].Outputs[0]) // the export data; the back end goes on
-	want("beside a back end", e, err, []Threads{{Action: 2, Threads: 2}}, Start{3, 2, false})
+	want("beside a back end", e, err, []Threads{{Execution{Action: 2}, 2}}, Start{3, 2, false})
 	e, err = r.Finished(2, true)
-	want("with nothing that waits", e, err, []Threads{{Action: 3, Threads: 4}})
+	want("with nothing that waits", e, err, []Threads{{Execution{Action: 3}, 4}})
 	e, err = r.Finished(3, true)
 	want("the link", e, err, nil, Start{4, 4, false})
 }
@@ -79,7 +79,7 @@ func TestThreadsOfSeconds(t *testing.T) {
 		told   []Threads
 		starts int
 	}{
-		true:  {4, []Threads{{Action: 0, Second: true, Threads: 2}}, 2},
+		true:  {4, []Threads{{Execution{Action: 0, Second: true}, 2}}, 2},
 		false: {1, nil, 4},
 	} {
 		r, _ := NewRank(p, 0, 4, Split)

@@ -11,15 +11,35 @@ import (
 	"github.com/badbubble/distgo/rank/superstep/replay"
 )
 
+// recordedRuns are runs of wego as they were recorded, and under which dilation.
+func recordedRuns(t *testing.T) map[*report.Report]int64 {
+	t.Helper()
+	runs := map[*report.Report]int64{}
+	for file, dilation := range map[string]int64{"wego-1x1.json": 1, "wego-4x1-f2.json": 2} {
+		r, err := report.Open(filepath.Join("..", "..", "..", "bench", "simulate", "testdata", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		runs[r] = dilation
+	}
+	return runs
+}
+
+// estimated are the costs that were expected of a recorded run's compiles. A third of one, mostly, is its front end.
+func estimated(p *plan.Plan, recorded *report.Report) {
+	for i := range p.Actions {
+		if a := &p.Actions[i]; a.Kind == plan.Compile {
+			a.Cost, a.Lead = recorded.Actions[i].Cost, recorded.Actions[i].Cost/3
+		}
+	}
+	p.Priority = plan.BottomLevels(p)
+}
+
 // What root does in time, with estimates instead of durations and messages that take two milliseconds, is compared with
 // a list schedule that knows every duration and waits for nobody: runs of wego as they were recorded, on 2 to 16 ranks.
 func TestRecordedRuns(t *testing.T) {
 	sum, worst, runs := 0.0, 0.0, 0
-	for file, dilation := range map[string]int64{"wego-1x1.json": 1, "wego-4x1-f2.json": 2} {
-		recorded, err := report.Open(filepath.Join("..", "..", "..", "bench", "simulate", "testdata", file))
-		if err != nil {
-			t.Fatal(err)
-		}
+	for recorded, dilation := range recordedRuns(t) {
 		for _, n := range []int{2, 4, 8, 16} {
 			p := recorded.Replan()
 			p.Pipelined = false // nobody helps here
@@ -34,20 +54,14 @@ func TestRecordedRuns(t *testing.T) {
 				took = append(took, replay.Duration{Cost: a.Cost, Lead: a.Lead})
 			}
 			best := schedule.Place(p, ranks, schedule.Network{})
-			for i := range p.Actions {
-				a := &p.Actions[i]
-				if a.Kind == plan.Compile { // a third of a compile, mostly, is its front end
-					a.Cost, a.Lead = recorded.Actions[i].Cost, recorded.Actions[i].Cost/3
-				}
-			}
-			p.Priority = plan.BottomLevels(p)
+			estimated(p, recorded)
 			schedule.Place(p, ranks, schedule.Gigabit)
 			end, err := replay.Run(p, took, slots, nil, superstep.Split, schedule.Network{Latency: 2000})
 			if err != nil {
 				t.Fatal(err)
 			}
 			ratio := float64(end) / float64(best)
-			t.Logf("%s on %d ranks: %.3f of the list schedule", file, n, ratio)
+			t.Logf("dilation %d on %d ranks: %.3f of the list schedule", dilation, n, ratio)
 			sum, worst, runs = sum+ratio, max(worst, ratio), runs+1
 		}
 	}

@@ -1,13 +1,10 @@
 package replay_test
 
 import (
-	"path/filepath"
 	"slices"
 	"testing"
 
-	"github.com/badbubble/distgo/plan"
 	"github.com/badbubble/distgo/plan/schedule"
-	"github.com/badbubble/distgo/rank/report"
 	"github.com/badbubble/distgo/rank/superstep"
 	"github.com/badbubble/distgo/rank/superstep/replay"
 )
@@ -16,22 +13,15 @@ import (
 // got that rank: what is on it when it shows is lost, or nearly so, and the rest is not given to it.
 func TestSlowRank(t *testing.T) {
 	sum, worst, runs := 0.0, 0.0, 0
-	for file, dilation := range map[string]int64{"wego-1x1.json": 1, "wego-4x1-f2.json": 2} {
-		recorded, err := report.Open(filepath.Join("..", "..", "..", "bench", "simulate", "testdata", file))
-		if err != nil {
-			t.Fatal(err)
-		}
+	for recorded, dilation := range recordedRuns(t) {
 		run := func(n, slots int, times []float64) int64 {
 			p := recorded.Replan()
 			var took []replay.Duration
 			for i := range p.Actions {
 				a := &p.Actions[i]
 				took = append(took, replay.Duration{Cost: a.Cost / dilation, Lead: a.Lead / dilation})
-				if a.Kind == plan.Compile { // a third of a compile, mostly, is its front end
-					a.Cost, a.Lead = recorded.Actions[i].Cost, recorded.Actions[i].Cost/3
-				}
 			}
-			p.Priority = plan.BottomLevels(p)
+			estimated(p, recorded)
 			schedule.Help(p, slices.Repeat([]schedule.Rank{{Slots: slots}}, n), schedule.Gigabit)
 			end, err := replay.Run(p, took, slices.Repeat([]int{slots}, n), times, superstep.Split, schedule.Network{Latency: 500, Bandwidth: 118})
 			if err != nil {
@@ -43,14 +33,14 @@ func TestSlowRank(t *testing.T) {
 			n, slots := size[0], size[1]
 			equal := slices.Repeat([]float64{1}, n)
 			if all, none := run(n, slots, equal), run(n, slots, nil); all != none {
-				t.Errorf("%s on %dx%d: %d where all are as fast, %d where nothing is said of that", file, n, slots, all, none)
+				t.Errorf("dilation %d on %dx%d: %d where all are as fast, %d where nothing is said of that", dilation, n, slots, all, none)
 			}
 			without := run(n-1, slots, nil)
 			for victim := 1; victim < n; victim++ {
 				times := slices.Clone(equal)
 				times[victim] = 10
 				ratio := float64(run(n, slots, times)) / float64(without)
-				t.Logf("%s on %dx%d, rank %d is slow: %.3f of the world without it", file, n, slots, victim, ratio)
+				t.Logf("dilation %d on %dx%d, rank %d is slow: %.3f of the world without it", dilation, n, slots, victim, ratio)
 				sum, worst, runs = sum+ratio, max(worst, ratio), runs+1
 			}
 		}
