@@ -31,7 +31,7 @@ func (r *run) findCompiler(ctx context.Context) error {
 	var c pipeline.Compiler
 	dir, err := r.storeDir()
 	if err == nil {
-		c, err = pipeline.Ensure(ctx, pipeline.Go{Command: r.tools.Command, Root: r.tools.Root(), Version: r.tools.Version(), Digest: r.sourceDigest},
+		c, err = pipeline.Ensure(ctx, pipeline.Go{Command: r.tools.Command, Root: r.tools.Root(), Version: r.tools.Version()},
 			filepath.Join(dir, "compilers"), func(text string) { r.progress.Say("distgo: %s", text) })
 	} else {
 		err = fmt.Errorf("pipelined compiler: %w; using the stock compiler", err)
@@ -47,16 +47,6 @@ func (r *run) findCompiler(ctx context.Context) error {
 		r.progress.Say("distgo: %v", err)
 	}
 	return nil
-}
-
-// sourceDigest is the SHA-256 of a file, which the store may know.
-func (r *run) sourceDigest(path string) (string, error) {
-	s, err := r.someStore()
-	if err != nil {
-		return "", err
-	}
-	f, err := s.Source(path)
-	return f.Digest.String(), err
 }
 
 // chooseCompiler decides at root whether the build is pipelined: when every

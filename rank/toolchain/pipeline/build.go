@@ -23,16 +23,6 @@ type Go struct {
 	Root    string   // GOROOT
 	Version string   // "go1.26.8"
 	Env     []string // environment it is run with, as NAME=value; nil for this process's
-
-	// Digest returns the SHA-256 of a file, in hexadecimal. Nil reads the file; who remembers digests can do better.
-	Digest func(path string) (string, error)
-}
-
-func (g Go) digest(path string) (string, error) {
-	if g.Digest == nil {
-		return fileDigest(path)
-	}
-	return g.Digest(path)
 }
 
 // Compiler is a pipelined compiler.

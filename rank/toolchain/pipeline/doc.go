@@ -42,7 +42,8 @@
 // compares hashes.
 //
 // Invariant 4: a compiler in the store is complete: it is moved there under
-// its identity by one rename, and its digest is checked whenever it is used.
+// its identity by one rename, and its digest is compared whenever it is used,
+// unless it is as it was then, by size, times and inode.
 //
 // Every function may be called from any goroutine and process; Ensure makes
 // one compiler at a time per store. All of them block and end on their

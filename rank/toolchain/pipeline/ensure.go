@@ -64,7 +64,7 @@ func find(ctx context.Context, goCmd Go, storeDir string, progress func(string),
 	if err != nil {
 		return Compiler{}, err
 	}
-	k := kept{filepath.Join(storeDir, id), goCmd.digest}
+	k := kept{filepath.Join(storeDir, id)}
 	if c, err := k.load(); !errors.Is(err, errAbsent) {
 		return c, err
 	}

@@ -108,6 +108,56 @@ func TestEnsureMakesAgain(t *testing.T) {
 	}
 }
 
+// TestUntouchedIsNotRead sees the compiler taken for whole by what it looks like, once
+// it has been read, and read again when it is another: of the same size, or put in
+// its place.
+func TestUntouchedIsNotRead(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits until files are old enough")
+	}
+	for name, change := range map[string]func(t *testing.T, path string){
+		"written": func(t *testing.T, path string) { write(t, path, "a compileR") },
+		"replaced": func(t *testing.T, path string) {
+			write(t, path+"-", "a compileR")
+			if err := os.Rename(path+"-", path); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"other digest": func(t *testing.T, path string) {
+			write(t, filepath.Join(filepath.Dir(path), digestFile), strings.Repeat("0", 64))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			goCmd, store := fakeRoot(t), t.TempDir()
+			var m counted
+			c, err := m.ensure(t, goCmd, store)
+			if err != nil {
+				t.Fatal(err)
+			}
+			k := kept{filepath.Dir(c.Path)}
+			if k.untouched() {
+				t.Fatal("taken for whole without having been read")
+			}
+			for again := time.NewTicker(100 * time.Millisecond); !k.untouched(); <-again.C { // a few seconds: a file that young may change unseen
+				if c, err = m.ensure(t, goCmd, store); err != nil || m.made.Load() != 1 {
+					t.Fatal(c, err)
+				}
+			}
+			if moved := (kept{k.path + "-moved"}); os.Rename(k.path, moved.path) != nil || !moved.untouched() || os.Rename(moved.path, k.path) != nil {
+				t.Error("by another name it is read again")
+			}
+			change(t, c.Path)
+			if k.untouched() {
+				t.Error("taken for what it was")
+			}
+			if c, err = m.ensure(t, goCmd, store); err != nil || m.made.Load() != 2 {
+				t.Errorf("made %d times: %v", m.made.Load(), err)
+			}
+		})
+	}
+}
+
 func TestEnsureAfterKilledMaker(t *testing.T) {
 	goCmd, store := fakeRoot(t), t.TempDir()
 	id, err := identity(goCmd)

@@ -13,19 +13,22 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/vmihailenco/msgpack/v5"
+
+	"github.com/badbubble/distgo/rank/toolchain"
+	"github.com/badbubble/distgo/sync/store"
 )
 
 // A kept compiler is a directory of the store, named after the toolchain's
 // identity, with the executable and its digest; or, where the toolchain was
 // refused, a file beside it that says why.
-type kept struct {
-	path   string
-	digest func(path string) (string, error)
-}
+type kept struct{ path string }
 
 const (
 	compilerFile  = "compile"
 	digestFile    = "digest"
+	witnessFile   = "witness"  // what the executable looked like when its digest was last compared
 	partSuffix    = ".part"    // directory where it is being made
 	lockSuffix    = ".lock"    // file that its maker holds locked; stays
 	refusedSuffix = ".refused" // file with the reason
@@ -43,15 +46,14 @@ const lockPoll = 100 * time.Millisecond
 // errAbsent says that there is neither a compiler nor a recent refusal.
 var errAbsent = errors.New("no pipelined compiler is kept")
 
-// load returns the compiler, after its digest has been compared, or the
-// reason of a refusal, or errAbsent.
+// load returns the compiler, if it is whole, or the reason of a refusal, or
+// errAbsent.
 func (k kept) load() (Compiler, error) {
-	want, err := os.ReadFile(filepath.Join(k.path, digestFile))
+	text, err := os.ReadFile(filepath.Join(k.path, digestFile))
 	if err == nil {
-		path := filepath.Join(k.path, compilerFile)
-		is, err := k.digest(path)
-		if err == nil && is == strings.TrimSpace(string(want)) {
-			return Compiler{Path: path, Digest: is, Signal: SignalEnv}, nil
+		digest := strings.TrimSpace(string(text))
+		if k.untouched() || k.compare(digest) {
+			return Compiler{Path: filepath.Join(k.path, compilerFile), Digest: digest, Signal: SignalEnv}, nil
 		}
 		return Compiler{}, errAbsent
 	}
@@ -64,6 +66,48 @@ func (k kept) load() (Compiler, error) {
 		return Compiler{}, err
 	}
 	return Compiler{}, errors.New(string(reason))
+}
+
+// untouched reports whether executable and digest are as they were, by size, times
+// and inode, when they were last compared. To read 35 MB takes a node of one core a
+// hundredth of a small build.
+func (k kept) untouched() bool {
+	var w store.Witness
+	text, err := os.ReadFile(filepath.Join(k.path, witnessFile))
+	if err != nil || msgpack.Unmarshal(text, &w) != nil || len(w.Places) != 1 || len(w.Places[0].Names) != 2 {
+		return false
+	}
+	w.Places[0].Dir = k.path // it may have another name by now
+	return len(w.Changed()) == 0
+}
+
+// compare reports whether the executable has that digest, and remembers it if so.
+// That it cannot be remembered is no error: next time it is read again.
+func (k kept) compare(digest string) bool {
+	begun := time.Now()
+	if is, err := fileDigest(filepath.Join(k.path, compilerFile)); err != nil || is != digest {
+		return false
+	}
+	w, err := store.Observe([]store.Sight{{Dir: k.path, Names: map[string]bool{compilerFile: true, digestFile: true}}}, begun, nil)
+	if err != nil || len(w.Places[0].Contents) > 0 { // too young to be known by its times
+		return true
+	}
+	text, err := msgpack.Marshal(&w)
+	if err != nil {
+		return true
+	}
+	f, err := os.CreateTemp(k.path, witnessFile+"-*")
+	if err != nil {
+		return true
+	}
+	_, err = f.Write(text)
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), filepath.Join(k.path, witnessFile))
+	}
+	if err != nil {
+		os.Remove(f.Name())
+	}
+	return true
 }
 
 // put fills the directory, which exists, with c.
@@ -120,13 +164,18 @@ func identity(goCmd Go) (string, error) {
 	}
 	h := sha256.New()
 	fmt.Fprintf(h, "host %s/%s %s\n", runtime.GOOS, runtime.GOARCH, goCmd.experiment())
-	for _, name := range []string{"VERSION", stockCompiler()} {
-		digest, err := goCmd.digest(filepath.Join(goCmd.Root, name))
-		if err != nil {
-			return "", err
-		}
-		fmt.Fprintf(h, "%s %s\n", filepath.Base(name), digest)
+	version, err := fileDigest(filepath.Join(goCmd.Root, "VERSION"))
+	if err != nil {
+		return "", err
 	}
+	stock, err := toolchain.ContentID(filepath.Join(goCmd.Root, stockCompiler()))
+	if err != nil { // somebody else than the go command made it
+		stock, err = fileDigest(filepath.Join(goCmd.Root, stockCompiler()))
+	}
+	if err != nil {
+		return "", err
+	}
+	fmt.Fprintf(h, "VERSION %s\ncompile %s\n", version, stock)
 	for _, name := range slices.Sorted(maps.Keys(changed)) {
 		fmt.Fprintf(h, "%s %x\n", filepath.Base(name), sha256.Sum256(changed[name]))
 	}

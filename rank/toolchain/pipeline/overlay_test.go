@@ -15,8 +15,8 @@ import (
 // that runs the tests.
 var versions = []string{"", "go1.25.5", "go1.24.11", "go1.23.12"}
 
-// toolchain returns the Go of a version, if this machine has it.
-func toolchain(t *testing.T, version string) Go {
+// installed returns the Go of a version, if this machine has it.
+func installed(t *testing.T, version string) Go {
 	t.Helper()
 	cmd := exec.Command("go", "env", "GOROOT", "GOVERSION")
 	cmd.Dir = t.TempDir()
@@ -35,7 +35,7 @@ func toolchain(t *testing.T, version string) Go {
 func TestEditsMatch(t *testing.T) {
 	for _, version := range versions {
 		t.Run(version, func(t *testing.T) {
-			goCmd := toolchain(t, version)
+			goCmd := installed(t, version)
 			overlay, err := Edits(goCmd.Root)
 			if err != nil {
 				t.Fatal(err)
@@ -57,7 +57,7 @@ func TestEditsMatch(t *testing.T) {
 // fakeRoot is a GOROOT with what Edits and identity read, and no more.
 func fakeRoot(t *testing.T) Go {
 	t.Helper()
-	goCmd := toolchain(t, "")
+	goCmd := installed(t, "")
 	root := t.TempDir()
 	files := []string{"VERSION", stockCompiler()}
 	for _, e := range edits {

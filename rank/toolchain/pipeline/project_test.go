@@ -21,7 +21,7 @@ func TestProject(t *testing.T) {
 	if project == "" {
 		t.Skip("DISTGO_PROJECT names no program to build")
 	}
-	goCmd := toolchain(t, "")
+	goCmd := installed(t, "")
 	c := proved(t, goCmd)
 	dir := t.TempDir()
 	work, stock, pipelined := filepath.Join(dir, "work"), filepath.Join(dir, "stock"), filepath.Join(dir, "pipelined")

@@ -51,7 +51,7 @@ func TestMain(m *testing.M) {
 func TestProvedVersions(t *testing.T) {
 	for _, version := range versions {
 		t.Run(version, func(t *testing.T) {
-			goCmd := toolchain(t, version)
+			goCmd := installed(t, version)
 			first := proved(t, goCmd)
 			again, err := Ensure(t.Context(), goCmd, store, func(line string) { t.Error(line) })
 			if err != nil || again != first {
@@ -75,7 +75,7 @@ func versionOf(t *testing.T, compiler string) []byte {
 
 // TestBuildIsReproducible is why every rank may make its own.
 func TestBuildIsReproducible(t *testing.T) {
-	goCmd := toolchain(t, "")
+	goCmd := installed(t, "")
 	c, err := Build(t.Context(), goCmd, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -88,7 +88,7 @@ func TestBuildIsReproducible(t *testing.T) {
 // TestSharesOfOtherSources: a share is taken only by a compiler that has read what its maker read. Where somebody saved
 // a file in between, the object would be of two versions, and nothing but a constant may differ.
 func TestSharesOfOtherSources(t *testing.T) {
-	c := proved(t, toolchain(t, ""))
+	c := proved(t, installed(t, ""))
 	dir := t.TempDir()
 	write := func(result int) {
 		text := "package p\n"
@@ -128,7 +128,7 @@ func TestSharesOfOtherSources(t *testing.T) {
 // TestProofFindsMutants leaves edits out, one at a time, whose absence makes
 // programs that are wrong.
 func TestProofFindsMutants(t *testing.T) {
-	goCmd := toolchain(t, "")
+	goCmd := installed(t, "")
 	dir := t.TempDir() // one cache for all mutants
 	for _, mutant := range []struct{ name, file, from, to string }{
 		{"type descriptors on request", "cmd/compile/internal/noder/linker.go",
@@ -186,7 +186,7 @@ func exists(dir, name string) bool {
 }
 
 func TestErrorsAreTheStockOnes(t *testing.T) {
-	goCmd := toolchain(t, "")
+	goCmd := installed(t, "")
 	c := proved(t, goCmd)
 	for _, test := range []struct {
 		name, source string
@@ -238,7 +238,7 @@ func h(l large, i int) int { l.b[i]++; return i }
 
 // TestStockOutput compiles real packages as the stock compiler is called.
 func TestStockOutput(t *testing.T) {
-	goCmd := toolchain(t, "")
+	goCmd := installed(t, "")
 	c := proved(t, goCmd)
 	caches := t.TempDir()
 	for _, path := range []string{"sort", "internal/abi", "unicode/utf8"} {
