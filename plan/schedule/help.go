@@ -85,6 +85,9 @@ const (
 	mostTrials = 48
 	// worthwhile is which part of the makespan helpers have to save. The simulation knows the future no better.
 	worthwhile = 100
+	// setback is which part of it they may cost, with others yet to come: where the end waits for two back ends side by
+	// side, to divide one of them delays the rest a little, and to divide both saves much.
+	setback = 50
 )
 
 // divisions are into how many shares an action may be divided.
@@ -92,8 +95,8 @@ var divisions = [...]int{2, 3, 4, 6, plan.MaxShares}
 
 // Help sets p.Owner and p.Helpers, and returns the finish time it expects. It
 // begins with what Place does. While the end waits for the back end of one action,
-// it looks into how many shares that is best divided; it keeps what saves enough,
-// and goes on with what the end waits for then.
+// it looks into how many shares that is best divided, and goes on with what the end
+// waits for then, unless it is much later; it keeps what saves enough.
 func Help(p *plan.Plan, ranks []Rank, network Network) (makespan int64) {
 	shares := map[plan.ActionID]int{}
 	kept := simulate(p, ranks, network, nil)
@@ -115,7 +118,7 @@ func Help(p *plan.Plan, ranks []Rank, network Network) (makespan int64) {
 				best = o
 			}
 		}
-		if best == nil || best.end > now.end {
+		if best == nil || best.end > kept.end+kept.end/setback {
 			break
 		}
 		now, shares[a] = best, best.divided[a].of
