@@ -16,7 +16,7 @@ import (
 	"github.com/badbubble/distgo/rank/report"
 )
 
-// A bar is one action on its slot, or a share of one, in undilated seconds.
+// A bar is one action on its slot, a share of one, or one executed a second time, in undilated seconds.
 type bar struct {
 	row               int // slots of rank 0 first
 	start, ready, end float64
@@ -68,16 +68,23 @@ func newChart(r *report.Report, f float64) *chart {
 	for _, a := range r.Actions {
 		packages[a.ID] = a.Package
 	}
-	for _, s := range r.Shares {
-		row, ok := first[s.Rank]
-		if !ok || row+s.Slot >= len(c.rows) {
-			continue
+	beside := func(rank, slot int, action int32, start, end int64, kind string, useful bool) {
+		row, ok := first[rank]
+		if !ok || row+slot >= len(c.rows) {
+			return
 		}
-		b := bar{row: row + s.Slot, start: sec(s.Start), end: sec(s.End), kind: kindShare, name: packages[s.Action]}
-		if b.ready = b.start; s.Taken {
+		b := bar{row: row + slot, start: sec(start), end: sec(end), kind: kind, name: packages[action]}
+		if b.ready = b.start; useful {
 			b.ready = b.end
 		}
 		c.bars = append(c.bars, b)
+		c.end = max(c.end, b.end) // an audit may come after the link
+	}
+	for _, s := range r.Shares {
+		beside(s.Rank, s.Slot, s.Action, s.Start, s.End, kindShare, s.Taken)
+	}
+	for _, s := range r.Seconds {
+		beside(s.Rank, s.Slot, s.Action, s.Start, s.End, kindSecond, !s.Relief && s.Trouble == "")
 	}
 	c.commits = make([][]float64, len(ranks))
 	for _, s := range r.Supers {
@@ -96,7 +103,8 @@ const (
 	kindModules = "modules"
 	kindLink    = "link"
 	kindOther   = "other"
-	kindShare   = "share" // light where it came to nothing
+	kindShare   = "share"  // light where it came to nothing
+	kindSecond  = "second" // as that
 )
 
 // kindOf tells packages of the standard library by their path: a first element without a dot, as the go command does
@@ -126,7 +134,7 @@ func ownElement(actions []report.Action) string {
 	return ""
 }
 
-var kindColours = map[string]color.RGBA{kindStd: blue, kindModules: green, kindLink: red, kindOther: purple, kindShare: orange}
+var kindColours = map[string]color.RGBA{kindStd: blue, kindModules: green, kindLink: red, kindOther: purple, kindShare: orange, kindSecond: faint}
 
 // ganttFigure draws one run: the one nearest to its cell's median.
 func (c *Campaign) ganttFigure(s *sample.Sample, r *report.Report) *Figure {
@@ -150,15 +158,17 @@ func (c *Campaign) ganttFigure(s *sample.Sample, r *report.Report) *Figure {
 	}
 	sh.panels = append(sh.panels, p)
 	sh.key = []entry{{label: "compiling", head: true}}
-	for _, kind := range []struct{ kind, label string }{{kindStd, "standard library"}, {kindModules, "modules"}, {kindOther, "other"}, {kindLink, "linking"}, {kindShare, "helping with another rank's"}} {
+	for _, kind := range []struct{ kind, label string }{{kindStd, "standard library"}, {kindModules, "modules"}, {kindOther, "other"}, {kindLink, "linking"}, {kindShare, "helping with another rank's"}, {kindSecond, "a second time, to compare or for a slow rank"}} {
 		if slices.ContainsFunc(ch.bars, func(b bar) bool { return b.kind == kind.kind }) {
 			sh.key = append(sh.key, entry{label: kind.label, fill: kindColours[kind.kind]})
 		}
 	}
-	if slices.ContainsFunc(ch.bars, func(b bar) bool { return b.kind == kindShare && b.ready < b.end }) {
-		sh.key = append(sh.key, entry{label: "in vain", fill: lighter(orange, 0.55)})
+	for _, kind := range []string{kindShare, kindSecond} {
+		if slices.ContainsFunc(ch.bars, func(b bar) bool { return b.kind == kind && b.ready < b.end }) {
+			sh.key = append(sh.key, entry{label: "in vain", fill: lighter(kindColours[kind], 0.55)})
+		}
 	}
-	if slices.ContainsFunc(ch.bars, func(b bar) bool { return b.kind != kindShare && b.ready < b.end }) {
+	if slices.ContainsFunc(ch.bars, func(b bar) bool { return b.kind != kindShare && b.kind != kindSecond && b.ready < b.end }) {
 		sh.key = append(sh.key, entry{label: "export data is out", fill: lighter(blue, 0.55)})
 	}
 	sh.key = append(sh.key, entry{label: "critical path", fill: paper, border: ink}, entry{label: "barrier passed", line: stroke(loser, 0.8)})

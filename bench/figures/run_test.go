@@ -29,6 +29,10 @@ func oneRun() *report.Report {
 			{ID: 5, Kind: "compile", Package: "lost", Rank: 7},
 		},
 		Shares: []report.Share{{Action: 1, Rank: 1, Slot: 0, Start: 1e6, End: 2e6, Taken: true}, {Action: 1, Rank: 1, Slot: 1, Start: 3e6, End: 4e6}, {Action: 1, Rank: 9}},
+		Seconds: []report.Second{
+			{Action: 2, Rank: 0, Slot: 0, Start: 4e6, End: 5e6}, {Action: 2, Rank: 1, Slot: 0, Start: 2e6, End: 3e6, Relief: true},
+			{Action: 3, Rank: 1, Slot: 1, Start: 8e6, End: 9e6, Trouble: "no space"},
+		},
 		Supers: []report.Superstep{
 			{Superstep: 0, Actions: 2, Execute: []int64{4e6, 2e6}, Notified: []int64{4e6, 3e6}, Committed: []int64{5e6, 5e6}},
 			{Superstep: 1, Actions: 1, Execute: []int64{0, 1e6}, Notified: []int64{5e6, 6e6}, Committed: []int64{7e6, 7e6}},
@@ -40,7 +44,7 @@ func oneRun() *report.Report {
 
 func TestChart(t *testing.T) {
 	ch := newChart(oneRun(), 2)
-	if strings.Join(ch.rows, " ") != "rank 0 1.0 1.1" || len(ch.bars) != 6 || ch.end != 4 {
+	if strings.Join(ch.rows, " ") != "rank 0 1.0 1.1" || len(ch.bars) != 9 || ch.end != 4.5 { // which is a second execution's
 		t.Fatalf("chart %+v", ch)
 	}
 	for i, want := range []bar{
@@ -50,6 +54,9 @@ func TestChart(t *testing.T) {
 		{row: 0, start: 3.5, ready: 4, end: 4, kind: kindLink, name: "plain", critical: true},
 		{row: 1, start: 0.5, ready: 1, end: 1, kind: kindShare, name: "runtime"},
 		{row: 2, start: 1.5, ready: 1.5, end: 2, kind: kindShare, name: "runtime"}, // in vain
+		{row: 0, start: 2, ready: 2.5, end: 2.5, kind: kindSecond, name: "plain/sub"},
+		{row: 1, start: 1, ready: 1, end: 1.5, kind: kindSecond, name: "plain/sub"},     // who was slow was first
+		{row: 2, start: 4, ready: 4, end: 4.5, kind: kindSecond, name: "example.com/m"}, // nothing to compare
 	} {
 		if ch.bars[i] != want {
 			t.Errorf("bar %d: %+v, want %+v", i, ch.bars[i], want)
