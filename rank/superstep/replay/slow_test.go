@@ -45,9 +45,10 @@ func TestSlowRank(t *testing.T) {
 			}
 		}
 	}
-	// Were nothing done about it, they would be 1.288 and 6.597: a rank that begins with the longest action of all, as any
-	// other would, shows late.
-	if mean := sum / float64(runs); mean > 1.12 || worst > 3.1 {
+	// Were nothing done about it, they would be 1.614 and 6.597: a rank that begins with the longest action of all, as any
+	// other would, shows late. The mean was below 1.12 while seven ranks without the slow one found no helpers for one of
+	// the runs, and took 15 % longer: it is a ratio.
+	if mean := sum / float64(runs); mean > 1.18 || worst > 3.1 {
 		t.Errorf("%.3f of the world without the slow rank in the mean, %.3f at worst", mean, worst)
 	}
 }

@@ -28,11 +28,17 @@ type kept struct{ path string }
 const (
 	compilerFile  = "compile"
 	digestFile    = "digest"
-	witnessFile   = "witness"  // what the executable looked like when its digest was last compared
 	partSuffix    = ".part"    // directory where it is being made
 	lockSuffix    = ".lock"    // file that its maker holds locked; stays
 	refusedSuffix = ".refused" // file with the reason
 )
+
+// witness is the file with what the executable looked like when this machine last
+// compared its digest. On a shared file system the next machine sees another device.
+func (k kept) witness() string {
+	host, _ := os.Hostname() // without a name it is nobody's
+	return filepath.Join(k.path, "witness-"+filepath.Base(host))
+}
 
 // retryAfter is how long a refused toolchain is left alone. A minute of work
 // that fails the same way each time is not worth having before every build;
@@ -73,7 +79,7 @@ func (k kept) load() (Compiler, error) {
 // hundredth of a small build.
 func (k kept) untouched() bool {
 	var w store.Witness
-	text, err := os.ReadFile(filepath.Join(k.path, witnessFile))
+	text, err := os.ReadFile(k.witness())
 	if err != nil || msgpack.Unmarshal(text, &w) != nil || len(w.Places) != 1 || len(w.Places[0].Names) != 2 {
 		return false
 	}
@@ -96,13 +102,13 @@ func (k kept) compare(digest string) bool {
 	if err != nil {
 		return true
 	}
-	f, err := os.CreateTemp(k.path, witnessFile+"-*")
+	f, err := os.CreateTemp(k.path, ".witness-*")
 	if err != nil {
 		return true
 	}
 	_, err = f.Write(text)
 	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), filepath.Join(k.path, witnessFile))
+		err = os.Rename(f.Name(), k.witness())
 	}
 	if err != nil {
 		os.Remove(f.Name())
