@@ -51,12 +51,16 @@ func newChart(r *report.Report, f float64) *chart {
 			c.rankOf = append(c.rankOf, rank.Rank)
 		}
 	}
+	rowOf := func(rank, slot int) (row int, ok bool) {
+		row, ok = first[rank]
+		return row + slot, ok && row+slot < len(c.rows)
+	}
 	for _, a := range r.Actions {
-		row, ok := first[a.Rank]
-		if !ok || row+a.Slot >= len(c.rows) {
+		row, ok := rowOf(a.Rank, a.Slot)
+		if !ok {
 			continue
 		}
-		b := bar{row: row + a.Slot, start: sec(a.Start), end: sec(a.End), kind: kindOf(&a, own), name: a.Package, critical: slices.Contains(r.Bound.Path, a.ID)}
+		b := bar{row: row, start: sec(a.Start), end: sec(a.End), kind: kindOf(&a, own), name: a.Package, critical: slices.Contains(r.Bound.Path, a.ID)}
 		b.ready = b.end
 		if a.Exported > 0 {
 			b.ready = sec(a.Exported)
@@ -69,11 +73,11 @@ func newChart(r *report.Report, f float64) *chart {
 		packages[a.ID] = a.Package
 	}
 	beside := func(rank, slot int, action int32, start, end int64, kind string, useful bool) {
-		row, ok := first[rank]
-		if !ok || row+slot >= len(c.rows) {
+		row, ok := rowOf(rank, slot)
+		if !ok {
 			return
 		}
-		b := bar{row: row + slot, start: sec(start), end: sec(end), kind: kind, name: packages[action]}
+		b := bar{row: row, start: sec(start), end: sec(end), kind: kind, name: packages[action]}
 		if b.ready = b.start; useful {
 			b.ready = b.end
 		}

@@ -34,10 +34,11 @@ const (
 )
 
 // witness is the file with what the executable looked like when this machine last
-// compared its digest. On a shared file system the next machine sees another device.
+// compared its digest. On a shared file system the next machine sees another device,
+// and would not find it as it was.
 func (k kept) witness() string {
-	host, _ := os.Hostname() // without a name it is nobody's
-	return filepath.Join(k.path, "witness-"+filepath.Base(host))
+	host, _ := os.Hostname()
+	return filepath.Join(k.path, "witness-"+host)
 }
 
 // retryAfter is how long a refused toolchain is left alone. A minute of work
@@ -58,7 +59,7 @@ func (k kept) load() (Compiler, error) {
 	text, err := os.ReadFile(filepath.Join(k.path, digestFile))
 	if err == nil {
 		digest := strings.TrimSpace(string(text))
-		if k.untouched() || k.compare(digest) {
+		if k.untouched() || k.compare(digest, time.Now()) {
 			return Compiler{Path: filepath.Join(k.path, compilerFile), Digest: digest, Signal: SignalEnv}, nil
 		}
 		return Compiler{}, errAbsent
@@ -87,24 +88,29 @@ func (k kept) untouched() bool {
 	return len(w.Changed()) == 0
 }
 
-// compare reports whether the executable has that digest, and remembers it if so.
-// That it cannot be remembered is no error: next time it is read again.
-func (k kept) compare(digest string) bool {
-	begun := time.Now()
-	if is, err := fileDigest(filepath.Join(k.path, compilerFile)); err != nil || is != digest {
+// compare reports whether the executable, read from the time now on, has that digest.
+func (k kept) compare(digest string, now time.Time) bool {
+	is, err := fileDigest(filepath.Join(k.path, compilerFile))
+	if err != nil || is != digest {
 		return false
 	}
+	_ = k.remember(now) // if it cannot be remembered it is read again
+	return true
+}
+
+// remember writes the witness of what has been compared, read from begun on.
+func (k kept) remember(begun time.Time) error {
 	w, err := store.Observe([]store.Sight{{Dir: k.path, Names: map[string]bool{compilerFile: true, digestFile: true}}}, begun, nil)
 	if err != nil || len(w.Places[0].Contents) > 0 { // too young to be known by its times
-		return true
+		return err
 	}
 	text, err := msgpack.Marshal(&w)
 	if err != nil {
-		return true
+		return err
 	}
 	f, err := os.CreateTemp(k.path, ".witness-*")
 	if err != nil {
-		return true
+		return err
 	}
 	_, err = f.Write(text)
 	if err = errors.Join(err, f.Close()); err == nil {
@@ -113,7 +119,7 @@ func (k kept) compare(digest string) bool {
 	if err != nil {
 		os.Remove(f.Name())
 	}
-	return true
+	return err
 }
 
 // put fills the directory, which exists, with c.
