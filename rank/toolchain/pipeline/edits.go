@@ -13,6 +13,21 @@ const (
 	// them; what it takes over it removes. Compiler I > 0 compiles a share of the
 	// functions, writes PREFIX.I and nothing else; if it cannot, it exits with 1.
 	SharesEnv = "DISTGO_SHARES"
+	// TypesEnv, if set, has the compiler write P.types, where P is what -o says, as
+	// soon as the package is type-checked. Of an import it reads P.types first, where
+	// there is one, and waits for P itself before it goes on. On SignalEnv's
+	// descriptor it says SaysTypes and, if it waits, SaysWaits, and is told GoOn. A
+	// share's compiler writes no types; it is to be given those that the others have.
+	TypesEnv = "DISTGO_TYPES"
+)
+
+// What is said on SignalEnv's descriptor, a byte each. All but GoOn that the compiler
+// is told is a number of threads.
+const (
+	SaysExported = 1 // the export data is in its place
+	SaysTypes    = 2 // the types are
+	SaysWaits    = 3 // nothing goes on without the export data of all imports
+	GoOn         = 0 // it is there
 )
 
 // edits are numbered from 1 within their file in messages.
@@ -94,6 +109,45 @@ var edits = [...]edit{
 		case goobj.PkgIdxHashed64:
 			h.Write([]byte{0})
 `,
+	},
+	// Types are handed out before the rest of the export data, which imports, too,
+	// may lack until then.
+	{
+		file: "cmd/compile/internal/noder/unified.go",
+		old: `	data := writePkgStub(m, noders)
+`,
+		new: `	data := writePkgStub(m, noders)
+	typesKnown(data)
+`,
+	},
+	{
+		file: "cmd/compile/internal/noder/import.go",
+		old: `	f, err := openPackage(path)
+	if err != nil {
+		return
+	}
+`,
+		new: `	f, err := openImport(path)
+	if err != nil {
+		return
+	}
+`,
+	},
+	{
+		file: "cmd/compile/internal/noder/import.go",
+		old: `	err = addFingerprint(path, data)
+`,
+		new: `	err = imported(path, data)
+`,
+	},
+	{
+		file: "cmd/compile/internal/noder/linker.go",
+		old: `	if local && obj != nil {
+		wext.Sync(`,
+		new: `	if onlyTypes {
+		wext.Flush()
+	} else if local && obj != nil {
+		wext.Sync(`,
 	},
 	// Functions may be shared between compilers. What one notes of references
 	// between debug information entries, the other resolves; types are named by

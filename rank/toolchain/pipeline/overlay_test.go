@@ -13,7 +13,7 @@ import (
 
 // versions are the toolchains that the edits are meant for; "" is the one
 // that runs the tests.
-var versions = []string{"", "go1.25.5", "go1.24.11", "go1.23.12"}
+var versions = []string{"", "go1.25.5", "go1.24.11"}
 
 // installed returns the Go of a version, if this machine has it.
 func installed(t *testing.T, version string) Go {
