@@ -87,7 +87,7 @@ if [ $j != 0 ]; then
 fi
 cat "$@" /dev/null >$x; echo export >>$x
 case $x in *-second/*) [ ! -f $work/strangers ] || echo stranger >>$x ;; esac
-[ -z "$EARLY" ] || printf . >&3
+[ -z "$EARLY" ] || printf '\001' >&3
 while [ "${dawdle:-0}" -gt 0 ]; do sleep 0.01; dawdle=$((dawdle - 1)); done
 if [ -f $work/halves ]; then rm $work/halves; echo half >$o; kill -9 $$; fi
 for i in 0 1 2 3; do
