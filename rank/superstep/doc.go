@@ -9,7 +9,8 @@
 //  1. tell a Rank of every artifact that exists locally (Produced, Arrived),
 //     every action that ended (Finished), every share that did (Helped), every
 //     call for a share (Called, Dismissed), every second execution that did
-//     (Repeated) and every message of root;
+//     (Repeated), types that exist (Typed, TypesArrived), every head start that
+//     paused (Paused) and every message of root;
 //  2. carry out all effects it got before it waits for the next event;
 //  3. tell Root of every Done and Notify, its own included, in the order in
 //     which each rank sent them;
@@ -33,6 +34,9 @@
 // an audit. What is made in relief counts when its rank owns the action.
 // Invariant 7: what runs on a rank, audits aside, has all its slots as
 // threads, at least one each.
+// Invariant 8: nothing waits for types or for a head start to begin. One that runs
+// has a slot, begins only where nothing else is ready for it, and holds back the
+// start of its own action alone, until it has paused; then it has none.
 //
 // A violation is an *Error: a defect of distgo or a peer that lies. The types
 // are not safe for concurrent use.

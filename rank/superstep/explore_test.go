@@ -19,6 +19,7 @@ type exploration struct {
 	plan    *plan.Plan
 	mode    Mode
 	early   bool // exports appear before the action ends
+	types   bool // types may, before that
 	slots   []int
 	mutant  mutant
 	seen    map[uint64]struct{}
@@ -56,6 +57,10 @@ const (
 	neverCeases    mutant = "a second execution keeps a slot that an action is ready for"
 	wordsOnly      mutant = "a rank says that it gave up an action, and goes on with it"
 	secondIsDone   mutant = "a second execution that was ended counts as one that ended"
+	pausedHolds    mutant = "a head start keeps its slot when it has paused"
+	pausedStarts   mutant = "what has paused goes on without its inputs"
+	startsTwice    mutant = "an action is started while its head start runs"
+	neverQuits     mutant = "what was begun of an action that changes hands is kept"
 )
 
 // events lists what can happen next, each with its name.
@@ -91,6 +96,16 @@ func (x *exploration) events(c *cosmos) (names []string, events []func(*history)
 			}
 			if j.second {
 				p += " a second time"
+			}
+			if j.ahead {
+				p += " ahead"
+			}
+			if x.types && !j.typed && !j.exported && !j.quit && x.plan.Actions[j.action].Kind == plan.Compile {
+				add(fmt.Sprintf("%d has the types of %s", r, p), func(h *history) { h.end(plan.Rank(r), i, "types") })
+			}
+			if j.ahead { // with or without types: who starts it meets what was wrong
+				add(fmt.Sprintf("%d pauses %s", r, p), func(h *history) { h.end(plan.Rank(r), i, "pauses") })
+				continue
 			}
 			if j.ceasing {
 				add(fmt.Sprintf("%d is stopped in %s", r, p), func(h *history) { h.end(plan.Rank(r), i, "is stopped") })
@@ -150,7 +165,7 @@ func (x *exploration) step(c *cosmos, event func(*history)) (next *cosmos, err e
 func (x *exploration) begin() *cosmos {
 	size := len(x.slots)
 	c := &cosmos{
-		ranks: make([]Rank, size), links: make([][]message, size*size), jobs: make([][]job, size),
+		ranks: make([]Rank, size), links: make([][]message, size*size), jobs: make([][]job, size), paused: make([][]job, size),
 		dead: make([]bool, size), runs: make([]int8, len(x.plan.Actions)), twice: make([]bool, len(x.plan.Actions)), losses: x.losses, returns: x.returns, slow: x.slow,
 	}
 	h := &history{cosmos: c, x: x}
@@ -239,6 +254,9 @@ func (x *exploration) quiet(c *cosmos) error {
 		if !c.dead[i] && c.ranks[i].committed != groups {
 			return fmt.Errorf("rank %d saw %d of %d barriers close", i, c.ranks[i].committed, groups)
 		}
+		if r := &c.ranks[i]; !c.dead[i] && len(c.paused[i])+len(r.aheads.ids)+r.begun > 0 {
+			return fmt.Errorf("rank %d is left with head starts: %v have paused, %v may begin, it counts %d", i, c.paused[i], r.aheads.ids, r.begun)
+		}
 	}
 	return nil
 }
@@ -299,6 +317,8 @@ func explorations(t *testing.T) map[string]exploration {
 			t.Fatal(err)
 		}
 	}
+	typed := func(p *plan.Plan) *plan.Plan { p = clone(p); p.Pipelined = true; return p }
+	steps := smallPlan(t, 3, []plan.Rank{1, 2, 1}, nil, []plan.ActionID{0}, []plan.ActionID{1})
 	byRoot := smallPlan(t, 3, []plan.Rank{1, 2, 0}, nil, []plan.ActionID{0}, []plan.ActionID{0})
 	all := map[string]exploration{
 		"chain, 2 losses":        {plan: chain, slots: slots, losses: 2, limit: most},
@@ -319,6 +339,14 @@ func explorations(t *testing.T) map[string]exploration {
 		"slow chain, 1 return":   {plan: chain, slots: slots, slow: 1, returns: 1, limit: most},
 		"audited slow chain":     {plan: chain, slots: slots, slow: 1, losses: 1, audited: []plan.ActionID{0, 1}, limit: most},
 		"audited fork":           {plan: fork, slots: slots, audited: []plan.ActionID{0, 1}, limit: most},
+		"typed steps":            {plan: typed(steps), types: true, slots: slots, limit: most},
+		"typed fork":             {plan: typed(fork), types: true, slots: slots, limit: most},
+		"typed chain, 2 slots":   {plan: typed(chain), types: true, slots: []int{1, 2, 2}, limit: most},
+		"typed chain, 1 loss":    {plan: typed(chain), types: true, slots: slots, losses: 1, limit: most},
+		"typed chain, 1 return":  {plan: typed(chain), types: true, slots: slots, returns: 1, limit: most},
+		"typed slow chain":       {plan: typed(chain), types: true, slots: slots, slow: 1, limit: most},
+		"typed helped chain":     {plan: helpedAll, types: true, slots: slots, limit: most},
+		"typed audited chain":    {plan: typed(chain), types: true, slots: slots, audited: []plan.ActionID{0}, limit: most},
 	}
 	if os.Getenv("DISTGO_EXPLORE") != "" {
 		const more = 20_000_000 // some 50 bytes each
@@ -336,6 +364,13 @@ func explorations(t *testing.T) map[string]exploration {
 		all["fork, 2 losses"] = exploration{plan: fork, slots: slots, losses: 2, limit: more}
 		all["helped chain, 1 return"] = exploration{plan: helpedAll, slots: slots, returns: 1, limit: more}
 		all["helped fork, 1 loss"] = exploration{plan: helped, slots: slots, losses: 1, limit: more}
+		all["typed steps, 1 return"] = exploration{plan: typed(steps), types: true, slots: slots, returns: 1, limit: more}
+		all["typed steps, 1 loss"] = exploration{plan: typed(steps), types: true, slots: slots, losses: 1, limit: more}
+		all["typed fork, 1 loss"] = exploration{plan: typed(fork), types: true, slots: slots, losses: 1, limit: more}
+		all["typed chain, loss and return"] = exploration{plan: typed(chain), types: true, slots: slots, losses: 1, returns: 1, limit: more}
+		all["typed slow steps"] = exploration{plan: typed(steps), types: true, slots: slots, slow: 1, limit: more}
+		all["typed slow chain, 1 loss"] = exploration{plan: typed(chain), types: true, slots: slots, slow: 1, losses: 1, limit: more}
+		all["typed helped fork"] = exploration{plan: helped, types: true, slots: slots, limit: more}
 		all["queue, loss and return"] = exploration{plan: queue, slots: slots, losses: 1, returns: 1, limit: more}
 		behind := smallPlan(t, 3, []plan.Rank{1, 2, 2}, nil, []plan.ActionID{0}, nil)
 		all["queue behind, 1 loss, 2 returns"] = exploration{plan: behind, slots: slots, losses: 1, returns: 2, limit: more}
@@ -377,6 +412,7 @@ func TestExploreFindsMutants(t *testing.T) {
 		yieldsRunning: "queue, 1 loss", commitsEarly: "queue, 1 return",
 		keepsSlot: "helped fork", helpsBlind: "helped chain, 1 loss",
 		secondIsDone: "audited fork", wordsOnly: "slow chain", neverCeases: "audited fork", keepsSeconds: "audited chain, 1 loss",
+		pausedHolds: "typed steps", pausedStarts: "typed steps", startsTwice: "typed chain, 2 slots", neverQuits: "typed slow chain",
 	} {
 		t.Run(string(m), func(t *testing.T) {
 			x := explorations(t)[name]

@@ -71,7 +71,16 @@ func (h *history) effects(self plan.Rank, e Effects, err error) {
 	for _, w := range e.Want {
 		h.send(self, w.From, message{op: opWant, n: int32(w.Artifact)})
 	}
+	for _, p := range e.Types {
+		h.send(self, p.To, message{op: opTypes, n: int32(p.Artifact)})
+	}
+	for _, id := range e.Quit {
+		h.quit(self, id)
+	}
 	for _, s := range e.Start {
+		if h.begun(self, s.Action) >= 0 {
+			h.fail("rank %d started %s while its head start runs", self, h.x.plan.Actions[s.Action].Package)
+		}
 		a := &h.x.plan.Actions[s.Action]
 		for _, in := range a.Inputs {
 			if !h.ranks[self].Holds(in) {
@@ -81,7 +90,12 @@ func (h *history) effects(self plan.Rank, e Effects, err error) {
 		if h.x.mode == Blocking && a.Group > h.ranks[self].committed {
 			h.fail("rank %d started %s of group %d after %d barriers", self, a.Package, a.Group, h.ranks[self].committed)
 		}
-		h.jobs[self] = append(h.jobs[self], job{action: s.Action, exported: s.Again})
+		j := job{action: s.Action, exported: s.Again}
+		if i := h.pausedAt(self, s.Action); i >= 0 {
+			j.typed = h.paused[self][i].typed
+			h.paused[self] = slices.Delete(h.paused[self], i, i+1)
+		}
+		h.jobs[self] = append(h.jobs[self], j)
 		if !s.Again {
 			h.tell(self, s.Action, opCall)
 		}
@@ -94,6 +108,21 @@ func (h *history) effects(self plan.Rank, e Effects, err error) {
 			}
 		}
 		h.jobs[self] = append(h.jobs[self], job{action: help.Action, exported: true, share: true})
+	}
+	for _, begin := range e.Ahead {
+		r, a := &h.ranks[self], &h.x.plan.Actions[begin.Action]
+		for _, in := range a.Inputs {
+			if !r.Holds(in) && !r.typed[in] {
+				h.fail("rank %d began %s without the types of %s", self, a.Package, h.x.plan.Artifacts[in].Path)
+			}
+		}
+		if len(r.queue.ids)+len(r.shares.ids) > 0 || h.x.mode == Blocking {
+			h.fail("rank %d began %s in %s mode, and %v and shares of %v are ready", self, a.Package, h.x.mode, r.queue.ids, r.shares.ids)
+		}
+		if h.begun(self, a.ID) >= 0 || h.pausedAt(self, a.ID) >= 0 {
+			h.fail("rank %d began %s again", self, a.Package)
+		}
+		h.jobs[self] = append(h.jobs[self], job{action: a.ID, ahead: true})
 	}
 	for _, repeat := range e.Repeat {
 		id := repeat.Action
@@ -137,6 +166,29 @@ func (h *history) effects(self plan.Rank, e Effects, err error) {
 	}
 	for _, k := range e.Notify {
 		h.send(self, 0, message{op: opNotify, n: int32(k)})
+	}
+}
+
+// begun and pausedAt find an action's head start on a rank, -1 where there is none.
+func (h *history) begun(on plan.Rank, a plan.ActionID) int {
+	return slices.IndexFunc(h.jobs[on], func(j job) bool { return j.action == a && j.ahead })
+}
+
+func (h *history) pausedAt(on plan.Rank, a plan.ActionID) int {
+	return slices.IndexFunc(h.paused[on], func(j job) bool { return j.action == a })
+}
+
+// quit ends a head start, which pauses yet if it has not.
+func (h *history) quit(on plan.Rank, a plan.ActionID) {
+	if h.x.mutant == neverQuits {
+		return
+	}
+	if i := h.begun(on, a); i >= 0 {
+		h.jobs[on][i].quit = true
+	} else if i := h.pausedAt(on, a); i >= 0 {
+		h.paused[on] = slices.Delete(h.paused[on], i, i+1)
+	} else {
+		h.fail("rank %d quit %s, which it has not begun", on, h.x.plan.Actions[a].Package)
 	}
 }
 
@@ -210,7 +262,14 @@ func (h *history) deliver(from, to plan.Rank, m message) {
 		return // left out
 	}
 	switch m.op {
+	case opTypes:
+		h.effects(to, r.TypesArrived(plan.ArtifactID(m.n)), nil)
 	case opPut:
+		if h.x.mutant == startsTwice {
+			for _, c := range h.x.plan.Artifacts[m.n].Consumers {
+				r.ahead[c] = notBegun
+			}
+		}
 		h.effects(to, r.Arrived(plan.ArtifactID(m.n)), nil)
 	case opWant:
 		if !r.Holds(plan.ArtifactID(m.n)) {
@@ -324,7 +383,26 @@ func (h *history) end(self plan.Rank, i int, how string) {
 		h.send(self, 0, message{op: opExists, n: int32(f)})
 		return
 	}
+	if how == "types" {
+		h.jobs[self][i].typed = true
+		h.effects(self, r.Typed(a.Outputs[0]), nil)
+		return
+	}
 	h.jobs[self] = slices.Delete(h.jobs[self], i, i+1)
+	if j.ahead {
+		if !j.quit {
+			h.paused[self] = append(h.paused[self], j)
+		}
+		switch h.x.mutant {
+		case pausedHolds:
+			r.active++
+		case pausedStarts:
+			r.missing[a.ID] = 0
+		}
+		e, err := r.Paused(a.ID)
+		h.effects(self, e, err)
+		return
+	}
 	if j.share {
 		if h.x.mutant == keepsSlot {
 			r.active++
@@ -368,7 +446,7 @@ func (h *history) end(self plan.Rank, i int, how string) {
 // kill loses a rank: what it sent may arrive in part, and at some time root hears of it.
 func (h *history) kill(r plan.Rank) {
 	h.dead[r] = true
-	h.jobs[r] = nil
+	h.jobs[r], h.paused[r] = nil, nil
 	for from := range h.ranks {
 		h.links[from*len(h.ranks)+int(r)] = nil
 	}

@@ -44,6 +44,8 @@ type world struct {
 	slow    int                         // one in so many events root takes some rank to be slow; never where it is 0
 	upGiven map[plan.ActionID]bool      // running actions that are to be given up
 	reliefs int                         // actions given up for another's
+	begun   []map[plan.ActionID]bool    // by rank: head starts, and whether they are wanted and have paused
+	heads   int                         // actions that went on from one
 }
 
 // addHelpers has some actions helped by some ranks.
@@ -113,6 +115,9 @@ func newWorld(t *testing.T, seed uint64, actions, size int, mode Mode) *world {
 	}
 	for range size {
 		w.slots = append(w.slots, 1+rng.IntN(3))
+	}
+	for range size {
+		w.begun = append(w.begun, map[plan.ActionID]bool{})
 	}
 	w.held = max(0, rng.IntN(8*actions+1)-4*actions) // every second world from its beginning on, one in many to its end
 	return w
@@ -194,6 +199,7 @@ func sorted(links map[[2]plan.Rank][]func()) func(func([2]plan.Rank, []func()) b
 func (w *world) kill(r plan.Rank) {
 	w.dead[r] = true
 	w.busy[r] = nil
+	clear(w.begun[r])
 	for to := range w.dead {
 		in, out := [2]plan.Rank{plan.Rank(to), r}, [2]plan.Rank{r, plan.Rank(to)}
 		w.links[in] = nil
@@ -217,8 +223,20 @@ func (w *world) effects(self plan.Rank, e Effects, err error) {
 		w.t.Fatalf("rank %d: %v", self, err)
 	}
 	r := w.ranks[self]
+	for _, p := range e.Types {
+		w.send(self, p.To, func() { w.effects(p.To, w.ranks[p.To].TypesArrived(p.Artifact), nil) })
+	}
+	for _, a := range e.Quit {
+		if _, begun := w.begun[self][a]; !begun {
+			w.t.Fatalf("rank %d quits %s, which it has not begun", self, w.plan.Actions[a].Package)
+		}
+		delete(w.begun[self], a)
+	}
 	for _, s := range e.Start {
 		w.execute(self, s)
+	}
+	for _, h := range e.Ahead {
+		w.ahead(self, h)
 	}
 	for _, h := range e.Help {
 		w.help(self, h)
@@ -247,6 +265,38 @@ func (w *world) effects(self plan.Rank, e Effects, err error) {
 	for _, k := range e.Notify {
 		w.send(self, 0, func() { o, err := w.root.Notified(k, self); w.orders(o, err) })
 	}
+}
+
+// ahead begins an action: it may hand out types, and pauses.
+func (w *world) ahead(self plan.Rank, h Help) {
+	a := &w.plan.Actions[h.Action]
+	r := w.ranks[self]
+	for _, in := range a.Inputs {
+		if !r.Holds(in) && !r.typed[in] {
+			w.t.Fatalf("rank %d began %s without the types of %s", self, a.Package, w.plan.Artifacts[in].Path)
+		}
+	}
+	w.begun[self][a.ID] = false
+	if n := len(w.begun[self]); n > mostBegun*w.slots[self] || w.mode == Blocking {
+		w.t.Fatalf("rank %d has begun %d actions, with %d slots, in %s mode", self, n, w.slots[self], w.mode)
+	}
+	pause := func() {
+		if _, wanted := w.begun[self][a.ID]; wanted {
+			w.begun[self][a.ID] = true
+		}
+		e, err := r.Paused(a.ID)
+		w.effects(self, e, err)
+	}
+	if w.fail[a.ID] {
+		w.busy[self] = append(w.busy[self], pause)
+		return
+	}
+	w.busy[self] = append(w.busy[self], func() {
+		w.busy[self] = append(w.busy[self], pause)
+		if _, wanted := w.begun[self][a.ID]; wanted {
+			w.effects(self, r.Typed(a.Outputs[0]), nil)
+		}
+	})
 }
 
 // help compiles a share: nothing but its slot and whom it is for is of interest.
@@ -318,6 +368,14 @@ func (w *world) execute(self plan.Rank, s Start) {
 			w.t.Fatalf("rank %d started %s without %s", self, a.Package, w.plan.Artifacts[in].Path)
 		}
 	}
+	paused, begun := w.begun[self][a.ID]
+	if begun && !paused {
+		w.t.Fatalf("rank %d started %s while its head start runs", self, a.Package)
+	}
+	if begun {
+		w.heads++
+		delete(w.begun[self], a.ID)
+	}
 	if w.mode == Blocking && int(a.Group) > len(w.order[self]) {
 		w.t.Fatalf("rank %d started %s of group %d after %d barriers", self, a.Package, a.Group, len(w.order[self]))
 	}
@@ -374,9 +432,17 @@ func (w *world) execute(self plan.Rank, s Start) {
 		w.effects(self, e, err)
 	}
 	if w.early && len(a.Outputs) > 0 && !s.Again {
-		w.busy[self] = append(w.busy[self], func() {
+		exports := func() {
 			produce(a.Outputs[0])
 			w.busy[self] = append(w.busy[self], end)
+		}
+		if begun || a.Kind != plan.Compile || w.fail[a.ID] {
+			w.busy[self] = append(w.busy[self], exports)
+			return
+		}
+		w.busy[self] = append(w.busy[self], func() {
+			w.busy[self] = append(w.busy[self], exports)
+			w.effects(self, r.Typed(a.Outputs[0]), nil)
 		})
 		return
 	}
@@ -449,7 +515,7 @@ func (w *world) orders(o Orders, err error) {
 }
 
 func TestWorlds(t *testing.T) {
-	moves, shares := 0, 0
+	moves, shares, heads := 0, 0, 0
 	for _, size := range []int{1, 2, 3, 5, 8} {
 		for _, mode := range []Mode{Split, Blocking} {
 			for _, early := range []bool{false, true} {
@@ -478,9 +544,13 @@ func TestWorlds(t *testing.T) {
 						if n := len(w.ranks[r].shares.ids); n > 0 || w.ranks[r].active > 0 {
 							t.Fatalf("%s: rank %d is left with %d shares to compile and %d slots taken", name, r, n, w.ranks[r].active)
 						}
+						if n := w.ranks[r].begun; n > 0 || len(w.begun[r]) > 0 {
+							t.Fatalf("%s: rank %d is left with head starts of %v, and counts %d", name, r, w.begun[r], n)
+						}
 					}
 					moves += w.moves
 					shares += w.shares
+					heads += w.heads
 				}
 			}
 		}
@@ -491,7 +561,10 @@ func TestWorlds(t *testing.T) {
 	if shares == 0 {
 		t.Error("no share was compiled in time")
 	}
-	t.Logf("%d actions moved, %d shares were compiled in time", moves, shares)
+	if heads == 0 {
+		t.Error("no action went on from a head start")
+	}
+	t.Logf("%d actions moved, %d shares were compiled in time, %d head starts were of use", moves, shares, heads)
 }
 
 // A failure ends the build: what depends on it is dropped, all else is executed.
