@@ -54,7 +54,7 @@ func (s *simulation) startShare(a plan.ActionID, now int64) bool {
 	if r < 0 {
 		return false
 	}
-	s.free[r]--
+	s.occupy(r)
 	done := now + delay + s.on(r, cost)
 	d.helpers = append(d.helpers, r)
 	d.arrive = append(d.arrive, done+s.network.Cost(&d.object))

@@ -57,6 +57,9 @@ type simulation struct {
 	free    []int   // by rank: slots without an action
 	missing []int   // by action: inputs that do not exist yet
 	made    []int64 // by artifact: when it was made
+	typed   []int64 // by action that has started: when its types were known
+	idle    int     // slots without an action, of all ranks
+	spare   int64   // since when there has been one
 	inbound int64   // when the objects made so far will have reached root, which takes them one after the other
 	ready   byPriority
 	running byTime
@@ -73,10 +76,12 @@ func newSimulation(p *plan.Plan, ranks []Rank, network Network, shares map[plan.
 		free:    make([]int, len(ranks)),
 		missing: make([]int, len(p.Actions)),
 		made:    make([]int64, len(p.Artifacts)),
+		typed:   make([]int64, len(p.Actions)),
 		divided: make(map[plan.ActionID]*division, len(shares)),
 	}
 	for r := range ranks {
 		s.free[r] = max(ranks[r].Slots, 1)
+		s.idle += s.free[r]
 	}
 	for a, n := range shares {
 		s.divided[a] = s.divide(a, n)
@@ -101,13 +106,13 @@ func (s *simulation) run() (makespan int64) {
 		now = next.at
 		switch next.what {
 		case shareEnds:
-			s.free[next.rank]++
+			s.release(next.rank, now)
 			continue
 		case ownShareEnds:
 			s.gather(next.action, now)
 			continue
 		case ends:
-			s.free[s.plan.Owner[next.action]]++
+			s.release(s.plan.Owner[next.action], now)
 			s.last, s.end = next.action, now
 		}
 		for _, out := range s.plan.Actions[next.action].Outputs {
@@ -157,24 +162,56 @@ func (s *simulation) start(now int64) {
 			}
 			continue
 		}
-		s.free[r]--
+		s.occupy(r)
 		s.plan.Owner[t.action] = r
 		action := &s.plan.Actions[t.action]
+		ahead := s.ahead(action, now)
 		if action.Lead < action.Cost {
-			heap.Push(&s.running, moment{now + delay + s.on(r, action.Lead), t.action, exports, r})
+			heap.Push(&s.running, moment{now + delay + s.on(r, action.Lead-ahead), t.action, exports, r})
 		}
 		if d := s.divided[t.action]; d != nil {
-			heap.Push(&s.running, moment{now + delay + s.on(r, action.Lead+d.each), t.action, ownShareEnds, r})
+			heap.Push(&s.running, moment{now + delay + s.on(r, action.Lead-ahead+d.each), t.action, ownShareEnds, r})
 			for range d.of - 1 {
 				heap.Push(&s.ready, turn{t.action, true, d.urgency})
 			}
 			continue
 		}
-		heap.Push(&s.running, moment{now + delay + s.on(r, action.Cost), t.action, ends, r})
+		heap.Push(&s.running, moment{now + delay + s.on(r, action.Cost-ahead), t.action, ends, r})
 	}
 	for _, t := range wait {
 		heap.Push(&s.ready, t)
 	}
+}
+
+// ahead is how much of an action that starts now has been done before, since its
+// imports' types were there, and a slot. That another action may have had that slot
+// for the same reason is not looked into.
+func (s *simulation) ahead(action *plan.Action, now int64) int64 {
+	types := s.plan.Types(action.ID)
+	begun := int64(0)
+	for _, in := range action.Inputs {
+		if f := &s.plan.Artifacts[in]; f.Kind == plan.Export && s.plan.Types(f.Producer) > 0 {
+			begun = max(begun, s.typed[f.Producer])
+		} else {
+			begun = max(begun, s.made[in])
+		}
+	}
+	begun = min(max(begun, s.spare), now)
+	s.typed[action.ID] = begun + types
+	return min(types, now-begun)
+}
+
+func (s *simulation) occupy(r plan.Rank) {
+	s.free[r]--
+	s.idle--
+}
+
+func (s *simulation) release(r plan.Rank, now int64) {
+	if s.idle == 0 {
+		s.spare = now
+	}
+	s.free[r]++
+	s.idle++
 }
 
 // on is how long a rank takes for a cost.

@@ -29,7 +29,7 @@ type Bound struct {
 // was there before its end lets importers start then, but the link only at its
 // end.
 func NewBound(actions []Action, slots int) Bound {
-	return newBound(actions, slots, 1)
+	return newBound(parts(actions), slots, 1).whole()
 }
 
 // BoundOn is the bound on so many ranks of so many slots, which may help each
@@ -40,7 +40,53 @@ func (r *Report) BoundOn(ranks, slots int) Bound {
 	if r.Compiler == "pipelined" {
 		shares = min(ranks, plan.MaxShares)
 	}
-	return newBound(r.Undivided(), ranks*slots, shares)
+	return newBound(parts(r.Undivided()), ranks*slots, shares).whole()
+}
+
+// parts are the actions, with those in two parts that give out their types before
+// their export data: the first needs the types of imports, the second their export
+// data. Part one of action n is number -1-n.
+func parts(actions []Action) []Action {
+	typed := map[int32]bool{}
+	for i := range actions {
+		typed[actions[i].ID] = actions[i].types() > 0
+	}
+	all := make([]Action, 0, 2*len(actions))
+	for i := range actions {
+		a := actions[i]
+		if typed[a.ID] {
+			first := a
+			first.ID, first.End, first.Exported, first.Deps = -1-a.ID, a.Start+a.types(), 0, slices.Clone(a.Deps)
+			for j, d := range first.Deps {
+				if typed[d] {
+					first.Deps[j] = -1 - d
+				}
+			}
+			a.Start, a.Deps = first.End, append(slices.Clone(a.Deps), first.ID)
+			all = append(all, first)
+		}
+		all = append(all, a)
+	}
+	return all
+}
+
+// whole is the bound with actions in place of their parts.
+func (b Bound) whole() Bound {
+	for i, id := range b.Path {
+		if id < 0 {
+			b.Path[i] = -1 - id
+		}
+	}
+	b.Path = slices.Compact(b.Path)
+	return b
+}
+
+// types is how long after its beginning a has given out its types, 0 if it has not.
+func (a *Action) types() int64 {
+	if a.Exported > a.Start && a.Exported < a.End {
+		return plan.TypesAfter(a.Exported - a.Start)
+	}
+	return 0
 }
 
 func newBound(actions []Action, slots, shares int) Bound {

@@ -144,9 +144,10 @@ func TestBound(t *testing.T) {
 	for seed := range uint64(400) {
 		rng := rand.New(rand.NewPCG(seed, 0))
 		actions := randomRun(rng, 1+rng.IntN(7))
+		actions = parts(actions)
 		g := newGraph(actions)
 		for slots := 1; slots <= 3; slots++ {
-			b := NewBound(actions, slots)
+			b := newBound(actions, slots, 1)
 			lower, work, chain := g.lower(int64(slots))
 			if b.Lower != lower || b.Work != work || b.Chain != chain || b.Slots != slots {
 				t.Fatalf("seed %d, %d slots: bound %d, work %d, chain %d; by definition %d, %d, %d", seed, slots, b.Lower, b.Work, b.Chain, lower, work, chain)
@@ -188,6 +189,24 @@ func checkPath(t *testing.T, seed uint64, actions []Action, b Bound) {
 	}
 	if at != b.Chain {
 		t.Fatalf("seed %d: the path %v takes %d, the chain is said to take %d", seed, b.Path, at, b.Chain)
+	}
+}
+
+// An importer begins with the types, a third of the way to the export data, and goes on when that is there.
+func TestBoundWithTypes(t *testing.T) {
+	actions := []Action{
+		{ID: 3, Kind: "compile", Start: 100, Exported: 160, End: 200},
+		{ID: 4, Kind: "compile", Start: 100, Exported: 130, End: 140, Deps: []int32{3}, Group: 1},
+		{ID: 5, Kind: "compile", Start: 100, Exported: 190, End: 200, Deps: []int32{4}, Group: 2},
+		{ID: 6, Kind: "link", Start: 300, End: 350, Deps: []int32{3, 4, 5}, Group: 3},
+	}
+	// Types: 20, 30, 60; export data: 60, 80, 140; objects: 100, 90, 150.
+	b := NewBound(actions, 3)
+	if b.Chain != 200 || !slices.Equal(b.Path, []int32{3, 4, 5, 6}) {
+		t.Errorf("chain of %d: %v", b.Chain, b.Path)
+	}
+	if b := NewBound(actions, 1); b.Work != 290 || b.Lower != 290 {
+		t.Errorf("work %d, bound %d", b.Work, b.Lower)
 	}
 }
 

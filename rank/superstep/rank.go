@@ -34,6 +34,9 @@ type Effects struct {
 	Stop    []plan.ActionID // end a share that nobody wants; Helped follows all the same
 	Repeat  []Help          // execute a second time, all of it
 	Cease   []plan.ActionID // end a second execution; Repeated follows all the same
+	Ahead   []Help          // begin an action, as far as its types
+	Quit    []plan.ActionID // end what was begun; where it has not paused, Paused follows all the same
+	Types   []Put           // send the types of an artifact
 	Put     []Put
 	Want    []Want
 	Notify  []plan.Superstep // tell root: my part of this superstep is done
@@ -87,10 +90,14 @@ type Rank struct {
 	caller   []plan.Rank // by action: whom a share is for
 	shares   queue
 	seconds  []second
-	occupied []Threads // by actions and shares that run here
-	active   int       // of them and second executions together
-	open     []int     // by group: actions of mine that have not ended
-	due      []int     // by group: artifacts of that group that are on their way here; counted in Blocking mode
+	occupied []Threads   // by actions and shares that run here
+	active   int         // of them and second executions together
+	typed    []bool      // by artifact: its types are here
+	ahead    []headStart // by action
+	aheads   queue
+	begun    int   // actions that were begun, and not started or given up
+	open     []int // by group: actions of mine that have not ended
+	due      []int // by group: artifacts of that group that are on their way here; counted in Blocking mode
 
 	notified  plan.Superstep // next superstep to notify
 	committed plan.Superstep // next superstep to commit
@@ -114,6 +121,9 @@ func NewRank(p *plan.Plan, self plan.Rank, slots int, mode Mode) (*Rank, Effects
 		sharing: make([]state, len(p.Actions)),
 		caller:  slices.Repeat([]plan.Rank{nobody}, len(p.Actions)),
 		shares:  queue{priority: make([]int64, len(p.Actions))},
+		typed:   make([]bool, len(p.Artifacts)),
+		ahead:   make([]headStart, len(p.Actions)),
+		aheads:  queue{priority: p.Priority},
 		open:    make([]int, groups),
 		due:     make([]int, groups),
 	}
@@ -218,7 +228,8 @@ func (r *Rank) arrive(f plan.ArtifactID) {
 
 // admit queues an action of mine that may start.
 func (r *Rank) admit(a plan.ActionID) {
-	if r.state[a] != waiting || r.missing[a] > 0 {
+	r.admitAhead(a)
+	if r.state[a] != waiting || r.missing[a] > 0 || !r.mayStart(a) {
 		return
 	}
 	if r.mode == Blocking && r.plan.Actions[a].Group > r.committed {
@@ -276,6 +287,7 @@ func (r *Rank) drop(a plan.ActionID) {
 		}
 		r.doomed[c] = true
 		r.dismiss(c)
+		r.quit(c)
 		switch r.state[c] {
 		case ready:
 			r.queue.remove(c)
@@ -320,6 +332,7 @@ func (r *Rank) Yield(a plan.ActionID) (Effects, bool) {
 		return Effects{}, false
 	}
 	r.state[a] = foreign
+	r.quit(a)
 	r.open[r.plan.Actions[a].Group]-- // Root holds the barrier until it is executed elsewhere
 	r.advance()
 	return r.take(), true
@@ -368,12 +381,14 @@ func (r *Rank) advance() {
 		}
 		a := heap.Pop(&r.queue).(plan.ActionID)
 		r.state[a] = running
+		r.continued(a)
 		r.begin(Execution{Action: a})
 		r.dismiss(a) // it changed hands, and is this rank's own
 		again := slices.ContainsFunc(r.plan.Actions[a].Outputs, func(f plan.ArtifactID) bool { return r.here[f] })
 		r.out.Start = append(r.out.Start, Start{Action: a, Again: again})
 	}
 	r.giveWay()
+	r.advanceAhead()
 	r.advanceSeconds()
 	for int(r.notified) < len(r.open) && r.open[r.notified] == 0 && (r.mode == Split || r.due[r.notified] == 0 && r.notified == r.committed) {
 		r.out.Notify = append(r.out.Notify, r.notified)

@@ -13,12 +13,13 @@ import (
 // gone, and gives them up to those that come. There are never more threads than
 // slots, but for audits, which have one each and go when asked.
 
-// An Execution is what a rank executes: an action, a share of one, or an action a
-// second time.
+// An Execution is what a rank executes: an action, a share of one, an action a
+// second time, or the beginning of one.
 type Execution struct {
 	Action plan.ActionID
 	Share  bool
 	Second bool
+	Ahead  bool // only its beginning
 }
 
 // A Threads gives an execution so many threads from now on. It is a hint: a tool
@@ -51,6 +52,8 @@ func (r *Rank) find(x Execution) (int, bool) {
 			return 1
 		case x.Second:
 			return 2
+		case x.Ahead:
+			return 3
 		}
 		return 0
 	}
@@ -96,6 +99,9 @@ func (r *Rank) divide() {
 		case t.Second:
 			h := slices.IndexFunc(r.out.Repeat, func(h Help) bool { return h.Action == t.Action })
 			r.out.Repeat[h].Threads = n
+		case t.Ahead:
+			h := slices.IndexFunc(r.out.Ahead, func(h Help) bool { return h.Action == t.Action })
+			r.out.Ahead[h].Threads = n
 		default:
 			s := slices.IndexFunc(r.out.Start, func(s Start) bool { return s.Action == t.Action })
 			r.out.Start[s].Threads = n
@@ -106,7 +112,7 @@ func (r *Rank) divide() {
 // backEnd reports whether an action has given out its export data. In relief none
 // is given out.
 func (r *Rank) backEnd(t Threads) bool {
-	return !t.Share && !t.Second && slices.ContainsFunc(r.plan.Actions[t.Action].Outputs, func(f plan.ArtifactID) bool {
+	return !t.Share && !t.Second && !t.Ahead && slices.ContainsFunc(r.plan.Actions[t.Action].Outputs, func(f plan.ArtifactID) bool {
 		return r.made[f] && r.plan.Artifacts[f].Kind == plan.Export
 	})
 }

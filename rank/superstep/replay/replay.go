@@ -19,6 +19,7 @@ type Duration struct{ Cost, Lead int64 }
 func Run(p *plan.Plan, took []Duration, slots []int, times []float64, mode superstep.Mode, network schedule.Network) (makespan int64, err error) {
 	w := &world{plan: p, took: took, times: times, network: network, compiles: make([]*compile, len(p.Actions)), shares: map[helper]int64{}}
 	w.executions, w.seconds, w.made = map[helper]execution{}, map[helper]int64{}, map[helper]int64{}
+	w.begun = map[helper]headStart{}
 	w.root = superstep.NewRoot(p, slots, mode)
 	for r := range slots {
 		rank, e := superstep.NewRank(p, plan.Rank(r), slots[r], mode)
@@ -57,6 +58,7 @@ type world struct {
 	executions map[helper]execution
 	seconds    map[helper]int64 // executions in relief: their numbers
 	made       map[helper]int64 // what lies aside: how long it took
+	begun      map[helper]headStart
 }
 
 type helper struct {
@@ -72,6 +74,15 @@ func (w *world) effects(r plan.Rank, e superstep.Effects, err error) {
 	}
 	for _, want := range e.Want {
 		w.tell(r, want.From, func() { w.put(want.From, r, want.Artifact) })
+	}
+	for _, p := range e.Types {
+		w.putTypes(p.To, p.Artifact)
+	}
+	for _, a := range e.Quit {
+		w.quit(r, a)
+	}
+	for _, h := range e.Ahead {
+		w.ahead(r, h.Action)
 	}
 	for _, a := range e.Stop {
 		delete(w.shares, helper{a, r})
@@ -167,7 +178,12 @@ func (w *world) put(from, to plan.Rank, f plan.ArtifactID) {
 func (w *world) execute(r plan.Rank, a plan.ActionID) {
 	took := w.takes(r, a)
 	w.number++
-	key, this := helper{a, r}, execution{w.number, w.now}
+	key := helper{a, r}
+	ahead := w.begun[key].took
+	delete(w.begun, key)
+	took.Cost -= ahead
+	took.Lead -= ahead
+	this := execution{w.number, w.now - ahead}
 	w.executions[key] = this
 	then := func(delay int64, do func()) {
 		w.after(delay, func() {
@@ -175,6 +191,9 @@ func (w *world) execute(r plan.Rank, a plan.ActionID) {
 				do()
 			}
 		})
+	}
+	if types := w.types(r, a); types > 0 && ahead == 0 {
+		then(types, func() { w.typed(r, a) })
 	}
 	if took.Lead < took.Cost {
 		then(took.Lead, func() { w.produced(r, a, true) })

@@ -14,11 +14,13 @@ const (
 	// functions, writes PREFIX.I and nothing else; if it cannot, it exits with 1.
 	SharesEnv = "DISTGO_SHARES"
 	// TypesEnv, if set, has the compiler write P.types, where P is what -o says, as
-	// soon as the package is type-checked. Of an import it reads P.types first, where
-	// there is one, and waits for P itself before it goes on. On SignalEnv's
-	// descriptor it says SaysTypes and, if it waits, SaysWaits, and is told GoOn. A
+	// soon as the package is type-checked, and say SaysTypes on SignalEnv's descriptor.
+	// Of an import it reads P.types first, where there is one. If TypesWait is its value,
+	// P need not be there yet: it says SaysWaits before it goes on from its types, and
+	// waits until it is told GoOn. A
 	// share's compiler writes no types; it is to be given those that the others have.
-	TypesEnv = "DISTGO_TYPES"
+	TypesEnv  = "DISTGO_TYPES"
+	TypesWait = "wait"
 )
 
 // What is said on SignalEnv's descriptor, a byte each. All but GoOn that the compiler

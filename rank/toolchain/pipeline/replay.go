@@ -234,19 +234,14 @@ func (r *replay) tool(ctx context.Context, n *node, c transcript.Command, args [
 }
 
 // runCompile runs a pipelined compile whose export data is to be in exports. Others
-// have a share of it ready when it goes on from its types, or begins, if it imports
-// nothing and therefore does not wait; it is to take that share over.
+// have a share of it ready when it goes on from its types; it is to take that share
+// over.
 func (r *replay) runCompile(ctx context.Context, n *node, cmd *exec.Cmd, exports string) error {
 	prefix := exports + ".share"
 	helper := own(exec.CommandContext(ctx, cmd.Path, cmd.Args[1:]...))
 	helper.Dir = cmd.Dir
 	helper.Env = append(cmd.Env[:len(cmd.Env):len(cmd.Env)], TypesEnv+"=1", SharesEnv+"=1/3:"+prefix)
-	cmd.Env = append(cmd.Env[:len(cmd.Env):len(cmd.Env)], TypesEnv+"=1", SharesEnv+"=0/3:"+prefix)
-	if len(n.imports) == 0 {
-		if err := share(helper); err != nil {
-			return err
-		}
-	}
+	cmd.Env = append(cmd.Env[:len(cmd.Env):len(cmd.Env)], TypesEnv+"="+TypesWait, SharesEnv+"=0/3:"+prefix)
 	start := time.Now()
 	paused := time.Duration(0)
 	err := runSignalled(cmd, exports, moments{
