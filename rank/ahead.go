@@ -192,24 +192,9 @@ func (l *loop) typed(a *plan.Action, quit context.Context) func() {
 				l.aheads.types = map[plan.ArtifactID]madeTypes{}
 			}
 			l.aheads.types[f] = madeTypes{digest, size}
-			effects, err := l.rank.Typed(f)
-			effects.Types = l.withHelpers(f, effects.Types)
-			return l.effects(effects, err)
+			return l.effects(l.rank.Typed(f), nil)
 		})
 	}
-}
-
-// withHelpers adds those who help whoever is put types: for a share to fit, both have
-// to compile with the same.
-func (l *loop) withHelpers(f plan.ArtifactID, puts []superstep.Put) []superstep.Put {
-	for _, c := range l.plan.Artifacts[f].Consumers {
-		for _, h := range l.plan.HelpersOf(c) {
-			if p := (superstep.Put{Artifact: f, To: h}); h != l.self && !slices.Contains(puts, p) {
-				puts = append(puts, p)
-			}
-		}
-	}
-	return puts
 }
 
 // typesFile is where the types lie that come before export data.
