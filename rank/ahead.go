@@ -91,13 +91,21 @@ func (l *loop) beginAhead(s superstep.Help) {
 	l.free = l.free[1:]
 	of := superstep.Execution{Action: a.ID, Ahead: true}
 	threads := l.divided(of, s.Threads)
-	typed := l.typed(&a, h.ctx)
+	typed, refused := l.typed(&a, h.ctx), l.take != nil
+	if typed == nil { // nobody imports it, or this is done a second time
+		refused = refused || l.hasTypes(&a)
+		typed = func() {}
+	}
 	l.tools.Go(func() {
 		defer close(h.over)
 		before.end() // it works in the same directory
-		h.begun = l.now()
-		b, err := l.begin(h, &a, threads, typed)
-		h.at = l.now()
+		h.begun = max(1, l.now()) // 0 says that there was none
+		err := errRefused
+		var b *execute.Begun
+		if !refused {
+			b, err = l.begin(h, &a, threads, typed)
+		}
+		h.at = max(h.begun, l.now())
 		l.post(func() error {
 			l.free = append(l.free, slot)
 			delete(l.threads, of)
@@ -117,9 +125,6 @@ func (l *loop) beginAhead(s superstep.Help) {
 
 // begin executes what can be executed ahead of an action's start.
 func (l *loop) begin(h *headStart, a *plan.Action, threads *execute.Threads, typed func()) (b *execute.Begun, err error) {
-	if l.take != nil || typed == nil {
-		return nil, fmt.Errorf("%s cannot be begun ahead here", a.Package)
-	}
 	if err := l.makeScratch(); err != nil {
 		return nil, err
 	}
@@ -164,6 +169,15 @@ func (l *loop) resume(ctx context.Context, b *execute.Begun, a *plan.Action, thr
 	return result, err
 }
 
+// errRefused says that a head start is not to be had: files of root would have to be
+// asked for, or types that are on their way to other ranks would be written anew.
+var errRefused = errors.New("no head start")
+
+// hasTypes reports whether the types of an action's package were handed out here.
+func (l *loop) hasTypes(a *plan.Action) bool {
+	return slices.ContainsFunc(a.Outputs, func(f plan.ArtifactID) bool { _, made := l.aheads.types[f]; return made })
+}
+
 // typed returns what a compile does when it has left the types of its package in
 // place, nil where they are of no use, or there already. What happens of it when quit
 // is done does not count.
@@ -172,13 +186,10 @@ func (l *loop) typed(a *plan.Action, quit context.Context) func() {
 		return nil
 	}
 	i := slices.IndexFunc(a.Outputs, func(f plan.ArtifactID) bool { return l.plan.Artifacts[f].Kind == plan.Export })
-	if i < 0 || len(l.plan.Artifacts[a.Outputs[i]].Consumers) == 0 {
+	if i < 0 || len(l.plan.Artifacts[a.Outputs[i]].Consumers) == 0 || l.hasTypes(a) {
 		return nil
 	}
 	f := a.Outputs[i]
-	if _, made := l.aheads.types[f]; made {
-		return nil // and on their way
-	}
 	return func() {
 		digest, size, err := exchange.DigestFile(l.typesFile(f))
 		if err != nil || size > maxTypes {
