@@ -151,7 +151,8 @@ func (r *run) learn(l *loop) error {
 			m.Estimate = a.Cost
 		}
 		if a.Exported > a.Start {
-			m.Lead = int64(float64(a.CPU) * float64(a.Exported-a.Start) / float64(a.End-a.Start))
+			head := a.Paused - a.Begun
+			m.Lead = int64(float64(a.CPU) * float64(head+a.Exported-a.Start) / float64(head+a.End-a.Start))
 		}
 		m.CPU += schedule.Spared(r.report.HelpersCPU(a.ID, m.Lead))
 		seen[key] = m

@@ -173,7 +173,7 @@ func (d *leader) record(p *plan.Plan, on plan.Rank, m doneMessage) {
 	a := &p.Actions[m.Action]
 	r := report.Action{
 		ID: int32(a.ID), Kind: a.Kind.String(), Package: a.Package, Node: a.Node, Group: int32(a.Group), Cost: a.Cost,
-		Rank: int(on), Slot: m.Slot, Threads: m.Threads, Start: m.Start, Exported: m.Exported, End: m.End,
+		Rank: int(on), Slot: m.Slot, Threads: m.Threads, Start: m.Start, Exported: m.Exported, End: m.End, Begun: m.Begun, Paused: m.Paused,
 		CPU: m.CPU, RSS: m.RSS, Commands: m.Commands, Cached: m.Cached,
 	}
 	p.Dependencies(a.ID, func(dep plan.ActionID) {

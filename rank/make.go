@@ -100,10 +100,12 @@ func (l *loop) start(s superstep.Start) {
 		second = run.made // it need not be executed
 		delete(l.seconds.of, a.ID)
 	}
+	how := execution{again: again, second: second, head: l.aheads.of[a.ID], threads: threads, typed: l.typed(a, l.ctx)}
 	l.tools.Go(func() {
 		defer stop()
+		defer how.head.end()
 		m := doneMessage{Action: a.ID, Start: l.now(), Slot: slot}
-		keep, err := l.make(ctx, a, again, second, threads, &m)
+		keep, err := l.make(ctx, a, how, &m)
 		if second == nil {
 			m.Threads = threads.Most()
 		}
@@ -130,22 +132,34 @@ func (l *loop) discard(files []plan.ArtifactID, exported bool) {
 	}
 }
 
+// An execution is how an action is executed.
+type execution struct {
+	again   bool        // aside: some of what it makes is here
+	second  *secondMade // not at all: it was
+	head    *headStart  // from there, if anything came of it
+	threads *execute.Threads
+	typed   func() // what to do with its types; nil where nobody wants them
+}
+
 // make executes an action, or takes what it would make out of the store. Keep,
 // if not nil, puts what was made into the store.
-func (l *loop) make(ctx context.Context, a *plan.Action, again bool, second *secondMade, threads *execute.Threads, m *doneMessage) (keep func(), err error) {
+func (l *loop) make(ctx context.Context, a *plan.Action, how execution, m *doneMessage) (keep func(), err error) {
 	if err := l.makeScratch(); err != nil {
 		return nil, err
 	}
-	if second != nil {
-		return l.takeSecond(a, second, m)
+	if how.second != nil || how.again {
+		how.head.end()
+	}
+	if how.second != nil {
+		return l.takeSecond(a, how.second, m)
 	}
 	if l.take != nil {
 		if err := l.take.learn(ctx, a.ID); err != nil {
 			return nil, err
 		}
 	}
-	if again {
-		err := l.makeAgain(ctx, a, threads, m)
+	if how.again {
+		err := l.makeAgain(ctx, a, how.threads, m)
 		return nil, cmp.Or(l.unaltered(a, m), err)
 	}
 	if err := l.runner.Prepare(a); err != nil {
@@ -158,6 +172,7 @@ func (l *loop) make(ctx context.Context, a *plan.Action, again bool, second *sec
 			return nil, err
 		}
 		if h.found {
+			how.head.end()
 			err := l.cache.restore(a, h, l.runner.Work)
 			if err == nil {
 				l.look(a, &h)
@@ -192,10 +207,22 @@ func (l *loop) make(ctx context.Context, a *plan.Action, again bool, second *sec
 	if err := l.callHelpers(a); err != nil {
 		return nil, err
 	}
-	result, err := l.execute(ctx, l.shared(executed), threads, func() {
+	begun := how.head.take()
+	if begun != nil && kept {
+		if how.head.from(h.keyed) {
+			changed = how.head.changed
+		} else {
+			begun.Quit()
+			begun = nil
+		}
+	}
+	if begun != nil {
+		m.Begun, m.Paused = how.head.begun, how.head.at
+	}
+	result, err := l.resume(ctx, begun, executed, how.threads, execute.Moments{Typed: how.typed, Exported: func() {
 		m.Exported = max(1, l.now()) // 0 says that it was not
 		l.export(a)
-	})
+	}}, m)
 	m.End = l.now()
 	m.Taken = l.dismissHelpers(a)
 	l.look(a, &h)
@@ -238,14 +265,14 @@ func (l *loop) look(a *plan.Action, h *hit) {
 }
 
 // execute runs an action's commands where the files that they read are.
-func (l *loop) execute(ctx context.Context, a *plan.Action, threads *execute.Threads, exported func()) (execute.Result, error) {
+func (l *loop) execute(ctx context.Context, a *plan.Action, threads *execute.Threads, moments execute.Moments) (execute.Result, error) {
 	if l.take != nil {
 		var err error
 		if a, err = l.take.prepare(ctx, a); err != nil {
 			return execute.Result{}, err
 		}
 	}
-	return l.runner.Run(ctx, a, threads, exported)
+	return l.runner.Run(ctx, a, threads, moments)
 }
 
 // export gives out the export data of an action that goes on.

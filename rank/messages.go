@@ -58,6 +58,9 @@ const (
 	kindDismiss  transport.Kind = 63 // root: this second execution, or what it made, is of no use
 )
 
+// kindTypes: see ahead.go.
+const kindTypes transport.Kind = 64 // the types of an export artifact, before that
+
 // byRootAlone are the kinds with which root directs the others.
 var byRootAlone = []transport.Kind{kindPlan, kindCommit, kindFail, kindYield, kindAssign, kindOver, kindSurvey, kindRecover, kindFiles, kindParcel, kindRepeat, kindGiveUp, kindDismiss}
 
@@ -118,6 +121,14 @@ type doneMessage struct {
 	Taken    []int         `msgpack:"p,omitempty"` // the shares of helpers that its compile took
 	Digests  [][]byte      `msgpack:"g,omitempty"` // of its outputs, empty where they are not known
 	GivenUp  bool          `msgpack:"v,omitempty"` // root asked for that; Digests are of what was given out
+	Begun    int64         `msgpack:"j,omitempty"` // its head start, if it went on from one: when that was begun
+	Paused   int64         `msgpack:"q,omitempty"` // and paused
+}
+
+// typesMessage comes with the types.
+type typesMessage struct {
+	Artifact plan.ArtifactID `msgpack:"f"`
+	Digest   []byte          `msgpack:"d"`
 }
 
 // repeatMessage asks for a second execution.

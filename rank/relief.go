@@ -43,7 +43,7 @@ func (l *loop) lookForSlow() {
 // faster than others for having less to do.
 func (l *loop) took(on plan.Rank, a *plan.Action, m doneMessage) {
 	if m.OK && !m.Cached && a.Kind != plan.Link {
-		l.lead.state.Took(a.ID, on, max(m.End-m.Start, m.CPU))
+		l.lead.state.Took(a.ID, on, max(m.Paused-m.Begun+m.End-m.Start, m.CPU))
 	}
 }
 

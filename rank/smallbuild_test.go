@@ -68,6 +68,17 @@ set -e
 x=$1 o=$2; shift 2
 spec=${DISTGO_SHARES:-0/1:}
 j=${spec%%/*} k=${spec#*/} prefix=${spec#*:}; k=${k%%:*}
+if [ -n "$TYPES" ] && [ ${spec%%/*} = 0 ]; then
+	waits=
+	for i; do [ -f $i ] || { cat $i.types >/dev/null; waits=1; }; done
+	echo types >$x.types.part; mv $x.types.part $x.types
+	printf '\002' >&3
+	if [ -n "$waits" ]; then
+		printf '\003' >&3
+		until told=$(head -c1 <&3 | od -An -tu1 | tr -d ' ') && [ "$told" = 0 ]; do [ -n "$told" ]; done
+	fi
+	while [ -f ${x%/*/*}/patient ] && [ $# = 0 ] && ! ls ${x%/*/*}/../*/b002/_pkg_.x.types >/dev/null 2>&1; do sleep 0.01; done
+fi
 body=$(cat "$@" /dev/null | tr '\n' ' ')
 work=${x%/*/*}
 [ ! -f $work/strange ] || body="$body strange"
@@ -271,7 +282,7 @@ func (b *smallBuild) rank(ctx context.Context, w *transport.World, work, tools s
 		makeScratch: thereAlready,
 	}
 	l.auditing = b.audit > 0
-	l.runner.Pipelined = &execute.Pipelined{Path: filepath.Join(tools, "compile"), Signal: "EARLY"}
+	l.runner.Pipelined = &execute.Pipelined{Path: filepath.Join(tools, "compile"), Signal: "EARLY", Types: "TYPES"}
 	l.ctx, l.cancel = context.WithCancelCause(running)
 	defer l.cancel(nil)
 	l.exchange = exchange.New(w, work, func(id int32) (exchange.File, bool) {

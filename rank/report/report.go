@@ -84,6 +84,8 @@ type Action struct {
 	Start    int64   `json:"start_us"`
 	Exported int64   `json:"exported_us,omitempty"` // when its export data was there, if before the end
 	End      int64   `json:"end_us"`
+	Begun    int64   `json:"begun_us,omitempty"`  // its head start, if it went on from one: when that was begun
+	Paused   int64   `json:"paused_us,omitempty"` // and paused; CPU is of both
 	CPU      int64   `json:"cpu_us"`
 	RSS      int64   `json:"rss_bytes"`
 	Commands int     `json:"commands"`
