@@ -14,8 +14,6 @@ type Begun struct {
 	compile *running
 	quit    context.CancelFunc // kills the compile
 	result  Result             // so far
-
-	exported bool // it found all export data, and has gone on
 }
 
 // Begin executes the commands of a up to its only compile, starts that, and returns
@@ -27,7 +25,7 @@ func (r *Runner) Begin(ctx context.Context, a *plan.Action, threads *Threads, ty
 	step := a.CompileStep()
 	err := r.steps(ctx, a, 0, step, threads, Moments{}, &b.result)
 	if err == nil {
-		b.compile, err = r.start(ctx, a, &a.Steps[step], threads, true, &b.result)
+		b.compile, err = r.start(ctx, a, &a.Steps[step], threads, handOutAndWait, &b.result)
 	}
 	if err != nil {
 		quit()
@@ -37,9 +35,6 @@ func (r *Runner) Begin(ctx context.Context, a *plan.Action, threads *Threads, ty
 	b.compile.process.begun = 0 // whatever it was told meanwhile: who continues it tells it anew
 	for {
 		switch b.compile.hear(Moments{Typed: typed}) {
-		case saysExported:
-			b.exported = true
-			return b, nil
 		case saysWaits, 0:
 			return b, nil
 		}
@@ -52,9 +47,6 @@ func (r *Runner) Begin(ctx context.Context, a *plan.Action, threads *Threads, ty
 func (r *Runner) Continue(ctx context.Context, b *Begun, threads *Threads, moments Moments) (Result, error) {
 	defer b.quit()
 	defer context.AfterFunc(ctx, b.quit)()
-	if b.exported && moments.Exported != nil {
-		moments.Exported()
-	}
 	tell(b.compile.socket, goOn)
 	step := b.action.CompileStep()
 	err := r.finish(ctx, b.action, &b.action.Steps[step], b.compile, threads, moments, &b.result)

@@ -42,7 +42,7 @@ type Runner struct {
 type Pipelined struct {
 	Path   string
 	Signal string // the variable that names the descriptor on which it says how far it is, and reads numbers of threads
-	Types  string // the variable that has it hand out types, and wait for export data where only types are
+	Types  string // the variable that has it hand out types, or do that and wait for export data
 }
 
 // A Result is what executing an action took.
@@ -94,7 +94,11 @@ func (r *Runner) steps(ctx context.Context, a *plan.Action, from, to int, thread
 
 // tool starts the process of one command and waits for it.
 func (r *Runner) tool(ctx context.Context, a *plan.Action, c *transcript.Command, threads *Threads, moments Moments, result *Result) error {
-	running, err := r.start(ctx, a, c, threads, moments.Typed != nil, result)
+	types := noTypes
+	if moments.Typed != nil {
+		types = handOut
+	}
+	running, err := r.start(ctx, a, c, threads, types, result)
 	if err != nil {
 		return err
 	}
@@ -103,7 +107,7 @@ func (r *Runner) tool(ctx context.Context, a *plan.Action, c *transcript.Command
 
 // start starts the process of one command. A pipelined compile is to hand out types
 // if they are wanted.
-func (r *Runner) start(ctx context.Context, a *plan.Action, c *transcript.Command, threads *Threads, types bool, result *Result) (*running, error) {
+func (r *Runner) start(ctx context.Context, a *plan.Action, c *transcript.Command, threads *Threads, types types, result *Result) (*running, error) {
 	begun := threads.get()
 	follows := r.Pipelined != nil && filepath.Base(c.Args[0]) == "compile"
 	most := begun
@@ -142,8 +146,8 @@ func (r *Runner) start(ctx context.Context, a *plan.Action, c *transcript.Comman
 	if follows {
 		p.argv[len(r.Wrap)] = r.Pipelined.Path
 		p.env = append(p.env, r.Pipelined.Signal+"=3") // the first descriptor behind the standard three
-		if types {
-			p.env = append(p.env, r.Pipelined.Types+"=1")
+		if types != noTypes {
+			p.env = append(p.env, r.Pipelined.Types+"="+string(types))
 		}
 	}
 	if c.Stdout != "" {
@@ -182,6 +186,15 @@ func (r *Runner) finish(ctx context.Context, a *plan.Action, c *transcript.Comma
 	}
 	return &Failure{Package: a.Package, Output: result.Output + text, Signal: usage.signal}
 }
+
+// types is whether a pipelined compile is to hand out its package's types.
+type types string
+
+const (
+	noTypes        types = ""
+	handOut        types = "1"
+	handOutAndWait types = "wait" // for the export data of imports
+)
 
 // backends is the number that a compile's -c gets. One would also switch off
 // the compiler's large starting heap (GOROOT/src/cmd/compile/internal/gc/main.go)
