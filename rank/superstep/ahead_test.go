@@ -7,7 +7,7 @@ import (
 	"github.com/badbubble/distgo/plan"
 )
 
-// typedRank is rank 1 of two, with as many slots, in a build in which it has all compiles but those of rank 0.
+// typedRank is rank 1 of two, with so many slots, in a build whose compiles hand out types.
 func typedRank(t *testing.T, slots int, owners []plan.Rank, imports ...[]plan.ActionID) (*plan.Plan, *Rank, Effects) {
 	p := smallPlan(t, 2, owners, imports...)
 	p.Pipelined = true
@@ -65,9 +65,6 @@ func TestAheadOfNothing(t *testing.T) {
 		r, _ := NewRank(p, 1, 1, mode)
 		idles(t, mode.String(), r.TypesArrived(exports[0]))
 		idles(t, mode.String(), r.TypesArrived(exports[1]))
-		if e := r.Typed(p.Actions[2].Outputs[0]); mode == Blocking && len(e.Types) > 0 {
-			t.Errorf("%s: sent %v", mode, e.Types)
-		}
 	}
 	p.Pipelined = true
 	r, _ := NewRank(p, 1, 1, Split)
@@ -76,6 +73,20 @@ func TestAheadOfNothing(t *testing.T) {
 		t.Fatalf("%+v", e)
 	}
 	idles(t, "the types of what is here", r.TypesArrived(exports[0]))
+}
+
+// Types go to who has a reader of them, and to who helps one.
+func TestTypesGo(t *testing.T) {
+	// 1 and 2 import 0, which imports nothing.
+	p := smallPlan(t, 4, []plan.Rank{1, 2, 1}, nil, []plan.ActionID{0}, []plan.ActionID{0})
+	p.Pipelined, p.Helpers = true, [][]plan.Rank{{0}, {3, 1}, nil, nil}
+	export := p.Actions[0].Outputs[0]
+	for mode, want := range map[Mode][]Put{Split: {{export, 2}, {export, 3}}, Blocking: nil} {
+		r, _ := NewRank(p, 1, 1, mode)
+		if e := r.Typed(export); !slices.Equal(e.Types, want) {
+			t.Errorf("%s: sent %v, want %v", mode, e.Types, want)
+		}
+	}
 }
 
 // The most urgent is begun first, in slots that nothing else is ready for, and no more than are worth their memory.
@@ -149,15 +160,11 @@ func TestAheadQuit(t *testing.T) {
 		"yield": func(r *Rank) Effects { e, _ := r.Yield(1); return e },
 		"drop":  func(r *Rank) Effects { return r.Failed(0) },
 		"loss": func(r *Rank) Effects {
-			if _, err := r.GaveBack(2); err != nil {
-				t.Error(err)
-			}
 			return r.Recover(Recovery{Owners: []Owner{{Action: 1, Rank: 0}}, Lost: true})
 		},
 	} {
 		for _, paused := range []bool{false, true} {
-			// 1 imports 0; 2 depends on nothing.
-			p, r, _ := typedRank(t, 2, []plan.Rank{0, 1, 1}, nil, []plan.ActionID{0}, nil)
+			p, r, _ := typedRank(t, 1, []plan.Rank{0, 1}, nil, []plan.ActionID{0})
 			if e := r.TypesArrived(p.Actions[0].Outputs[0]); len(e.Ahead) != 1 {
 				t.Fatalf("%+v", e)
 			}
@@ -178,10 +185,29 @@ func TestAheadQuit(t *testing.T) {
 				}
 			}
 			if !paused {
-				if e := pause(t, r, 1); len(e.Quit) > 0 || name != "loss" && len(e.Ahead) > 0 != (name == "yield") {
+				if e := pause(t, r, 1); len(e.Quit) > 0 || name == "drop" && len(e.Ahead) > 0 || name == "yield" && len(e.Ahead) == 0 {
 					t.Errorf("%s: it has ended: %+v", name, e)
 				}
 			}
 		}
+	}
+}
+
+// What comes back with all its inputs is started when what was quit has ended.
+func TestAheadComesBack(t *testing.T) {
+	p, r, _ := typedRank(t, 2, []plan.Rank{0, 1}, nil, []plan.ActionID{0})
+	export := p.Actions[0].Outputs[0]
+	r.TypesArrived(export)
+	if e, ok := r.Yield(1); !ok || len(e.Quit) != 1 {
+		t.Fatalf("yielded %v: %+v", ok, e)
+	}
+	idles(t, "it is nobody's", r.Arrived(export))
+	e, err := r.Assigned(1, []plan.Rank{0})
+	if err != nil {
+		t.Fatal(err)
+	}
+	idles(t, "its head start runs", e)
+	if e := pause(t, r, 1); !slices.Equal(e.Start, []Start{{1, 2, false}}) {
+		t.Errorf("it has ended: %+v", e)
 	}
 }
