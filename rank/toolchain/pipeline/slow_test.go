@@ -24,25 +24,25 @@ import (
 // that the whole run shares (TestMain removes it).
 func proved(t *testing.T, goCmd Go) Compiler {
 	t.Helper()
-	c, err := Ensure(t.Context(), goCmd, store, func(line string) { t.Log(line) })
+	c, err := Ensure(t.Context(), goCmd, testStore, func(line string) { t.Log(line) })
 	if err != nil {
 		t.Fatal(err)
 	}
 	return c
 }
 
-var store string // set by TestMain
+var testStore string // set by TestMain
 
 func TestMain(m *testing.M) {
 	os.Exit(func() int {
-		store = os.Getenv("DISTGO_TEST_STORE") // to keep what it made for another run
-		if store == "" {
+		testStore = os.Getenv("DISTGO_TEST_STORE") // to keep what it made for another run
+		if testStore == "" {
 			dir, err := os.MkdirTemp("", "pipeline")
 			if err != nil {
 				panic(err)
 			}
 			defer os.RemoveAll(dir)
-			store = dir
+			testStore = dir
 		}
 		return m.Run()
 	}())
@@ -53,7 +53,7 @@ func TestProvedVersions(t *testing.T) {
 		t.Run(version, func(t *testing.T) {
 			goCmd := installed(t, version)
 			first := proved(t, goCmd)
-			again, err := Ensure(t.Context(), goCmd, store, func(line string) { t.Error(line) })
+			again, err := Ensure(t.Context(), goCmd, testStore, func(line string) { t.Error(line) })
 			if err != nil || again != first {
 				t.Errorf("again: %+v, %v; first %+v", again, err, first)
 			}
