@@ -57,9 +57,7 @@ type simulation struct {
 	free    []int   // by rank: slots without an action
 	missing []int   // by action: inputs that do not exist yet
 	made    []int64 // by artifact: when it was made
-	typed   []int64 // by action that has started: when its types were known
-	idle    int     // slots without an action, of all ranks
-	spare   int64   // since when there has been one
+	heads   heads
 	inbound int64   // when the objects made so far will have reached root, which takes them one after the other
 	ready   byPriority
 	running byTime
@@ -76,16 +74,15 @@ func newSimulation(p *plan.Plan, ranks []Rank, network Network, shares map[plan.
 		free:    make([]int, len(ranks)),
 		missing: make([]int, len(p.Actions)),
 		made:    make([]int64, len(p.Artifacts)),
-		typed:   make([]int64, len(p.Actions)),
 		divided: make(map[plan.ActionID]*division, len(shares)),
 	}
 	for r := range ranks {
 		s.free[r] = max(ranks[r].Slots, 1)
-		s.idle += s.free[r]
 	}
 	for a, n := range shares {
 		s.divided[a] = s.divide(a, n)
 	}
+	s.heads = newHeads(p, len(ranks))
 	for i := range p.Actions {
 		s.missing[i] = len(p.Actions[i].Inputs)
 		if s.missing[i] == 0 {
@@ -111,6 +108,12 @@ func (s *simulation) run() (makespan int64) {
 		case ownShareEnds:
 			s.gather(next.action, now)
 			continue
+		case pauses:
+			s.pause(next.action, next.rank)
+			continue
+		case types_:
+			s.typed(next.action)
+			continue
 		case ends:
 			s.release(s.plan.Owner[next.action], now)
 			s.last, s.end = next.action, now
@@ -128,6 +131,9 @@ func (s *simulation) run() (makespan int64) {
 				if s.missing[c]--; s.missing[c] == 0 {
 					s.admit(c)
 				}
+				if !s.typesFirst(f) {
+					s.heads.come(s, c)
+				}
 			}
 		}
 	}
@@ -140,7 +146,9 @@ func (s *simulation) early(f *plan.Artifact) bool {
 }
 
 func (s *simulation) admit(a plan.ActionID) {
-	heap.Push(&s.ready, turn{a, false, s.plan.Priority[a]})
+	if s.heads.of[a] != begun {
+		heap.Push(&s.ready, turn{a, asAction, s.plan.Priority[a]})
+	}
 }
 
 // start gives free slots to what is ready until one of the two runs out.
@@ -148,13 +156,19 @@ func (s *simulation) start(now int64) {
 	var wait []turn // for a slot, of certain ranks or any
 	for s.ready.Len() > 0 {
 		t := heap.Pop(&s.ready).(turn)
-		if t.share {
+		switch t.what {
+		case asShare:
 			if !s.startShare(t.action, now) {
 				wait = append(wait, t)
 			}
 			continue
+		case asHead:
+			if s.missing[t.action] > 0 && !s.begin(t.action, now) {
+				wait = append(wait, t)
+			}
+			continue
 		}
-		r, delay := s.choose(t.action, now)
+		r, delay, ahead := s.choose(t.action, now)
 		if r < 0 {
 			wait = append(wait, t)
 			if s.plan.Actions[t.action].Kind != plan.Link {
@@ -165,14 +179,16 @@ func (s *simulation) start(now int64) {
 		s.occupy(r)
 		s.plan.Owner[t.action] = r
 		action := &s.plan.Actions[t.action]
-		ahead := s.ahead(action, now)
+		if types := s.plan.Types(t.action); types > 0 && ahead == 0 {
+			heap.Push(&s.running, moment{now + delay + s.on(r, types), t.action, types_, r})
+		}
 		if action.Lead < action.Cost {
 			heap.Push(&s.running, moment{now + delay + s.on(r, action.Lead-ahead), t.action, exports, r})
 		}
 		if d := s.divided[t.action]; d != nil {
 			heap.Push(&s.running, moment{now + delay + s.on(r, action.Lead-ahead+d.each), t.action, ownShareEnds, r})
 			for range d.of - 1 {
-				heap.Push(&s.ready, turn{t.action, true, d.urgency})
+				heap.Push(&s.ready, turn{t.action, asShare, d.urgency})
 			}
 			continue
 		}
@@ -183,35 +199,12 @@ func (s *simulation) start(now int64) {
 	}
 }
 
-// ahead is how much of an action that starts now has been done before, since its
-// imports' types were there, and a slot. That another action may have had that slot
-// for the same reason is not looked into.
-func (s *simulation) ahead(action *plan.Action, now int64) int64 {
-	types := s.plan.Types(action.ID)
-	begun := int64(0)
-	for _, in := range action.Inputs {
-		if f := &s.plan.Artifacts[in]; f.Kind == plan.Export && s.plan.Types(f.Producer) > 0 {
-			begun = max(begun, s.typed[f.Producer])
-		} else {
-			begun = max(begun, s.made[in])
-		}
-	}
-	begun = min(max(begun, s.spare), now)
-	s.typed[action.ID] = begun + types
-	return min(types, now-begun)
-}
-
 func (s *simulation) occupy(r plan.Rank) {
 	s.free[r]--
-	s.idle--
 }
 
 func (s *simulation) release(r plan.Rank, now int64) {
-	if s.idle == 0 {
-		s.spare = now
-	}
 	s.free[r]++
-	s.idle++
 }
 
 // on is how long a rank takes for a cost.
@@ -237,19 +230,29 @@ func (s *simulation) object(a plan.ActionID) *plan.Artifact {
 
 // choose finds the rank with a free slot from which what the link reads of a would
 // be at root first; among equals the one with most free slots, then the lowest.
-func (s *simulation) choose(a plan.ActionID, now int64) (best plan.Rank, delay int64) {
+func (s *simulation) choose(a plan.ActionID, now int64) (best plan.Rank, delay, ahead int64) {
 	action := &s.plan.Actions[a]
 	if action.Kind == plan.Link {
 		if s.free[0] == 0 {
-			return -1, 0
+			return -1, 0, 0
 		}
-		return 0, max(0, s.inbound-now)
+		return 0, max(0, s.inbound-now), 0
+	}
+	if s.heads.of[a] == paused {
+		if r := s.heads.on[a]; s.free[r] > 0 {
+			s.heads.leave(a)
+			return r, max(0, s.arrivals(action).at(r) - now), s.plan.Types(a)
+		}
 	}
 	way := int64(0)
 	if object := s.object(a); object != nil {
 		way = s.network.Cost(object)
 	}
-	return s.soonest(action, action.Cost, way, now, nil)
+	best, delay = s.soonest(action, action.Cost, way, now, nil)
+	if best >= 0 && s.heads.of[a] == paused {
+		s.heads.leave(a)
+	}
+	return best, delay, 0
 }
 
 // soonest finds the rank, of those with a free slot that are not left out, on
@@ -311,7 +314,7 @@ func (s *simulation) arrivals(action *plan.Action) arrivals {
 // A turn is what waits for a slot: an action, or a share of one that has started.
 type turn struct {
 	action  plan.ActionID
-	share   bool
+	what    uint8
 	urgency int64
 }
 
@@ -325,7 +328,7 @@ func (h *byPriority) Less(i, j int) bool {
 	if a.urgency != b.urgency {
 		return a.urgency > b.urgency
 	}
-	return a.action < b.action || a.action == b.action && !a.share && b.share
+	return a.action < b.action || a.action == b.action && a.what < b.what
 }
 func (h *byPriority) Swap(i, j int) { h.turns[i], h.turns[j] = h.turns[j], h.turns[i] }
 func (h *byPriority) Push(x any)    { h.turns = append(h.turns, x.(turn)) }
@@ -343,7 +346,93 @@ const (
 	ownShareEnds              // it has done what no helper was to do
 	shareEnds                 // a helper has done its part
 	ends
+	pauses
+	types_
 )
+
+const (
+	asAction uint8 = iota
+	asShare
+	asHead
+)
+
+const (
+	none uint8 = iota
+	begun
+	paused
+)
+
+type heads struct {
+	of    []uint8
+	on    []plan.Rank
+	lacks []int
+	many  []int
+}
+
+func newHeads(p *plan.Plan, ranks int) heads {
+	h := heads{make([]uint8, len(p.Actions)), make([]plan.Rank, len(p.Actions)), make([]int, len(p.Actions)), make([]int, ranks)}
+	for i := range p.Actions {
+		h.lacks[i] = len(p.Actions[i].Inputs)
+	}
+	return h
+}
+
+func (s *simulation) typesFirst(f *plan.Artifact) bool {
+	return f.Kind == plan.Export && s.plan.Types(f.Producer) > 0
+}
+
+func (h *heads) come(s *simulation, c plan.ActionID) {
+	h.lacks[c]--
+	if h.lacks[c] == 0 && s.missing[c] > 0 && s.plan.MayBegin(c) && s.plan.Types(c) > 0 {
+		heap.Push(&s.ready, turn{c, asHead, s.plan.Priority[c]})
+	}
+}
+
+func (h *heads) leave(a plan.ActionID) {
+	h.of[a] = none
+	h.many[h.on[a]]--
+}
+
+func (s *simulation) typed(a plan.ActionID) {
+	for _, out := range s.plan.Actions[a].Outputs {
+		f := &s.plan.Artifacts[out]
+		if s.typesFirst(f) {
+			for _, c := range f.Consumers {
+				s.heads.come(s, c)
+			}
+		}
+	}
+}
+
+func (s *simulation) begin(a plan.ActionID, now int64) bool {
+	var out []plan.Rank
+	for r := range s.ranks {
+		if s.heads.many[r] >= mostBegun*s.ranks[r].Slots {
+			out = append(out, plan.Rank(r))
+		}
+	}
+	r, _ := s.soonest(&s.plan.Actions[a], s.plan.Types(a), 0, now, out)
+	if r < 0 {
+		return false
+	}
+	s.occupy(r)
+	s.heads.of[a], s.heads.on[a] = begun, r
+	s.heads.many[r]++
+	heap.Push(&s.running, moment{now + s.network.Latency + s.on(r, s.plan.Types(a)), a, pauses, r})
+	return true
+}
+
+const mostBegun = 12
+
+func (s *simulation) pause(a plan.ActionID, r plan.Rank) {
+	s.free[r]++
+	s.heads.of[a] = paused
+	s.typed(a)
+	if s.missing[a] == 0 {
+		s.admit(a)
+	}
+}
+
 
 // A moment is when something happens to a running action, and on which rank.
 type moment struct {

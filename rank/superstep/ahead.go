@@ -17,7 +17,7 @@ import (
 
 // mostBegun bounds how many actions are begun and not started, for each slot: a
 // paused compiler keeps its memory, 100 MB where the package is large.
-const mostBegun = 4
+const mostBegun = 12
 
 // headStart is how far an action of mine is before it is started.
 type headStart uint8
@@ -97,12 +97,27 @@ func (r *Rank) admitAhead(a plan.ActionID) {
 // advanceAhead begins what may be begun in slots that nothing else is ready for.
 func (r *Rank) advanceAhead() {
 	for r.active < r.slots && len(r.aheads.ids) > 0 && r.begun < mostBegun*r.slots {
-		a := heap.Pop(&r.aheads).(plan.ActionID)
-		r.ahead[a] = begun
-		r.begun++
-		r.begin(Execution{Action: a, Ahead: true})
-		r.out.Ahead = append(r.out.Ahead, Help{Action: a})
+		r.beginNext()
 	}
+}
+
+func (r *Rank) beginNext() {
+	a := heap.Pop(&r.aheads).(plan.ActionID)
+	r.ahead[a] = begun
+	r.begun++
+	r.begin(Execution{Action: a, Ahead: true})
+	r.out.Ahead = append(r.out.Ahead, Help{Action: a})
+}
+
+func (r *Rank) aheadFirst() bool {
+	if len(r.aheads.ids) == 0 || r.begun >= mostBegun*r.slots {
+		return false
+	}
+	p := r.aheads.priority[r.aheads.ids[0]]
+	if len(r.queue.ids) > 0 && r.queue.priority[r.queue.ids[0]] > p {
+		return false
+	}
+	return len(r.shares.ids) == 0 || r.shares.priority[r.shares.ids[0]] < p
 }
 
 // mayStart answers whether an action all of whose inputs are here can be started:

@@ -324,6 +324,9 @@ func (r *Rank) Committed(k plan.Superstep) (Effects, error) {
 // Yield gives up an action so that another rank can execute it, unless it has
 // started.
 func (r *Rank) Yield(a plan.ActionID) (Effects, bool) {
+	if h := r.ahead[a]; h == begun || h == paused {
+		return Effects{}, false
+	}
 	switch r.state[a] {
 	case waiting:
 	case ready:
@@ -372,6 +375,10 @@ func (r *Rank) Assigned(a plan.ActionID, holders []plan.Rank) (Effects, error) {
 // advance starts what can start and notifies what is done.
 func (r *Rank) advance() {
 	for r.active < r.slots && len(r.queue.ids)+len(r.shares.ids) > 0 {
+		if r.aheadFirst() {
+			r.beginNext()
+			continue
+		}
 		if r.shareFirst() {
 			a := heap.Pop(&r.shares).(plan.ActionID)
 			r.sharing[a] = running

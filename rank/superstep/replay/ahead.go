@@ -17,6 +17,7 @@ func (w *world) types(r plan.Rank, a plan.ActionID) int64 {
 
 // ahead begins an action on its imports' types.
 func (w *world) ahead(r plan.Rank, a plan.ActionID) {
+	dbg("%7.3f r%d begin %s", float64(w.now)/1e6, r, w.plan.Actions[a].Package)
 	w.number++
 	key, this, took := helper{a, r}, headStart{number: w.number}, w.types(r, a)
 	w.begun[key] = this
@@ -34,6 +35,7 @@ func (w *world) ahead(r plan.Rank, a plan.ActionID) {
 // quit ends what was begun.
 func (w *world) quit(r plan.Rank, a plan.ActionID) {
 	key := helper{a, r}
+	dbg("%7.3f r%d quit %s", float64(w.now)/1e6, r, w.plan.Actions[a].Package)
 	if begun, ok := w.begun[key]; ok && begun.took == 0 {
 		w.after(0, func() {
 			e, err := w.ranks[r].Paused(a)
@@ -45,6 +47,7 @@ func (w *world) quit(r plan.Rank, a plan.ActionID) {
 
 // typed tells of an action's types.
 func (w *world) typed(r plan.Rank, a plan.ActionID) {
+	dbg("%7.3f r%d typed %s", float64(w.now)/1e6, r, w.plan.Actions[a].Package)
 	for _, f := range w.plan.Actions[a].Outputs {
 		if w.plan.Artifacts[f].Kind == plan.Export {
 			w.effects(r, w.ranks[r].Typed(f), nil)

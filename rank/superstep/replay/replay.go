@@ -3,6 +3,7 @@ package replay
 import (
 	"container/heap"
 	"fmt"
+	"os"
 
 	"github.com/badbubble/distgo/plan"
 	"github.com/badbubble/distgo/plan/schedule"
@@ -110,6 +111,7 @@ func (w *world) effects(r plan.Rank, e superstep.Effects, err error) {
 func (w *world) orders(o superstep.Orders, err error) {
 	w.fail(err)
 	for _, y := range o.Yield {
+		dbg("%7.3f yield %s from %d", float64(w.now)/1e6, w.plan.Actions[y.Action].Package, y.From)
 		w.tell(0, y.From, func() {
 			e, ok := w.ranks[y.From].Yield(y.Action)
 			w.effects(y.From, e, nil)
@@ -117,6 +119,7 @@ func (w *world) orders(o superstep.Orders, err error) {
 		})
 	}
 	for _, a := range o.Assign {
+		dbg("%7.3f assign %s to %d", float64(w.now)/1e6, w.plan.Actions[a.Action].Package, a.To)
 		w.tell(0, a.To, func() {
 			e, err := w.ranks[a.To].Assigned(a.Action, a.Holders)
 			w.effects(a.To, e, err)
@@ -177,6 +180,7 @@ func (w *world) put(from, to plan.Rank, f plan.ArtifactID) {
 // execute runs an action on a rank.
 func (w *world) execute(r plan.Rank, a plan.ActionID) {
 	took := w.takes(r, a)
+	dbg("%7.3f r%d start %s ahead %d", float64(w.now)/1e6, r, w.plan.Actions[a].Package, w.begun[helper{a,r}].took)
 	w.number++
 	key := helper{a, r}
 	ahead := w.begun[key].took
@@ -223,6 +227,7 @@ func (w *world) execute(r plan.Rank, a plan.ActionID) {
 func (w *world) produced(r plan.Rank, a plan.ActionID, early bool) {
 	took := w.takes(r, a)
 	split := took.Lead < took.Cost
+	dbg("%7.3f r%d produced %s early %v", float64(w.now)/1e6, r, w.plan.Actions[a].Package, early)
 	for _, f := range w.plan.Actions[a].Outputs {
 		if (split && w.plan.Artifacts[f].Kind == plan.Export) != early {
 			continue
@@ -387,3 +392,5 @@ func (h *happenings) Pop() any {
 	*h = (*h)[:len(*h)-1]
 	return last
 }
+
+func dbg(f string, args ...any) { if os.Getenv("DBG") != "" { fmt.Fprintf(os.Stderr, f+"\n", args...) } }
