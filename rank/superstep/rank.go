@@ -2,6 +2,7 @@ package superstep
 
 import (
 	"container/heap"
+	"os"
 	"slices"
 
 	"github.com/badbubble/distgo/plan"
@@ -35,6 +36,8 @@ type Effects struct {
 	Repeat  []Help          // execute a second time, all of it
 	Cease   []plan.ActionID // end a second execution; Repeated follows all the same
 	Ahead   []Help          // begin an action, as far as its types
+	Hold    []plan.ActionID // suspend an action that runs
+	Resume  []plan.ActionID // go on with it
 	Quit    []plan.ActionID // end what was begun; where it has not paused, Paused follows all the same
 	Types   []Put           // send the types of an artifact
 	Put     []Put
@@ -95,6 +98,8 @@ type Rank struct {
 	typed    []bool      // by artifact: its types are here
 	ahead    []headStart // by action
 	aheads   queue
+	held     []bool
+	helds    queue
 	begun    int   // actions that were begun, and not started or given up
 	open     []int // by group: actions of mine that have not ended
 	due      []int // by group: artifacts of that group that are on their way here; counted in Blocking mode
@@ -124,12 +129,15 @@ func NewRank(p *plan.Plan, self plan.Rank, slots int, mode Mode) (*Rank, Effects
 		typed:   make([]bool, len(p.Artifacts)),
 		ahead:   make([]headStart, len(p.Actions)),
 		aheads:  queue{priority: p.Priority},
+		held:    make([]bool, len(p.Actions)),
+		helds:   queue{priority: make([]int64, len(p.Actions))},
 		open:    make([]int, groups),
 		due:     make([]int, groups),
 	}
 	for i := range p.Actions {
 		a := plan.ActionID(i)
 		r.shares.priority[a] = p.ShareUrgency(a)
+		r.helds.priority[a] = p.ShareUrgency(a)
 		if r.owner[a] != self {
 			continue
 		}
@@ -246,7 +254,12 @@ func (r *Rank) Finished(a plan.ActionID, ok bool) (Effects, error) {
 		return Effects{}, violation("%s ended without running here", r.plan.Actions[a].Package)
 	}
 	r.state[a] = done
-	r.end(Execution{Action: a})
+	if r.held[a] {
+		r.held[a] = false
+		r.helds.remove(a)
+	} else {
+		r.end(Execution{Action: a})
+	}
 	r.open[r.plan.Actions[a].Group]--
 	if !ok {
 		r.drop(a)
@@ -374,28 +387,39 @@ func (r *Rank) Assigned(a plan.ActionID, holders []plan.Rank) (Effects, error) {
 
 // advance starts what can start and notifies what is done.
 func (r *Rank) advance() {
-	for r.active < r.slots && len(r.queue.ids)+len(r.shares.ids) > 0 {
-		if r.aheadFirst() {
-			r.beginNext()
-			continue
+	for {
+		what, urgency := r.next()
+		if what == nil {
+			break
 		}
-		if r.shareFirst() {
-			a := heap.Pop(&r.shares).(plan.ActionID)
+		if r.active >= r.slots && !r.preempt(urgency, what == &r.helds || what == &r.shares) {
+			break
+		}
+		a := heap.Pop(what).(plan.ActionID)
+		switch what {
+		case &r.helds:
+			r.held[a] = false
+			r.begin(Execution{Action: a})
+			r.out.Resume = append(r.out.Resume, a)
+		case &r.shares:
 			r.sharing[a] = running
 			r.begin(Execution{Action: a, Share: true})
 			r.out.Help = append(r.out.Help, Help{Action: a})
-			continue
+		case &r.aheads:
+			r.ahead[a] = begun
+			r.begun++
+			r.begin(Execution{Action: a, Ahead: true})
+			r.out.Ahead = append(r.out.Ahead, Help{Action: a})
+		default:
+			r.state[a] = running
+			r.continued(a)
+			r.begin(Execution{Action: a})
+			r.dismiss(a) // it changed hands, and is this rank's own
+			again := slices.ContainsFunc(r.plan.Actions[a].Outputs, func(f plan.ArtifactID) bool { return r.here[f] })
+			r.out.Start = append(r.out.Start, Start{Action: a, Again: again})
 		}
-		a := heap.Pop(&r.queue).(plan.ActionID)
-		r.state[a] = running
-		r.continued(a)
-		r.begin(Execution{Action: a})
-		r.dismiss(a) // it changed hands, and is this rank's own
-		again := slices.ContainsFunc(r.plan.Actions[a].Outputs, func(f plan.ArtifactID) bool { return r.here[f] })
-		r.out.Start = append(r.out.Start, Start{Action: a, Again: again})
 	}
 	r.giveWay()
-	r.advanceAhead()
 	r.advanceSeconds()
 	for int(r.notified) < len(r.open) && r.open[r.notified] == 0 && (r.mode == Split || r.due[r.notified] == 0 && r.notified == r.committed) {
 		r.out.Notify = append(r.out.Notify, r.notified)
@@ -408,4 +432,39 @@ func (r *Rank) take() Effects {
 	out := r.out
 	r.out = Effects{}
 	return out
+}
+
+func (r *Rank) next() (best *queue, urgency int64) {
+	for _, q := range []*queue{&r.queue, &r.shares, &r.helds, &r.aheads} {
+		if len(q.ids) == 0 || q == &r.aheads && r.begun >= mostBegun*r.slots {
+			continue
+		}
+		if u := q.priority[q.ids[0]]; best == nil || u > urgency {
+			best, urgency = q, u
+		}
+	}
+	return best, urgency
+}
+
+func (r *Rank) preempt(urgency int64, no bool) bool {
+	if no || os.Getenv("NOHOLD") != "" || len(r.helds.ids) >= 100*r.slots {
+		return false
+	}
+	least := plan.ActionID(-1)
+	for _, o := range r.occupied {
+		if o.Share || o.Second || o.Ahead || !r.backEnd(o) || len(r.plan.HelpersOf(o.Action)) > 0 {
+			continue
+		}
+		if least < 0 || r.helds.priority[o.Action] < r.helds.priority[least] {
+			least = o.Action
+		}
+	}
+	if least < 0 || r.helds.priority[least] >= urgency {
+		return false
+	}
+	r.held[least] = true
+	heap.Push(&r.helds, least)
+	r.end(Execution{Action: least})
+	r.out.Hold = append(r.out.Hold, least)
+	return true
 }

@@ -103,8 +103,11 @@ func (r *Rank) divide() {
 			h := slices.IndexFunc(r.out.Ahead, func(h Help) bool { return h.Action == t.Action })
 			r.out.Ahead[h].Threads = n
 		default:
-			s := slices.IndexFunc(r.out.Start, func(s Start) bool { return s.Action == t.Action })
-			r.out.Start[s].Threads = n
+			if s := slices.IndexFunc(r.out.Start, func(s Start) bool { return s.Action == t.Action }); s >= 0 {
+				r.out.Start[s].Threads = n
+			} else {
+				r.out.Threads = append(r.out.Threads, *t)
+			}
 		}
 	}
 }

@@ -21,6 +21,7 @@ func Run(p *plan.Plan, took []Duration, slots []int, times []float64, mode super
 	w := &world{plan: p, took: took, times: times, network: network, compiles: make([]*compile, len(p.Actions)), shares: map[helper]int64{}}
 	w.executions, w.seconds, w.made = map[helper]execution{}, map[helper]int64{}, map[helper]int64{}
 	w.begun = map[helper]headStart{}
+	w.lags = map[helper]*lagged{}
 	w.root = superstep.NewRoot(p, slots, mode)
 	for r := range slots {
 		rank, e := superstep.NewRank(p, plan.Rank(r), slots[r], mode)
@@ -60,6 +61,7 @@ type world struct {
 	seconds    map[helper]int64 // executions in relief: their numbers
 	made       map[helper]int64 // what lies aside: how long it took
 	begun      map[helper]headStart
+	lags       map[helper]*lagged
 }
 
 type helper struct {
@@ -84,6 +86,14 @@ func (w *world) effects(r plan.Rank, e superstep.Effects, err error) {
 	}
 	for _, h := range e.Ahead {
 		w.ahead(r, h.Action)
+	}
+	for _, a := range e.Hold {
+		dbg("%7.3f r%d hold %s", float64(w.now)/1e6, r, w.plan.Actions[a].Package)
+		w.hold(r, a)
+	}
+	for _, a := range e.Resume {
+		dbg("%7.3f r%d resume %s", float64(w.now)/1e6, r, w.plan.Actions[a].Package)
+		w.resume(r, a)
 	}
 	for _, a := range e.Stop {
 		delete(w.shares, helper{a, r})
@@ -189,8 +199,10 @@ func (w *world) execute(r plan.Rank, a plan.ActionID) {
 	took.Lead -= ahead
 	this := execution{w.number, w.now - ahead}
 	w.executions[key] = this
+	lag := &lagged{}
+	w.lags[key] = lag
 	then := func(delay int64, do func()) {
-		w.after(delay, func() {
+		w.later(lag, w.now+delay, 0, func() {
 			if w.executions[key] == this { // not given up
 				do()
 			}
@@ -394,3 +406,41 @@ func (h *happenings) Pop() any {
 }
 
 func dbg(f string, args ...any) { if os.Getenv("DBG") != "" { fmt.Fprintf(os.Stderr, f+"\n", args...) } }
+
+type lagged struct {
+	total, since int64
+	held         bool
+	stash        []func()
+}
+
+func (w *world) later(l *lagged, due, lag0 int64, do func()) {
+	w.after(due+l.total-lag0-w.now, func() {
+		at := lag0
+		switch {
+		case l.held:
+			l.stash = append(l.stash, func() { w.later(l, due, at, do) })
+		case l.total > lagAt(l, due, w.now, lag0):
+			w.later(l, due, lag0, do)
+		default:
+			do()
+		}
+	})
+}
+
+func lagAt(l *lagged, due, now, lag0 int64) int64 { return now - due + lag0 }
+
+func (w *world) hold(r plan.Rank, a plan.ActionID) {
+	l := w.lags[helper{a, r}]
+	l.held, l.since = true, w.now
+}
+
+func (w *world) resume(r plan.Rank, a plan.ActionID) {
+	l := w.lags[helper{a, r}]
+	l.held = false
+	l.total += w.now - l.since
+	stash := l.stash
+	l.stash = nil
+	for _, do := range stash {
+		do()
+	}
+}
