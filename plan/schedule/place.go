@@ -116,6 +116,7 @@ func (s *simulation) run() (makespan int64) {
 			continue
 		case ends:
 			s.release(s.plan.Owner[next.action], now)
+			s.heads.work[s.plan.Owner[next.action]] -= s.plan.Actions[next.action].Cost
 			s.last, s.end = next.action, now
 		}
 		for _, out := range s.plan.Actions[next.action].Outputs {
@@ -179,6 +180,7 @@ func (s *simulation) start(now int64) {
 		s.occupy(r)
 		s.plan.Owner[t.action] = r
 		action := &s.plan.Actions[t.action]
+		s.heads.work[r] += action.Cost
 		if types := s.plan.Types(t.action); types > 0 && ahead == 0 {
 			heap.Push(&s.running, moment{now + delay + s.on(r, types), t.action, types_, r})
 		}
@@ -240,7 +242,7 @@ func (s *simulation) choose(a plan.ActionID, now int64) (best plan.Rank, delay, 
 	}
 	if s.heads.of[a] == paused {
 		if r := s.heads.on[a]; s.free[r] > 0 {
-			s.heads.leave(a)
+			s.heads.leave(a, action.Cost)
 			return r, max(0, s.arrivals(action).at(r) - now), s.plan.Types(a)
 		}
 	}
@@ -250,7 +252,7 @@ func (s *simulation) choose(a plan.ActionID, now int64) (best plan.Rank, delay, 
 	}
 	best, delay = s.soonest(action, action.Cost, way, now, nil)
 	if best >= 0 && s.heads.of[a] == paused {
-		s.heads.leave(a)
+		s.heads.leave(a, action.Cost)
 	}
 	return best, delay, 0
 }
@@ -367,10 +369,11 @@ type heads struct {
 	on    []plan.Rank
 	lacks []int
 	many  []int
+	work  []int64
 }
 
 func newHeads(p *plan.Plan, ranks int) heads {
-	h := heads{make([]uint8, len(p.Actions)), make([]plan.Rank, len(p.Actions)), make([]int, len(p.Actions)), make([]int, ranks)}
+	h := heads{make([]uint8, len(p.Actions)), make([]plan.Rank, len(p.Actions)), make([]int, len(p.Actions)), make([]int, ranks), make([]int64, ranks)}
 	for i := range p.Actions {
 		h.lacks[i] = len(p.Actions[i].Inputs)
 	}
@@ -388,9 +391,10 @@ func (h *heads) come(s *simulation, c plan.ActionID) {
 	}
 }
 
-func (h *heads) leave(a plan.ActionID) {
+func (h *heads) leave(a plan.ActionID, cost int64) {
 	h.of[a] = none
 	h.many[h.on[a]]--
+	h.work[h.on[a]] -= cost
 }
 
 func (s *simulation) typed(a plan.ActionID) {
@@ -411,10 +415,20 @@ func (s *simulation) begin(a plan.ActionID, now int64) bool {
 			out = append(out, plan.Rank(r))
 		}
 	}
-	r, _ := s.soonest(&s.plan.Actions[a], s.plan.Types(a), 0, now, out)
+	_ = out
+	r := plan.Rank(-1)
+	for i := range s.ranks {
+		if s.free[i] == 0 || s.heads.many[i] >= mostBegun*s.ranks[i].Slots {
+			continue
+		}
+		if c := plan.Rank(i); r < 0 || s.heads.work[c]/int64(s.ranks[i].Slots) < s.heads.work[r]/int64(s.ranks[r].Slots) {
+			r = c
+		}
+	}
 	if r < 0 {
 		return false
 	}
+	s.heads.work[r] += s.plan.Actions[a].Cost
 	s.occupy(r)
 	s.heads.of[a], s.heads.on[a] = begun, r
 	s.heads.many[r]++
@@ -422,7 +436,7 @@ func (s *simulation) begin(a plan.ActionID, now int64) bool {
 	return true
 }
 
-const mostBegun = 8
+const mostBegun = 12
 
 func (s *simulation) pause(a plan.ActionID, r plan.Rank) {
 	s.free[r]++
