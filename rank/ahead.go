@@ -98,7 +98,7 @@ func (l *loop) beginAhead(s superstep.Help) {
 	}
 	l.tools.Go(func() {
 		defer close(h.over)
-		before.end() // it works in the same directory
+		before.end()              // it works in the same directory
 		h.begun = max(1, l.now()) // 0 says that there was none
 		err := errRefused
 		var b *execute.Begun

@@ -134,6 +134,7 @@ func (l *loop) effects(e superstep.Effects, err error) error {
 	}
 	for _, t := range e.Threads {
 		l.threads[t.Execution].Set(t.Threads)
+		l.hold(t)
 	}
 	for _, a := range e.Quit {
 		l.aheads.of[a].quit()

@@ -56,6 +56,7 @@ func (r *run) runner(p *plan.Plan) (*execute.Runner, error) {
 type ownRun struct {
 	stop    context.CancelFunc
 	givenUp bool // root asked for that
+	slot    int
 }
 
 // divided notes that something begins with so many threads.
@@ -65,6 +66,22 @@ func (l *loop) divided(of superstep.Execution, n int) *execute.Threads {
 	}
 	l.threads[of] = execute.NewThreads(n)
 	return l.threads[of]
+}
+
+// hold gives the slot of an action away that gets no threads any more, and takes one when it does again.
+func (l *loop) hold(t superstep.Threads) {
+	if t.Share || t.Second || t.Ahead {
+		return
+	}
+	run := l.running[t.Action]
+	switch {
+	case run == nil:
+	case t.Threads == 0:
+		l.free = append(l.free, run.slot)
+		run.slot = -1
+	case run.slot < 0:
+		run.slot, l.free = l.free[0], l.free[1:]
+	}
 }
 
 // start executes an action in a goroutine of its own.
@@ -94,7 +111,8 @@ func (l *loop) start(s superstep.Start) {
 	if l.running == nil {
 		l.running = map[plan.ActionID]*ownRun{}
 	}
-	l.running[a.ID] = &ownRun{stop: stop}
+	l.running[a.ID] = &ownRun{stop: stop, slot: slot}
+	run := l.running[a.ID]
 	var second *secondMade
 	if run := l.seconds.of[a.ID]; run != nil && run.made != nil {
 		second = run.made // it need not be executed
@@ -113,7 +131,9 @@ func (l *loop) start(s superstep.Start) {
 			l.discard(claimed, m.Exported != 0)
 		}
 		l.post(func() error {
-			l.free = append(l.free, slot) // not always that in which it was made
+			if run.slot >= 0 {
+				l.free = append(l.free, run.slot)
+			}
 			return l.finished(m, err)
 		})
 		if keep != nil {

@@ -436,7 +436,7 @@ func (s *simulation) begin(a plan.ActionID, now int64) bool {
 	return true
 }
 
-const mostBegun = 12
+const mostBegun = 8
 
 func (s *simulation) pause(a plan.ActionID, r plan.Rank) {
 	s.free[r]++

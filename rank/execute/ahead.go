@@ -31,7 +31,7 @@ func (r *Runner) Begin(ctx context.Context, a *plan.Action, threads *Threads, ty
 		quit()
 		return nil, err
 	}
-	defer threads.follow(b.compile.process.begun, b.compile.socket)()
+	defer threads.follow(b.compile.process.begun, b.compile)()
 	b.compile.process.begun = 0 // whatever it was told meanwhile: who continues it tells it anew
 	for {
 		switch b.compile.hear(Moments{Typed: typed}) {
@@ -47,7 +47,7 @@ func (r *Runner) Begin(ctx context.Context, a *plan.Action, threads *Threads, ty
 func (r *Runner) Continue(ctx context.Context, b *Begun, threads *Threads, moments Moments) (Result, error) {
 	defer b.quit()
 	defer context.AfterFunc(ctx, b.quit)()
-	tell(b.compile.socket, goOn)
+	b.compile.say(goOn)
 	step := b.action.CompileStep()
 	err := r.finish(ctx, b.action, &b.action.Steps[step], b.compile, threads, moments, &b.result)
 	if err == nil {

@@ -59,6 +59,7 @@ type running struct {
 	out     *bytes.Buffer
 	stdout  *os.File // nil where it joins the diagnostics
 	socket  *os.File // our end; nil where the process has none
+	stopped bool
 }
 
 // start starts the process in a group of its own. When ctx is done the whole group
@@ -110,7 +111,7 @@ func (r *running) finish(threads *Threads, moments Moments) (usage, error) {
 	defer r.close()
 	var listener sync.WaitGroup
 	if r.socket != nil {
-		defer threads.follow(r.process.begun, r.socket)()
+		defer threads.follow(r.process.begun, r)()
 		listener.Go(func() {
 			for r.hear(moments) != 0 {
 			}
@@ -150,3 +151,19 @@ func (r *running) hear(moments Moments) (said byte) {
 	}
 	return b[0]
 }
+
+// tell suspends the process where it gets no threads, and else writes their number:
+// one byte, for which there is always room in a socket. A process that has ended, or
+// does not follow, need not know.
+func (r *running) tell(threads int) {
+	if threads == 0 {
+		r.stopped = r.cmd.Process.Signal(syscall.SIGSTOP) == nil
+		return
+	}
+	if r.stopped {
+		r.stopped = r.cmd.Process.Signal(syscall.SIGCONT) != nil
+	}
+	r.say(byte(min(threads, 255)))
+}
+
+func (r *running) say(b byte) { _, _ = r.socket.Write([]byte{b}) }

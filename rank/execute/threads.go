@@ -1,7 +1,6 @@
 package execute
 
 import (
-	"io"
 	"os"
 	"slices"
 	"sync"
@@ -14,7 +13,7 @@ import (
 type Threads struct {
 	mu        sync.Mutex
 	now, most int
-	followers []io.Writer
+	followers []follower
 }
 
 // NewThreads returns so many threads, at least one.
@@ -27,12 +26,12 @@ func NewThreads(n int) *Threads {
 func (t *Threads) Set(n int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if n = max(n, 1); n == t.now {
+	if n = max(n, 0); n == t.now {
 		return
 	}
 	t.now, t.most = n, max(t.most, n)
 	for _, f := range t.followers {
-		tell(f, n)
+		f.tell(n)
 	}
 }
 
@@ -46,28 +45,27 @@ func (t *Threads) Most() int {
 func (t *Threads) get() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.now
+	return max(t.now, 1)
 }
 
 // follow has a process that began with so many threads told what they are, until
 // the function that it returns is called.
-func (t *Threads) follow(begun int, process io.Writer) (leave func()) {
+func (t *Threads) follow(begun int, process follower) (leave func()) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.now != begun {
-		tell(process, t.now)
+		process.tell(t.now)
 	}
 	t.followers = append(t.followers, process)
 	return func() {
 		t.mu.Lock()
 		defer t.mu.Unlock()
-		t.followers = slices.DeleteFunc(t.followers, func(f io.Writer) bool { return f == process })
+		t.followers = slices.DeleteFunc(t.followers, func(f follower) bool { return f == process })
 	}
 }
 
-// tell writes a number of threads: one byte, for which there is always room in a
-// socket. A process that has ended, or does not follow, need not know.
-func tell(process io.Writer, threads int) { _, _ = process.Write([]byte{byte(min(threads, 255))}) }
+// A follower is told what its threads are. With none it is suspended.
+type follower interface{ tell(threads int) }
 
 // socketPair returns two ends, of which the other process is to inherit one.
 func socketPair() (ours, theirs *os.File, err error) {

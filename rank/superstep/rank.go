@@ -36,8 +36,6 @@ type Effects struct {
 	Repeat  []Help          // execute a second time, all of it
 	Cease   []plan.ActionID // end a second execution; Repeated follows all the same
 	Ahead   []Help          // begin an action, as far as its types
-	Hold    []plan.ActionID // suspend an action that runs
-	Resume  []plan.ActionID // go on with it
 	Quit    []plan.ActionID // end what was begun; where it has not paused, Paused follows all the same
 	Types   []Put           // send the types of an artifact
 	Put     []Put
@@ -254,12 +252,12 @@ func (r *Rank) Finished(a plan.ActionID, ok bool) (Effects, error) {
 		return Effects{}, violation("%s ended without running here", r.plan.Actions[a].Package)
 	}
 	r.state[a] = done
-	if r.held[a] {
+	if r.held[a] { // it had just ended
 		r.held[a] = false
 		r.helds.remove(a)
-	} else {
-		r.end(Execution{Action: a})
+		r.active++
 	}
+	r.end(Execution{Action: a})
 	r.open[r.plan.Actions[a].Group]--
 	if !ok {
 		r.drop(a)
@@ -399,8 +397,7 @@ func (r *Rank) advance() {
 		switch what {
 		case &r.helds:
 			r.held[a] = false
-			r.begin(Execution{Action: a})
-			r.out.Resume = append(r.out.Resume, a)
+			r.active++
 		case &r.shares:
 			r.sharing[a] = running
 			r.begin(Execution{Action: a, Share: true})
@@ -452,7 +449,7 @@ func (r *Rank) preempt(urgency int64, no bool) bool {
 	}
 	least := plan.ActionID(-1)
 	for _, o := range r.occupied {
-		if o.Share || o.Second || o.Ahead || !r.backEnd(o) || len(r.plan.HelpersOf(o.Action)) > 0 {
+		if r.isHeld(o) || o.Share || o.Second || o.Ahead || !r.backEnd(o) || len(r.plan.HelpersOf(o.Action)) > 0 {
 			continue
 		}
 		if least < 0 || r.helds.priority[o.Action] < r.helds.priority[least] {
@@ -464,7 +461,10 @@ func (r *Rank) preempt(urgency int64, no bool) bool {
 	}
 	r.held[least] = true
 	heap.Push(&r.helds, least)
-	r.end(Execution{Action: least})
-	r.out.Hold = append(r.out.Hold, least)
+	r.active--
 	return true
+}
+
+func (r *Rank) isHeld(t Threads) bool {
+	return !t.Share && !t.Second && !t.Ahead && r.held[t.Action]
 }

@@ -34,8 +34,11 @@ type Threads struct {
 func (r *Rank) begin(x Execution) {
 	r.active++
 	i, _ := r.find(x)
-	r.occupied = slices.Insert(r.occupied, i, Threads{Execution: x})
+	r.occupied = slices.Insert(r.occupied, i, Threads{x, fresh})
 }
+
+// fresh is what has not been given any threads yet.
+const fresh = -1
 
 // end notes that it has left it.
 func (r *Rank) end(x Execution) {
@@ -69,8 +72,9 @@ func (r *Rank) divide() {
 	if len(r.occupied) == 0 {
 		return
 	}
-	each, over := r.slots/len(r.occupied), r.slots%len(r.occupied)
-	first := slices.Clone(r.occupied)
+	first := slices.DeleteFunc(slices.Clone(r.occupied), r.isHeld)
+	awake := max(1, len(first))
+	each, over := r.slots/awake, r.slots%awake
 	slices.SortStableFunc(first, func(a, b Threads) int {
 		if back := r.backEnd(a); back != r.backEnd(b) {
 			if back {
@@ -82,10 +86,12 @@ func (r *Rank) divide() {
 	})
 	for i := range r.occupied {
 		t, n := &r.occupied[i], each
-		if slices.Contains(first[:over], *t) {
+		if r.isHeld(*t) {
+			n = 0
+		} else if slices.Contains(first[:min(over, len(first))], *t) {
 			n++
 		}
-		begins := t.Threads == 0
+		begins := t.Threads == fresh
 		if t.Threads == n {
 			continue
 		}
@@ -103,11 +109,8 @@ func (r *Rank) divide() {
 			h := slices.IndexFunc(r.out.Ahead, func(h Help) bool { return h.Action == t.Action })
 			r.out.Ahead[h].Threads = n
 		default:
-			if s := slices.IndexFunc(r.out.Start, func(s Start) bool { return s.Action == t.Action }); s >= 0 {
-				r.out.Start[s].Threads = n
-			} else {
-				r.out.Threads = append(r.out.Threads, *t)
-			}
+			s := slices.IndexFunc(r.out.Start, func(s Start) bool { return s.Action == t.Action })
+			r.out.Start[s].Threads = n
 		}
 	}
 }

@@ -87,13 +87,16 @@ func (w *world) effects(r plan.Rank, e superstep.Effects, err error) {
 	for _, h := range e.Ahead {
 		w.ahead(r, h.Action)
 	}
-	for _, a := range e.Hold {
-		dbg("%7.3f r%d hold %s", float64(w.now)/1e6, r, w.plan.Actions[a].Package)
-		w.hold(r, a)
-	}
-	for _, a := range e.Resume {
-		dbg("%7.3f r%d resume %s", float64(w.now)/1e6, r, w.plan.Actions[a].Package)
-		w.resume(r, a)
+	for _, t := range e.Threads {
+		if l := w.lags[helper{t.Action, r}]; l != nil && !t.Share && !t.Second && !t.Ahead && l.held != (t.Threads == 0) {
+			if t.Threads == 0 {
+				dbg("%7.3f r%d hold %s", float64(w.now)/1e6, r, w.plan.Actions[t.Action].Package)
+				w.hold(r, t.Action)
+			} else {
+				dbg("%7.3f r%d resume %s", float64(w.now)/1e6, r, w.plan.Actions[t.Action].Package)
+				w.resume(r, t.Action)
+			}
+		}
 	}
 	for _, a := range e.Stop {
 		delete(w.shares, helper{a, r})
@@ -190,7 +193,7 @@ func (w *world) put(from, to plan.Rank, f plan.ArtifactID) {
 // execute runs an action on a rank.
 func (w *world) execute(r plan.Rank, a plan.ActionID) {
 	took := w.takes(r, a)
-	dbg("%7.3f r%d start %s ahead %d", float64(w.now)/1e6, r, w.plan.Actions[a].Package, w.begun[helper{a,r}].took)
+	dbg("%7.3f r%d start %s ahead %d", float64(w.now)/1e6, r, w.plan.Actions[a].Package, w.begun[helper{a, r}].took)
 	w.number++
 	key := helper{a, r}
 	ahead := w.begun[key].took
@@ -405,7 +408,11 @@ func (h *happenings) Pop() any {
 	return last
 }
 
-func dbg(f string, args ...any) { if os.Getenv("DBG") != "" { fmt.Fprintf(os.Stderr, f+"\n", args...) } }
+func dbg(f string, args ...any) {
+	if os.Getenv("DBG") != "" {
+		fmt.Fprintf(os.Stderr, f+"\n", args...)
+	}
+}
 
 type lagged struct {
 	total, since int64
