@@ -19,15 +19,16 @@ import (
 // paused compiler keeps its memory, 100 MB where the package is large.
 const mostBegun = 8
 
-// headStart is how far an action of mine is before it is started.
+// headStart is how far an action of mine is before it is started, or was when it was.
 type headStart uint8
 
 const (
 	notBegun headStart = iota
-	mayBegin           // in the queue
-	begun              // holds a slot
-	quitting           // still does
+	inQueue
+	begun    // holds a slot
+	quitting // still does
 	paused
+	joined // the action was started when it had not paused, and has its slot
 )
 
 // Typed tells that an action that runs here, or was begun, has left the types of
@@ -68,13 +69,16 @@ func (r *Rank) Paused(a plan.ActionID) (Effects, error) {
 	switch r.ahead[a] {
 	case begun:
 		r.ahead[a] = paused
+		r.end(Execution{Action: a, Ahead: true})
 	case quitting:
 		r.ahead[a] = notBegun
 		r.begun--
+		r.end(Execution{Action: a, Ahead: true})
+	case joined:
+		r.ahead[a] = notBegun
 	default:
 		return Effects{}, violation("%s pauses without having been begun here", r.plan.Actions[a].Package)
 	}
-	r.end(Execution{Action: a, Ahead: true})
 	r.admit(a)
 	r.advance()
 	return r.take(), nil
@@ -90,62 +94,54 @@ func (r *Rank) admitAhead(a plan.ActionID) {
 			return
 		}
 	}
-	r.ahead[a] = mayBegin
+	r.ahead[a] = inQueue
 	heap.Push(&r.aheads, a)
 }
 
-// advanceAhead begins what may be begun in slots that nothing else is ready for.
-func (r *Rank) advanceAhead() {
-	for r.active < r.slots && len(r.aheads.ids) > 0 && r.begun < mostBegun*r.slots {
-		r.beginNext()
-	}
-}
+// mayBegin reports whether one more action may be begun.
+func (r *Rank) mayBegin() bool { return r.begun < mostBegun*r.slots }
 
-func (r *Rank) beginNext() {
-	a := heap.Pop(&r.aheads).(plan.ActionID)
+func (r *Rank) beginAhead(a plan.ActionID) {
 	r.ahead[a] = begun
 	r.begun++
 	r.begin(Execution{Action: a, Ahead: true})
 	r.out.Ahead = append(r.out.Ahead, Help{Action: a})
 }
 
-func (r *Rank) aheadFirst() bool {
-	if len(r.aheads.ids) == 0 || r.begun >= mostBegun*r.slots {
-		return false
-	}
-	p := r.aheads.priority[r.aheads.ids[0]]
-	if len(r.queue.ids) > 0 && r.queue.priority[r.queue.ids[0]] > p {
-		return false
-	}
-	return len(r.shares.ids) == 0 || r.shares.priority[r.shares.ids[0]] < p
-}
-
-// mayStart answers whether an action all of whose inputs are here can be started:
-// what has been begun has to pause first, and then it is looked at again.
-func (r *Rank) mayStart(a plan.ActionID) bool {
+// mayQueue answers whether an action all of whose inputs are here is to be queued.
+// One that is being begun is started at once, in the slot that it has.
+func (r *Rank) mayQueue(a plan.ActionID) bool {
 	switch r.ahead[a] {
-	case mayBegin:
+	case inQueue:
 		r.aheads.remove(a)
 		r.ahead[a] = notBegun
-	case begun, quitting:
+	case begun:
+		r.end(Execution{Action: a, Ahead: true})
+		r.start(a)
+		return false
+	case quitting, joined: // from when the action was here before
 		return false
 	}
 	return true
 }
 
-// continued notes that an action is started, with what was begun of it if it has
-// paused.
+// continued notes that an action is started, and with it what was begun of it.
 func (r *Rank) continued(a plan.ActionID) {
-	if r.ahead[a] == paused {
+	switch r.ahead[a] {
+	case begun:
+		r.ahead[a] = joined
+	case paused:
 		r.ahead[a] = notBegun
-		r.begun--
+	default:
+		return
 	}
+	r.begun--
 }
 
 // quit gives up what was begun of an action that is this rank's no more.
 func (r *Rank) quit(a plan.ActionID) {
 	switch r.ahead[a] {
-	case mayBegin:
+	case inQueue:
 		r.aheads.remove(a)
 		r.ahead[a] = notBegun
 	case begun:
@@ -157,3 +153,7 @@ func (r *Rank) quit(a plan.ActionID) {
 		r.out.Quit = append(r.out.Quit, a)
 	}
 }
+
+// isBegun reports whether an action has a head start here, which would be lost if
+// another rank executed it.
+func (r *Rank) isBegun(a plan.ActionID) bool { return r.ahead[a] == begun || r.ahead[a] == paused }

@@ -2,7 +2,6 @@ package superstep
 
 import (
 	"container/heap"
-	"os"
 	"slices"
 
 	"github.com/badbubble/distgo/plan"
@@ -96,8 +95,7 @@ type Rank struct {
 	typed    []bool      // by artifact: its types are here
 	ahead    []headStart // by action
 	aheads   queue
-	held     []bool
-	helds    queue
+	held     queue // actions that run, and have no slot now
 	begun    int   // actions that were begun, and not started or given up
 	open     []int // by group: actions of mine that have not ended
 	due      []int // by group: artifacts of that group that are on their way here; counted in Blocking mode
@@ -127,15 +125,12 @@ func NewRank(p *plan.Plan, self plan.Rank, slots int, mode Mode) (*Rank, Effects
 		typed:   make([]bool, len(p.Artifacts)),
 		ahead:   make([]headStart, len(p.Actions)),
 		aheads:  queue{priority: p.Priority},
-		held:    make([]bool, len(p.Actions)),
-		helds:   queue{priority: make([]int64, len(p.Actions))},
 		open:    make([]int, groups),
 		due:     make([]int, groups),
 	}
 	for i := range p.Actions {
 		a := plan.ActionID(i)
 		r.shares.priority[a] = p.ShareUrgency(a)
-		r.helds.priority[a] = p.ShareUrgency(a)
 		if r.owner[a] != self {
 			continue
 		}
@@ -144,6 +139,7 @@ func NewRank(p *plan.Plan, self plan.Rank, slots int, mode Mode) (*Rank, Effects
 		r.open[p.Actions[a].Group]++
 		r.admit(a)
 	}
+	r.held.priority = r.shares.priority
 	r.expect()
 	r.advance()
 	return r, r.take()
@@ -235,10 +231,7 @@ func (r *Rank) arrive(f plan.ArtifactID) {
 // admit queues an action of mine that may start.
 func (r *Rank) admit(a plan.ActionID) {
 	r.admitAhead(a)
-	if r.state[a] != waiting || r.missing[a] > 0 || !r.mayStart(a) {
-		return
-	}
-	if r.mode == Blocking && r.plan.Actions[a].Group > r.committed {
+	if r.state[a] != waiting || r.missing[a] > 0 || r.mode == Blocking && r.plan.Actions[a].Group > r.committed || !r.mayQueue(a) {
 		return
 	}
 	r.state[a] = ready
@@ -252,11 +245,6 @@ func (r *Rank) Finished(a plan.ActionID, ok bool) (Effects, error) {
 		return Effects{}, violation("%s ended without running here", r.plan.Actions[a].Package)
 	}
 	r.state[a] = done
-	if r.held[a] { // it had just ended
-		r.held[a] = false
-		r.helds.remove(a)
-		r.active++
-	}
 	r.end(Execution{Action: a})
 	r.open[r.plan.Actions[a].Group]--
 	if !ok {
@@ -333,9 +321,9 @@ func (r *Rank) Committed(k plan.Superstep) (Effects, error) {
 }
 
 // Yield gives up an action so that another rank can execute it, unless it has
-// started.
+// started, or has a head start.
 func (r *Rank) Yield(a plan.ActionID) (Effects, bool) {
-	if h := r.ahead[a]; h == begun || h == paused {
+	if r.isBegun(a) {
 		return Effects{}, false
 	}
 	switch r.state[a] {
@@ -383,37 +371,21 @@ func (r *Rank) Assigned(a plan.ActionID, holders []plan.Rank) (Effects, error) {
 	return r.take(), nil
 }
 
-// advance starts what can start and notifies what is done.
+// advance begins what can begin, the most urgent first, and notifies what is done.
 func (r *Rank) advance() {
-	for {
-		what, urgency := r.next()
-		if what == nil {
-			break
-		}
-		if r.active >= r.slots && !r.preempt(urgency, what == &r.helds || what == &r.shares) {
-			break
-		}
-		a := heap.Pop(what).(plan.ActionID)
-		switch what {
-		case &r.helds:
-			r.held[a] = false
-			r.active++
+	for q := r.next(); q != nil && (r.active < r.slots || r.makeRoom(q)); q = r.next() {
+		a := heap.Pop(q).(plan.ActionID)
+		switch q {
+		case &r.queue:
+			r.start(a)
 		case &r.shares:
 			r.sharing[a] = running
 			r.begin(Execution{Action: a, Share: true})
 			r.out.Help = append(r.out.Help, Help{Action: a})
 		case &r.aheads:
-			r.ahead[a] = begun
-			r.begun++
-			r.begin(Execution{Action: a, Ahead: true})
-			r.out.Ahead = append(r.out.Ahead, Help{Action: a})
-		default:
-			r.state[a] = running
-			r.continued(a)
-			r.begin(Execution{Action: a})
-			r.dismiss(a) // it changed hands, and is this rank's own
-			again := slices.ContainsFunc(r.plan.Actions[a].Outputs, func(f plan.ArtifactID) bool { return r.here[f] })
-			r.out.Start = append(r.out.Start, Start{Action: a, Again: again})
+			r.beginAhead(a)
+		case &r.held:
+			r.active++ // it goes on
 		}
 	}
 	r.giveWay()
@@ -424,47 +396,30 @@ func (r *Rank) advance() {
 	}
 }
 
+// next is the queue with the most urgent of what waits for a slot, nil where nothing
+// does: of what is equally urgent, actions come before shares, and the others last.
+func (r *Rank) next() (next *queue) {
+	for _, q := range []*queue{&r.queue, &r.shares, &r.aheads, &r.held} {
+		if len(q.ids) > 0 && (q != &r.aheads || r.mayBegin()) && (next == nil || q.urgency() > next.urgency()) {
+			next = q
+		}
+	}
+	return next
+}
+
+// start starts an action that is ready.
+func (r *Rank) start(a plan.ActionID) {
+	r.state[a] = running
+	r.continued(a)
+	r.begin(Execution{Action: a})
+	r.dismiss(a) // it changed hands, and is this rank's own
+	again := slices.ContainsFunc(r.plan.Actions[a].Outputs, func(f plan.ArtifactID) bool { return r.here[f] })
+	r.out.Start = append(r.out.Start, Start{Action: a, Again: again})
+}
+
 func (r *Rank) take() Effects {
 	r.divide()
 	out := r.out
 	r.out = Effects{}
 	return out
-}
-
-func (r *Rank) next() (best *queue, urgency int64) {
-	for _, q := range []*queue{&r.queue, &r.shares, &r.helds, &r.aheads} {
-		if len(q.ids) == 0 || q == &r.aheads && r.begun >= mostBegun*r.slots {
-			continue
-		}
-		if u := q.priority[q.ids[0]]; best == nil || u > urgency {
-			best, urgency = q, u
-		}
-	}
-	return best, urgency
-}
-
-func (r *Rank) preempt(urgency int64, no bool) bool {
-	if no || os.Getenv("NOHOLD") != "" || len(r.helds.ids) >= 100*r.slots {
-		return false
-	}
-	least := plan.ActionID(-1)
-	for _, o := range r.occupied {
-		if r.isHeld(o) || o.Share || o.Second || o.Ahead || !r.backEnd(o) || len(r.plan.HelpersOf(o.Action)) > 0 {
-			continue
-		}
-		if least < 0 || r.helds.priority[o.Action] < r.helds.priority[least] {
-			least = o.Action
-		}
-	}
-	if least < 0 || r.helds.priority[least] >= urgency {
-		return false
-	}
-	r.held[least] = true
-	heap.Push(&r.helds, least)
-	r.active--
-	return true
-}
-
-func (r *Rank) isHeld(t Threads) bool {
-	return !t.Share && !t.Second && !t.Ahead && r.held[t.Action]
 }

@@ -11,7 +11,7 @@ import (
 // in a crowd each has one, what is alone has them all. The division follows what
 // starts and ends, so what began in a crowd gets the slots of those that have
 // gone, and gives them up to those that come. There are never more threads than
-// slots, but for audits, which have one each and go when asked.
+// slots, but for audits, which have one each and go when asked. What is held has none.
 
 // An Execution is what a rank executes: an action, a share of one, an action a
 // second time, or the beginning of one.
@@ -42,7 +42,11 @@ const fresh = -1
 
 // end notes that it has left it.
 func (r *Rank) end(x Execution) {
-	r.active--
+	if r.isHeld(x) { // its end was on its way
+		r.held.remove(x.Action)
+	} else {
+		r.active--
+	}
 	if i, ok := r.find(x); ok {
 		r.occupied = slices.Delete(r.occupied, i, i+1)
 	}
@@ -72,9 +76,8 @@ func (r *Rank) divide() {
 	if len(r.occupied) == 0 {
 		return
 	}
-	first := slices.DeleteFunc(slices.Clone(r.occupied), r.isHeld)
-	awake := max(1, len(first))
-	each, over := r.slots/awake, r.slots%awake
+	first := slices.DeleteFunc(slices.Clone(r.occupied), func(t Threads) bool { return r.isHeld(t.Execution) })
+	each, over := r.slots/len(first), r.slots%len(first)
 	slices.SortStableFunc(first, func(a, b Threads) int {
 		if back := r.backEnd(a); back != r.backEnd(b) {
 			if back {
@@ -86,9 +89,10 @@ func (r *Rank) divide() {
 	})
 	for i := range r.occupied {
 		t, n := &r.occupied[i], each
-		if r.isHeld(*t) {
+		switch {
+		case r.isHeld(t.Execution):
 			n = 0
-		} else if slices.Contains(first[:min(over, len(first))], *t) {
+		case slices.Contains(first[:over], *t):
 			n++
 		}
 		begins := t.Threads == fresh

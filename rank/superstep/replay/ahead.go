@@ -4,8 +4,11 @@ import (
 	"github.com/badbubble/distgo/plan"
 )
 
-// A head start is the first part of an action, up to its types.
-type headStart struct{ number, took int64 } // took is 0 as long as it runs
+// A headStart is the first part of an action, up to its types, begun at some time.
+type headStart struct {
+	number, at int64
+	paused     bool
+}
 
 // types is how long it takes on a rank until an action's types are known, 0 if it hands out none.
 func (w *world) types(r plan.Rank, a plan.ActionID) int64 {
@@ -19,24 +22,45 @@ func (w *world) types(r plan.Rank, a plan.ActionID) int64 {
 func (w *world) ahead(r plan.Rank, a plan.ActionID) {
 	dbg("%7.3f r%d begin %s", float64(w.now)/1e6, r, w.plan.Actions[a].Package)
 	w.number++
-	key, this, took := helper{a, r}, headStart{number: w.number}, w.types(r, a)
+	key, this := helper{a, r}, headStart{number: w.number, at: w.now}
 	w.begun[key] = this
-	w.after(took, func() {
-		if w.begun[key] != this {
-			return
+	w.after(w.types(r, a), func() {
+		if now, kept := w.begun[key]; kept && now.number == this.number {
+			this.paused = true
+			w.begun[key] = this
+			w.pause(r, a)
 		}
-		w.begun[key] = headStart{this.number, took}
-		w.typed(r, a)
-		e, err := w.ranks[r].Paused(a)
-		w.effects(r, e, err)
 	})
+}
+
+func (w *world) pause(r plan.Rank, a plan.ActionID) {
+	w.typed(r, a)
+	e, err := w.ranks[r].Paused(a)
+	w.effects(r, e, err)
+}
+
+// join is how much has been done of an action that starts now, and whether its types
+// are handed out by what did that.
+func (w *world) join(r plan.Rank, a plan.ActionID) (done int64, typed bool) {
+	key := helper{a, r}
+	head, begun := w.begun[key]
+	if !begun {
+		return 0, false
+	}
+	delete(w.begun, key)
+	if head.paused {
+		return w.types(r, a), true
+	}
+	done = w.now - head.at
+	w.after(w.types(r, a)-done, func() { w.pause(r, a) })
+	return done, true
 }
 
 // quit ends what was begun.
 func (w *world) quit(r plan.Rank, a plan.ActionID) {
 	key := helper{a, r}
 	dbg("%7.3f r%d quit %s", float64(w.now)/1e6, r, w.plan.Actions[a].Package)
-	if begun, ok := w.begun[key]; ok && begun.took == 0 {
+	if head, begun := w.begun[key]; begun && !head.paused {
 		w.after(0, func() {
 			e, err := w.ranks[r].Paused(a)
 			w.effects(r, e, err)

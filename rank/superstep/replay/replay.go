@@ -193,11 +193,10 @@ func (w *world) put(from, to plan.Rank, f plan.ArtifactID) {
 // execute runs an action on a rank.
 func (w *world) execute(r plan.Rank, a plan.ActionID) {
 	took := w.takes(r, a)
-	dbg("%7.3f r%d start %s ahead %d", float64(w.now)/1e6, r, w.plan.Actions[a].Package, w.begun[helper{a, r}].took)
+	dbg("%7.3f r%d start %s", float64(w.now)/1e6, r, w.plan.Actions[a].Package)
 	w.number++
 	key := helper{a, r}
-	ahead := w.begun[key].took
-	delete(w.begun, key)
+	ahead, typed := w.join(r, a)
 	took.Cost -= ahead
 	took.Lead -= ahead
 	this := execution{w.number, w.now - ahead}
@@ -211,7 +210,7 @@ func (w *world) execute(r plan.Rank, a plan.ActionID) {
 			}
 		})
 	}
-	if types := w.types(r, a); types > 0 && ahead == 0 {
+	if types := w.types(r, a); types > 0 && !typed {
 		then(types, func() { w.typed(r, a) })
 	}
 	if took.Lead < took.Cost {

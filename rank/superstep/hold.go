@@ -1,0 +1,44 @@
+package superstep
+
+import (
+	"container/heap"
+
+	"github.com/badbubble/distgo/plan"
+)
+
+// What importers wait for, a compile hands out long before its end; what it does then
+// is seldom urgent. So a compile whose export data is out is held when something more
+// urgent is ready and no slot is free: it gets no threads until one is, and loses
+// nothing. One that others help goes on, as they would wait for it.
+//
+// In Blocking mode nothing is held: it is the textbook's.
+
+// mostHeld bounds how many are held, for each slot: they keep their memory.
+const mostHeld = 8
+
+// makeRoom frees a slot for what is first in q by holding the least urgent compile
+// that can be. For a share nothing is held: whoever it is for can do without. Nor for
+// what is held itself.
+func (r *Rank) makeRoom(q *queue) bool {
+	if q == &r.shares || q == &r.held || r.mode == Blocking || len(r.held.ids) >= mostHeld*r.slots {
+		return false
+	}
+	least := plan.ActionID(-1)
+	for _, t := range r.occupied {
+		if r.backEnd(t) && !r.isHeld(t.Execution) && len(r.plan.HelpersOf(t.Action)) == 0 &&
+			(least < 0 || r.held.priority[t.Action] < r.held.priority[least]) {
+			least = t.Action
+		}
+	}
+	if least < 0 || r.held.priority[least] >= q.urgency() {
+		return false
+	}
+	heap.Push(&r.held, least)
+	r.active--
+	return true
+}
+
+// isHeld reports whether an execution has no slot now.
+func (r *Rank) isHeld(x Execution) bool {
+	return x == Execution{Action: x.Action} && r.held.has(x.Action)
+}
