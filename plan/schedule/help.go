@@ -54,7 +54,7 @@ func (s *simulation) startShare(a plan.ActionID, now int64) bool {
 	if r < 0 {
 		return false
 	}
-	s.occupy(r)
+	s.free[r]--
 	done := now + delay + s.on(r, cost)
 	d.helpers = append(d.helpers, r)
 	d.arrive = append(d.arrive, done+s.network.Cost(&d.object))
@@ -75,7 +75,7 @@ func (s *simulation) gather(a plan.ActionID, now int64) {
 		}
 		now = compiled
 	}
-	heap.Push(&s.running, moment{now, a, ends, owner})
+	s.finish(a, now, owner)
 }
 
 const (

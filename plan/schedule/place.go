@@ -58,7 +58,8 @@ type simulation struct {
 	missing []int   // by action: inputs that do not exist yet
 	made    []int64 // by artifact: when it was made
 	heads   heads
-	inbound int64   // when the objects made so far will have reached root, which takes them one after the other
+	backs   backs
+	inbound int64 // when the objects made so far will have reached root, which takes them one after the other
 	ready   byPriority
 	running byTime
 	last    plan.ActionID // that has ended, at
@@ -83,6 +84,7 @@ func newSimulation(p *plan.Plan, ranks []Rank, network Network, shares map[plan.
 		s.divided[a] = s.divide(a, n)
 	}
 	s.heads = newHeads(p, len(ranks))
+	s.backs = newBacks(p, len(ranks))
 	for i := range p.Actions {
 		s.missing[i] = len(p.Actions[i].Inputs)
 		if s.missing[i] == 0 {
@@ -103,7 +105,7 @@ func (s *simulation) run() (makespan int64) {
 		now = next.at
 		switch next.what {
 		case shareEnds:
-			s.release(next.rank, now)
+			s.free[next.rank]++
 			continue
 		case ownShareEnds:
 			s.gather(next.action, now)
@@ -111,12 +113,15 @@ func (s *simulation) run() (makespan int64) {
 		case pauses:
 			s.pause(next.action, next.rank)
 			continue
-		case types_:
+		case types:
 			s.typed(next.action)
 			continue
+		case exports:
+			s.exported(next.action)
 		case ends:
-			s.release(s.plan.Owner[next.action], now)
-			s.heads.work[s.plan.Owner[next.action]] -= s.plan.Actions[next.action].Cost
+			if !s.ended(next.action, now) {
+				continue
+			}
 			s.last, s.end = next.action, now
 		}
 		for _, out := range s.plan.Actions[next.action].Outputs {
@@ -133,7 +138,7 @@ func (s *simulation) run() (makespan int64) {
 					s.admit(c)
 				}
 				if !s.typesFirst(f) {
-					s.heads.come(s, c)
+					s.lacksLess(c)
 				}
 			}
 		}
@@ -147,66 +152,67 @@ func (s *simulation) early(f *plan.Artifact) bool {
 }
 
 func (s *simulation) admit(a plan.ActionID) {
-	if s.heads.of[a] != begun {
-		heap.Push(&s.ready, turn{a, asAction, s.plan.Priority[a]})
-	}
+	heap.Push(&s.ready, turn{a, false, s.plan.Priority[a]})
 }
 
-// start gives free slots to what is ready until one of the two runs out.
+// start gives slots to what is ready, the most urgent first, until one of the two runs
+// out.
 func (s *simulation) start(now int64) {
 	var wait []turn // for a slot, of certain ranks or any
-	for s.ready.Len() > 0 {
+	begins := true
+	for s.ready.Len() > 0 || begins && s.heads.ready.Len() > 0 {
+		if begins && s.heads.ready.Len() > 0 && (s.ready.Len() == 0 || s.heads.ready.turns[0].urgency > s.ready.turns[0].urgency) {
+			t := s.heads.ready.turns[0]
+			s.resume(t.urgency, now)
+			if s.missing[t.action] == 0 || s.begin(t.action, now) {
+				heap.Pop(&s.heads.ready)
+			} else {
+				begins = false // nor can another
+			}
+			continue
+		}
 		t := heap.Pop(&s.ready).(turn)
-		switch t.what {
-		case asShare:
+		s.resume(t.urgency, now)
+		if t.share {
 			if !s.startShare(t.action, now) {
 				wait = append(wait, t)
 			}
 			continue
-		case asHead:
-			if s.missing[t.action] > 0 && !s.begin(t.action, now) {
-				wait = append(wait, t)
-			}
-			continue
 		}
-		r, delay, ahead := s.choose(t.action, now)
+		r, delay := s.choose(t.action, now)
 		if r < 0 {
 			wait = append(wait, t)
-			if s.plan.Actions[t.action].Kind != plan.Link {
+			if s.plan.Actions[t.action].Kind != plan.Link && s.heads.state[t.action] == none {
 				break // no slot anywhere
 			}
 			continue
 		}
-		s.occupy(r)
+		done := int64(0)
+		if s.heads.state[t.action] != none {
+			done = s.join(t.action, now)
+		} else if at := s.plan.Types(t.action); at > 0 {
+			heap.Push(&s.running, moment{now + delay + s.on(r, at), t.action, types, r})
+		}
+		s.free[r]--
 		s.plan.Owner[t.action] = r
 		action := &s.plan.Actions[t.action]
 		s.heads.work[r] += action.Cost
-		if types := s.plan.Types(t.action); types > 0 && ahead == 0 {
-			heap.Push(&s.running, moment{now + delay + s.on(r, types), t.action, types_, r})
-		}
 		if action.Lead < action.Cost {
-			heap.Push(&s.running, moment{now + delay + s.on(r, action.Lead-ahead), t.action, exports, r})
+			heap.Push(&s.running, moment{now + delay + s.on(r, action.Lead-done), t.action, exports, r})
 		}
 		if d := s.divided[t.action]; d != nil {
-			heap.Push(&s.running, moment{now + delay + s.on(r, action.Lead-ahead+d.each), t.action, ownShareEnds, r})
+			heap.Push(&s.running, moment{now + delay + s.on(r, action.Lead-done+d.each), t.action, ownShareEnds, r})
 			for range d.of - 1 {
-				heap.Push(&s.ready, turn{t.action, asShare, d.urgency})
+				heap.Push(&s.ready, turn{t.action, true, d.urgency})
 			}
 			continue
 		}
-		heap.Push(&s.running, moment{now + delay + s.on(r, action.Cost-ahead), t.action, ends, r})
+		s.finish(t.action, now+delay+s.on(r, action.Cost-done), r)
 	}
 	for _, t := range wait {
 		heap.Push(&s.ready, t)
 	}
-}
-
-func (s *simulation) occupy(r plan.Rank) {
-	s.free[r]--
-}
-
-func (s *simulation) release(r plan.Rank, now int64) {
-	s.free[r]++
+	s.resume(0, now)
 }
 
 // on is how long a rank takes for a cost.
@@ -232,29 +238,29 @@ func (s *simulation) object(a plan.ActionID) *plan.Artifact {
 
 // choose finds the rank with a free slot from which what the link reads of a would
 // be at root first; among equals the one with most free slots, then the lowest.
-func (s *simulation) choose(a plan.ActionID, now int64) (best plan.Rank, delay, ahead int64) {
+func (s *simulation) choose(a plan.ActionID, now int64) (best plan.Rank, delay int64) {
 	action := &s.plan.Actions[a]
 	if action.Kind == plan.Link {
 		if s.free[0] == 0 {
-			return -1, 0, 0
+			return -1, 0
 		}
-		return 0, max(0, s.inbound-now), 0
+		return 0, max(0, s.inbound-now)
 	}
-	if s.heads.of[a] == paused {
-		if r := s.heads.on[a]; s.free[r] > 0 {
-			s.heads.leave(a, action.Cost)
-			return r, max(0, s.arrivals(action).at(r) - now), s.plan.Types(a)
+	if r := s.heads.on[a]; s.heads.state[a] != none {
+		if s.heads.state[a] == paused && s.room(s.plan.Priority[a], now, func(on plan.Rank) bool { return on == r }) < 0 {
+			return -1, 0
 		}
+		return r, max(0, s.arrivals(action).at(r)-now)
 	}
 	way := int64(0)
 	if object := s.object(a); object != nil {
 		way = s.network.Cost(object)
 	}
-	best, delay = s.soonest(action, action.Cost, way, now, nil)
-	if best >= 0 && s.heads.of[a] == paused {
-		s.heads.leave(a, action.Cost)
+	if best, delay = s.soonest(action, action.Cost, way, now, nil); best >= 0 {
+		return best, delay
 	}
-	return best, delay, 0
+	best = s.room(s.plan.Priority[a], now, func(plan.Rank) bool { return true })
+	return best, max(0, s.arrivals(action).at(best)-now)
 }
 
 // soonest finds the rank, of those with a free slot that are not left out, on
@@ -316,7 +322,7 @@ func (s *simulation) arrivals(action *plan.Action) arrivals {
 // A turn is what waits for a slot: an action, or a share of one that has started.
 type turn struct {
 	action  plan.ActionID
-	what    uint8
+	share   bool
 	urgency int64
 }
 
@@ -330,7 +336,7 @@ func (h *byPriority) Less(i, j int) bool {
 	if a.urgency != b.urgency {
 		return a.urgency > b.urgency
 	}
-	return a.action < b.action || a.action == b.action && a.what < b.what
+	return a.action < b.action || a.action == b.action && !a.share && b.share
 }
 func (h *byPriority) Swap(i, j int) { h.turns[i], h.turns[j] = h.turns[j], h.turns[i] }
 func (h *byPriority) Push(x any)    { h.turns = append(h.turns, x.(turn)) }
@@ -348,105 +354,9 @@ const (
 	ownShareEnds              // it has done what no helper was to do
 	shareEnds                 // a helper has done its part
 	ends
-	pauses
-	types_
+	pauses // it has come to its types, before it was started
+	types  // it has after that
 )
-
-const (
-	asAction uint8 = iota
-	asShare
-	asHead
-)
-
-const (
-	none uint8 = iota
-	begun
-	paused
-)
-
-type heads struct {
-	of    []uint8
-	on    []plan.Rank
-	lacks []int
-	many  []int
-	work  []int64
-}
-
-func newHeads(p *plan.Plan, ranks int) heads {
-	h := heads{make([]uint8, len(p.Actions)), make([]plan.Rank, len(p.Actions)), make([]int, len(p.Actions)), make([]int, ranks), make([]int64, ranks)}
-	for i := range p.Actions {
-		h.lacks[i] = len(p.Actions[i].Inputs)
-	}
-	return h
-}
-
-func (s *simulation) typesFirst(f *plan.Artifact) bool {
-	return f.Kind == plan.Export && s.plan.Types(f.Producer) > 0
-}
-
-func (h *heads) come(s *simulation, c plan.ActionID) {
-	h.lacks[c]--
-	if h.lacks[c] == 0 && s.missing[c] > 0 && s.plan.MayBegin(c) && s.plan.Types(c) > 0 {
-		heap.Push(&s.ready, turn{c, asHead, s.plan.Priority[c]})
-	}
-}
-
-func (h *heads) leave(a plan.ActionID, cost int64) {
-	h.of[a] = none
-	h.many[h.on[a]]--
-	h.work[h.on[a]] -= cost
-}
-
-func (s *simulation) typed(a plan.ActionID) {
-	for _, out := range s.plan.Actions[a].Outputs {
-		f := &s.plan.Artifacts[out]
-		if s.typesFirst(f) {
-			for _, c := range f.Consumers {
-				s.heads.come(s, c)
-			}
-		}
-	}
-}
-
-func (s *simulation) begin(a plan.ActionID, now int64) bool {
-	var out []plan.Rank
-	for r := range s.ranks {
-		if s.heads.many[r] >= mostBegun*s.ranks[r].Slots {
-			out = append(out, plan.Rank(r))
-		}
-	}
-	_ = out
-	r := plan.Rank(-1)
-	for i := range s.ranks {
-		if s.free[i] == 0 || s.heads.many[i] >= mostBegun*s.ranks[i].Slots {
-			continue
-		}
-		if c := plan.Rank(i); r < 0 || s.heads.work[c]/int64(s.ranks[i].Slots) < s.heads.work[r]/int64(s.ranks[r].Slots) {
-			r = c
-		}
-	}
-	if r < 0 {
-		return false
-	}
-	s.heads.work[r] += s.plan.Actions[a].Cost
-	s.occupy(r)
-	s.heads.of[a], s.heads.on[a] = begun, r
-	s.heads.many[r]++
-	heap.Push(&s.running, moment{now + s.network.Latency + s.on(r, s.plan.Types(a)), a, pauses, r})
-	return true
-}
-
-const mostBegun = 8
-
-func (s *simulation) pause(a plan.ActionID, r plan.Rank) {
-	s.free[r]++
-	s.heads.of[a] = paused
-	s.typed(a)
-	if s.missing[a] == 0 {
-		s.admit(a)
-	}
-}
-
 
 // A moment is when something happens to a running action, and on which rank.
 type moment struct {
