@@ -152,4 +152,4 @@ func (r *Rank) quit(a plan.ActionID) {
 
 // isBegun reports whether an action has a head start here, which would be lost if
 // another rank executed it.
-func (r *Rank) isBegun(a plan.ActionID) bool { return r.ahead[a] == begun || r.ahead[a] == paused }
+func (r *Rank) isBegun(a plan.ActionID) bool { return r.ahead[a] == begun }
