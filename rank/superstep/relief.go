@@ -27,6 +27,7 @@ func (r *Root) relieveAll() {
 				late = append(late, a)
 			}
 		}
+		late = append(late, r.stuck(on)...)
 	}
 	slices.SortFunc(late, func(a, b plan.ActionID) int {
 		return cmp.Or(cmp.Compare(r.plan.Priority[b], r.plan.Priority[a]), cmp.Compare(a, b))
@@ -37,6 +38,35 @@ func (r *Root) relieveAll() {
 		}
 	}
 }
+
+// stuck lists the back ends that a rank holds, and will come to so late that another
+// would be through sooner with all of the action.
+func (r *Root) stuck(on plan.Rank) (stuck []plan.ActionID) {
+	load, slots := r.load[on], r.slots[on]
+	if len(load) <= slots {
+		return nil
+	}
+	var left int64 // of what the rank has to execute
+	of := func(a plan.ActionID) int64 {
+		if action := &r.plan.Actions[a]; r.inBackEnd(a) {
+			return action.Cost - action.Lead
+		}
+		return r.plan.Actions[a].Cost
+	}
+	for _, a := range load {
+		left += of(a)
+	}
+	for _, a := range slices.Backward(load[slots:]) {
+		if r.inBackEnd(a) && stuckTimes*r.plan.Actions[a].Cost*int64(slots) < left {
+			stuck = append(stuck, a)
+		}
+		left -= of(a)
+	}
+	return stuck
+}
+
+// stuckTimes is by how much the other has to be sooner.
+const stuckTimes = 2
 
 // late reports whether an action would be done sooner if another rank began it
 // now: if it takes much longer than it should, or who has it is slow with
@@ -70,7 +100,7 @@ func (r *Root) relieve(a plan.ActionID, to plan.Rank) {
 func (r *Root) reliever(a plan.ActionID) plan.Rank {
 	own := r.owner[a]
 	if !r.moves() || r.ended[a] || r.vain[a] || r.homeless[a] || r.moving[a] >= 0 || !r.readable(a) ||
-		r.plan.Actions[a].Kind == plan.Link || len(r.failed) > 0 || !slices.Contains(r.running(own), a) ||
+		r.plan.Actions[a].Kind == plan.Link || len(r.failed) > 0 || !slices.Contains(r.load[own], a) ||
 		slices.ContainsFunc(r.audits, func(u audit) bool { return u.action == a }) { // also one for an audit, of what a loss has it make again
 		return nobody
 	}

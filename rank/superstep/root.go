@@ -168,6 +168,7 @@ func (r *Root) Exists(f plan.ArtifactID, on plan.Rank) Orders {
 	}
 	r.exists[f] = true
 	r.holder[f] = on
+	r.exported(f)
 	for _, c := range r.plan.Artifacts[f].Consumers {
 		if r.missing[c]--; r.missing[c] == 0 && !r.ended[c] {
 			r.ready(c)
@@ -392,7 +393,7 @@ func (r *Root) waiting(to plan.Rank, wanted func(plan.Rank, plan.ActionID) bool)
 // queue, and only a rank that idles is given anything, so actions do not wander.
 func (r *Root) movable(rank, to plan.Rank) (plan.ActionID, bool) {
 	for _, a := range r.load[rank][max(0, r.slots[rank]-r.helping(rank)):] {
-		if !r.settled[a] && r.moving[a] < 0 && r.plan.Actions[a].Kind != plan.Link && r.may(a, to) && (!r.slow(to) || r.suits(a, to, r.remaining())) {
+		if !r.settled[a] && !r.inBackEnd(a) && r.moving[a] < 0 && r.plan.Actions[a].Kind != plan.Link && r.may(a, to) && (!r.slow(to) || r.suits(a, to, r.remaining())) {
 			return a, true
 		}
 	}
@@ -400,14 +401,40 @@ func (r *Root) movable(rank, to plan.Rank) (plan.ActionID, bool) {
 }
 
 // enqueue adds a ready action to a rank's load, which is kept in the order in
-// which the rank takes it: what is older and more urgent first.
+// which the rank takes it: what is older and more urgent first, and what it can hold
+// where it is as urgent as its back end.
 func (r *Root) enqueue(rank plan.Rank, a plan.ActionID) {
 	queue := r.load[rank]
 	i := len(queue)
-	for i > min(r.slots[rank], len(queue)) && r.plan.Priority[a] > r.plan.Priority[queue[i-1]] {
+	for i > 0 && (i > r.slots[rank] || r.inBackEnd(queue[i-1])) && r.urgency(a) > r.urgency(queue[i-1]) {
 		i--
 	}
 	r.load[rank] = slices.Insert(queue, i, a)
+}
+
+// exported has an action queue that is in its back end now, as it can be held.
+func (r *Root) exported(f plan.ArtifactID) {
+	a := r.plan.Artifacts[f].Producer
+	if on := r.owner[a]; r.mode == Split && !r.ended[a] && r.inBackEnd(a) && slices.Contains(r.load[on], a) {
+		r.dequeue(on, a)
+		r.enqueue(on, a)
+	}
+}
+
+// inBackEnd reports whether an action, which has not ended, has given out its export
+// data, and nobody helps it.
+func (r *Root) inBackEnd(a plan.ActionID) bool {
+	return len(r.plan.HelpersOf(a)) == 0 && slices.ContainsFunc(r.plan.Actions[a].Outputs, func(f plan.ArtifactID) bool {
+		return r.exists[f] && r.plan.Artifacts[f].Kind == plan.Export
+	})
+}
+
+// urgency is that of what is left of an action.
+func (r *Root) urgency(a plan.ActionID) int64 {
+	if r.inBackEnd(a) {
+		return r.plan.ShareUrgency(a)
+	}
+	return r.plan.Priority[a]
 }
 
 func (r *Root) dequeue(rank plan.Rank, a plan.ActionID) {
