@@ -170,18 +170,19 @@ func (p *Plan) Pipeline() {
 	p.Priority = BottomLevels(p)
 }
 
-// TypesAfter is how long after it was begun a compile that takes so long to its export
-// data knows its package's types. To get so far, its imports' types are enough.
-func TypesAfter(lead int64) int64 { return lead / typesPart }
-
 // Types is how long after it was begun an action hands out types, as estimated; 0
-// where it hands out none.
+// where it hands out none. To get so far, its imports' types are enough.
 func (p *Plan) Types(a ActionID) int64 {
-	if action := &p.Actions[a]; p.Pipelined && action.Kind == Compile && action.Lead < action.Cost {
-		return TypesAfter(action.Lead)
+	action := &p.Actions[a]
+	if !p.Pipelined || action.Kind != Compile || action.Lead >= action.Cost {
+		return 0
 	}
-	return 0
+	text := min(action.text, action.Lead) // is read first
+	return text + (action.Lead-text)/typesPart
 }
+
+// TypesAfter is that of a compile that takes so long to its export data.
+func TypesAfter(lead int64) int64 { return lead / typesPart }
 
 // After is how long after its start an action has made an artifact, as
 // estimated.

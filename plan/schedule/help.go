@@ -102,6 +102,7 @@ func Help(p *plan.Plan, ranks []Rank, network Network) (makespan int64) {
 	kept := simulate(p, ranks, network, nil)
 	trials := min(mostTrials, effort/max(1, len(p.Actions)*len(ranks)))
 	for now := kept; p.Pipelined; {
+		now.zz("now")
 		a, ok := now.bound()
 		if !ok {
 			break
@@ -126,6 +127,7 @@ func Help(p *plan.Plan, ranks []Rank, network Network) (makespan int64) {
 			kept = now
 		}
 	}
+	kept.zz("kept")
 	p.Owner, p.Helpers = kept.owner, kept.helpers()
 	return kept.end
 }

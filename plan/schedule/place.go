@@ -182,16 +182,21 @@ func (s *simulation) start(now int64) {
 		r, delay := s.choose(t.action, now)
 		if r < 0 {
 			wait = append(wait, t)
-			if s.plan.Actions[t.action].Kind != plan.Link && s.heads.state[t.action] == none {
+			if s.plan.Actions[t.action].Kind != plan.Link {
 				break // no slot anywhere
 			}
 			continue
 		}
 		done := int64(0)
-		if s.heads.state[t.action] != none {
+		switch {
+		case s.heads.state[t.action] == none:
+			if at := s.plan.Types(t.action); at > 0 {
+				heap.Push(&s.running, moment{now + delay + s.on(r, at), t.action, types, r})
+			}
+		case r == s.heads.on[t.action]:
 			done = s.join(t.action, now)
-		} else if at := s.plan.Types(t.action); at > 0 {
-			heap.Push(&s.running, moment{now + delay + s.on(r, at), t.action, types, r})
+		default:
+			s.join(t.action, now) // in vain
 		}
 		s.free[r]--
 		s.plan.Owner[t.action] = r
@@ -246,10 +251,8 @@ func (s *simulation) choose(a plan.ActionID, now int64) (best plan.Rank, delay i
 		}
 		return 0, max(0, s.inbound-now)
 	}
-	if r := s.heads.on[a]; s.heads.state[a] != none {
-		if s.heads.state[a] == paused && s.room(s.plan.Priority[a], now, func(on plan.Rank) bool { return on == r }) < 0 {
-			return -1, 0
-		}
+	if r := s.heads.on[a]; s.heads.state[a] == begun ||
+		s.heads.state[a] == paused && s.room(s.plan.Priority[a], now, func(on plan.Rank) bool { return on == r }) >= 0 {
 		return r, max(0, s.arrivals(action).at(r)-now)
 	}
 	way := int64(0)
