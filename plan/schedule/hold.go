@@ -14,6 +14,8 @@ type backs struct {
 	ends    []int64           // by action that goes on: when it ends
 	running [][]plan.ActionID // by rank
 	held    [][]held          // by rank
+	on      []plan.Rank       // by action that goes on: where
+	shares  []int64           // by rank: until when it compiles shares
 }
 
 type held struct {
@@ -22,7 +24,7 @@ type held struct {
 }
 
 func newBacks(p *plan.Plan, ranks int) backs {
-	b := backs{urgency: make([]int64, len(p.Actions)), ends: make([]int64, len(p.Actions)), running: make([][]plan.ActionID, ranks), held: make([][]held, ranks)}
+	b := backs{urgency: make([]int64, len(p.Actions)), ends: make([]int64, len(p.Actions)), running: make([][]plan.ActionID, ranks), held: make([][]held, ranks), on: make([]plan.Rank, len(p.Actions)), shares: make([]int64, ranks)}
 	for i := range p.Actions {
 		b.urgency[i] = p.ShareUrgency(plan.ActionID(i))
 	}
@@ -41,7 +43,7 @@ func (s *simulation) ended(a plan.ActionID, now int64) bool {
 	if s.backs.ends[a] != now {
 		return false
 	}
-	r := s.plan.Owner[a]
+	r := s.backs.on[a]
 	s.free[r]++
 	s.heads.work[r] -= s.plan.Actions[a].Cost
 	s.backs.running[r] = slices.DeleteFunc(s.backs.running[r], func(b plan.ActionID) bool { return b == a })
@@ -114,6 +116,60 @@ func (s *simulation) resume(urgency, now int64) {
 
 // finish has an action end at some time.
 func (s *simulation) finish(a plan.ActionID, at int64, r plan.Rank) {
-	s.backs.ends[a] = at
+	s.backs.ends[a], s.backs.on[a] = at, r
 	heap.Push(&s.running, moment{at, a, ends, r})
 }
+
+// relieve has ranks with nothing to do execute what others hold, all of it, where that is
+// much sooner.
+func (s *simulation) relieve(now int64) {
+	b := &s.backs
+	for i := range s.ranks {
+		to := plan.Rank(i)
+		for s.free[to] > 0 && len(b.held[to]) == 0 {
+			from, j := s.stuck(now)
+			if from < 0 {
+				return
+			}
+			a := b.held[from][j].action
+			b.held[from] = slices.Delete(b.held[from], j, j+1)
+			cost := s.plan.Actions[a].Cost
+			s.heads.work[from] -= cost
+			s.heads.work[to] += cost
+			s.free[to]--
+			s.finish(a, now+s.on(to, cost), to)
+		}
+	}
+}
+
+// stuck finds what a rank holds that will be resumed latest.
+func (s *simulation) stuck(now int64) (of plan.Rank, which int) {
+	b := &s.backs
+	of = -1
+	var longest int64
+	for i := range s.ranks {
+		r := plan.Rank(i)
+		if len(b.held[r]) == 0 {
+			continue
+		}
+		left := max(0, b.shares[r]-now)
+		for _, a := range b.running[r] {
+			left += b.ends[a] - now
+		}
+		for _, h := range b.held[r] {
+			left += h.left
+		}
+		left /= int64(max(1, s.ranks[r].Slots))
+		if left <= longest {
+			continue
+		}
+		for j, h := range b.held[r] {
+			if stuckTimes*s.plan.Actions[h.action].Cost < left && (of != r || b.urgency[h.action] < b.urgency[b.held[r][which].action]) {
+				of, which, longest = r, j, left
+			}
+		}
+	}
+	return of, which
+}
+
+const stuckTimes = 2

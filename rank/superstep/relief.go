@@ -42,7 +42,8 @@ func (r *Root) relieveAll() {
 // stuck lists the back ends that a rank holds, and will come to so late that another
 // would be through sooner with all of the action.
 func (r *Root) stuck(on plan.Rank) (stuck []plan.ActionID) {
-	load, slots := r.load[on], r.slots[on]
+	load := r.load[on]
+	slots := max(0, r.slots[on]-r.helping(on))
 	if len(load) <= slots {
 		return nil
 	}
@@ -57,7 +58,7 @@ func (r *Root) stuck(on plan.Rank) (stuck []plan.ActionID) {
 		left += of(a)
 	}
 	for _, a := range slices.Backward(load[slots:]) {
-		if r.inBackEnd(a) && stuckTimes*r.plan.Actions[a].Cost*int64(slots) < left {
+		if r.inBackEnd(a) && (slots == 0 || stuckTimes*r.plan.Actions[a].Cost*int64(slots) < left) {
 			stuck = append(stuck, a)
 		}
 		left -= of(a)
