@@ -103,7 +103,6 @@ func Help(p *plan.Plan, ranks []Rank, network Network) (makespan int64) {
 	kept := simulate(p, ranks, network, nil)
 	trials := min(mostTrials, effort/max(1, len(p.Actions)*len(ranks)))
 	for now := kept; p.Pipelined; {
-		now.zz("now")
 		a, ok := now.bound()
 		if !ok {
 			break
@@ -128,7 +127,6 @@ func Help(p *plan.Plan, ranks []Rank, network Network) (makespan int64) {
 			kept = now
 		}
 	}
-	kept.zz("kept")
 	p.Owner, p.Helpers = kept.owner, kept.helpers()
 	return kept.end
 }

@@ -218,7 +218,7 @@ func (s *simulation) start(now int64) {
 		heap.Push(&s.ready, t)
 	}
 	s.resume(0, now)
-	s.relieve(now)
+
 }
 
 // on is how long a rank takes for a cost.
