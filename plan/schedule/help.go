@@ -56,7 +56,6 @@ func (s *simulation) startShare(a plan.ActionID, now int64) bool {
 	}
 	s.free[r]--
 	done := now + delay + s.on(r, cost)
-	s.backs.shares[r] = max(s.backs.shares[r], done)
 	d.helpers = append(d.helpers, r)
 	d.arrive = append(d.arrive, done+s.network.Cost(&d.object))
 	heap.Push(&s.running, moment{done, a, shareEnds, r})
@@ -76,7 +75,7 @@ func (s *simulation) gather(a plan.ActionID, now int64) {
 		}
 		now = compiled
 	}
-	s.finish(a, now, owner)
+	heap.Push(&s.running, moment{now, a, ends, owner})
 }
 
 const (

@@ -57,9 +57,7 @@ type simulation struct {
 	free    []int   // by rank: slots without an action
 	missing []int   // by action: inputs that do not exist yet
 	made    []int64 // by artifact: when it was made
-	heads   heads
-	backs   backs
-	inbound int64 // when the objects made so far will have reached root, which takes them one after the other
+	inbound int64   // when the objects made so far will have reached root, which takes them one after the other
 	ready   byPriority
 	running byTime
 	last    plan.ActionID // that has ended, at
@@ -83,8 +81,6 @@ func newSimulation(p *plan.Plan, ranks []Rank, network Network, shares map[plan.
 	for a, n := range shares {
 		s.divided[a] = s.divide(a, n)
 	}
-	s.heads = newHeads(p, len(ranks))
-	s.backs = newBacks(p, len(ranks))
 	for i := range p.Actions {
 		s.missing[i] = len(p.Actions[i].Inputs)
 		if s.missing[i] == 0 {
@@ -110,18 +106,8 @@ func (s *simulation) run() (makespan int64) {
 		case ownShareEnds:
 			s.gather(next.action, now)
 			continue
-		case pauses:
-			s.pause(next.action, next.rank)
-			continue
-		case types:
-			s.typed(next.action)
-			continue
-		case exports:
-			s.exported(next.action)
 		case ends:
-			if !s.ended(next.action, now) {
-				continue
-			}
+			s.free[s.plan.Owner[next.action]]++
 			s.last, s.end = next.action, now
 		}
 		for _, out := range s.plan.Actions[next.action].Outputs {
@@ -136,9 +122,6 @@ func (s *simulation) run() (makespan int64) {
 			for _, c := range f.Consumers {
 				if s.missing[c]--; s.missing[c] == 0 {
 					s.admit(c)
-				}
-				if !s.typesFirst(f) {
-					s.lacksLess(c)
 				}
 			}
 		}
@@ -155,24 +138,11 @@ func (s *simulation) admit(a plan.ActionID) {
 	heap.Push(&s.ready, turn{a, false, s.plan.Priority[a]})
 }
 
-// start gives slots to what is ready, the most urgent first, until one of the two runs
-// out.
+// start gives free slots to what is ready until one of the two runs out.
 func (s *simulation) start(now int64) {
 	var wait []turn // for a slot, of certain ranks or any
-	begins := true
-	for s.ready.Len() > 0 || begins && s.heads.ready.Len() > 0 {
-		if begins && s.heads.ready.Len() > 0 && (s.ready.Len() == 0 || s.heads.ready.turns[0].urgency > s.ready.turns[0].urgency) {
-			t := s.heads.ready.turns[0]
-			s.resume(t.urgency, now)
-			if s.missing[t.action] == 0 || s.begin(t.action, now) {
-				heap.Pop(&s.heads.ready)
-			} else {
-				begins = false // nor can another
-			}
-			continue
-		}
+	for s.ready.Len() > 0 {
 		t := heap.Pop(&s.ready).(turn)
-		s.resume(t.urgency, now)
 		if t.share {
 			if !s.startShare(t.action, now) {
 				wait = append(wait, t)
@@ -187,38 +157,24 @@ func (s *simulation) start(now int64) {
 			}
 			continue
 		}
-		done := int64(0)
-		switch {
-		case s.heads.state[t.action] == none:
-			if at := s.plan.Types(t.action); at > 0 {
-				heap.Push(&s.running, moment{now + delay + s.on(r, at), t.action, types, r})
-			}
-		case r == s.heads.on[t.action]:
-			done = s.join(t.action, now)
-		default:
-			s.join(t.action, now) // in vain
-		}
 		s.free[r]--
 		s.plan.Owner[t.action] = r
 		action := &s.plan.Actions[t.action]
-		s.heads.work[r] += action.Cost
 		if action.Lead < action.Cost {
-			heap.Push(&s.running, moment{now + delay + s.on(r, action.Lead-done), t.action, exports, r})
+			heap.Push(&s.running, moment{now + delay + s.on(r, action.Lead), t.action, exports, r})
 		}
 		if d := s.divided[t.action]; d != nil {
-			heap.Push(&s.running, moment{now + delay + s.on(r, action.Lead-done+d.each), t.action, ownShareEnds, r})
+			heap.Push(&s.running, moment{now + delay + s.on(r, action.Lead+d.each), t.action, ownShareEnds, r})
 			for range d.of - 1 {
 				heap.Push(&s.ready, turn{t.action, true, d.urgency})
 			}
 			continue
 		}
-		s.finish(t.action, now+delay+s.on(r, action.Cost-done), r)
+		heap.Push(&s.running, moment{now + delay + s.on(r, action.Cost), t.action, ends, r})
 	}
 	for _, t := range wait {
 		heap.Push(&s.ready, t)
 	}
-	s.resume(0, now)
-
 }
 
 // on is how long a rank takes for a cost.
@@ -252,19 +208,11 @@ func (s *simulation) choose(a plan.ActionID, now int64) (best plan.Rank, delay i
 		}
 		return 0, max(0, s.inbound-now)
 	}
-	if r := s.heads.on[a]; s.heads.state[a] == begun ||
-		s.heads.state[a] == paused && s.room(s.plan.Priority[a], now, func(on plan.Rank) bool { return on == r }) >= 0 {
-		return r, max(0, s.arrivals(action).at(r)-now)
-	}
 	way := int64(0)
 	if object := s.object(a); object != nil {
 		way = s.network.Cost(object)
 	}
-	if best, delay = s.soonest(action, action.Cost, way, now, nil); best >= 0 {
-		return best, delay
-	}
-	best = s.room(s.plan.Priority[a], now, func(plan.Rank) bool { return true })
-	return best, max(0, s.arrivals(action).at(best)-now)
+	return s.soonest(action, action.Cost, way, now, nil)
 }
 
 // soonest finds the rank, of those with a free slot that are not left out, on
@@ -358,8 +306,6 @@ const (
 	ownShareEnds              // it has done what no helper was to do
 	shareEnds                 // a helper has done its part
 	ends
-	pauses // it has come to its types, before it was started
-	types  // it has after that
 )
 
 // A moment is when something happens to a running action, and on which rank.
