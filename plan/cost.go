@@ -178,7 +178,7 @@ func (p *Plan) Types(a ActionID) int64 {
 		return 0
 	}
 	text := min(action.text, action.Lead) // is read first
-	return text + (action.Lead-text)/typesPart
+	return text + TypesAfter(action.Lead-text)
 }
 
 // TypesAfter is that of a compile that takes so long to its export data.
@@ -195,8 +195,7 @@ func (p *Plan) After(f *Artifact) int64 {
 }
 
 // BottomLevels gives each action the cost of the longest chain that starts
-// with it: its own and its dependents', to the end of the build. What can be
-// begun on types is, so that a chain of export data is one of what comes after.
+// with it: its own and its dependents', to the end of the build.
 func BottomLevels(p *Plan) []int64 {
 	level := make([]int64, len(p.Actions))
 	for _, id := range slices.Backward(p.order()) {
@@ -204,11 +203,7 @@ func BottomLevels(p *Plan) []int64 {
 		level[id] = max(level[id], a.Cost) // dependents have raised it to their chains by now
 		for _, in := range a.Inputs {
 			f := &p.Artifacts[in]
-			chain := p.After(f) + level[id]
-			if types := p.Types(f.Producer); types > 0 && f.Kind == Export {
-				chain = max(types+level[id], chain-p.Types(id))
-			}
-			level[f.Producer] = max(level[f.Producer], chain)
+			level[f.Producer] = max(level[f.Producer], p.After(f)+level[id])
 		}
 	}
 	return level

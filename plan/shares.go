@@ -16,13 +16,6 @@ import (
 // Each helper repeats the front end, a third of a compile: more bring nothing.
 const MaxShares = 8
 
-// MostBegun bounds how many compiles a rank begins on types before it has started them,
-// for each slot: such a compiler keeps its memory, 100 MB where the package is large.
-const MostBegun = 8
-
-// MostHeld bounds how many back ends it holds for what is more urgent, for each slot.
-const MostHeld = 8
-
 // HelpersOf lists the helpers of an action, share 1's first.
 func (p *Plan) HelpersOf(a ActionID) []Rank {
 	if len(p.Helpers) == 0 {

@@ -15,6 +15,10 @@ import (
 //
 // In Blocking mode there is none: it is the textbook's.
 
+// mostBegun bounds how many actions are begun and not started, for each slot: a
+// paused compiler keeps its memory, 100 MB where the package is large.
+const mostBegun = 8
+
 // headStart is how far an action of mine is before it is started, or was when it was.
 type headStart uint8
 
@@ -95,7 +99,7 @@ func (r *Rank) admitAhead(a plan.ActionID) {
 }
 
 // mayBegin reports whether one more action may be begun.
-func (r *Rank) mayBegin() bool { return r.begun < plan.MostBegun*r.slots }
+func (r *Rank) mayBegin() bool { return r.begun < mostBegun*r.slots }
 
 func (r *Rank) beginAhead(a plan.ActionID) {
 	r.ahead[a] = begun

@@ -13,11 +13,14 @@ import (
 //
 // In Blocking mode nothing is held: it is the textbook's.
 
+// mostHeld bounds how many are held, for each slot: they keep their memory.
+const mostHeld = 16
+
 // makeRoom frees a slot for what is first in q by holding the least urgent compile
 // that can be. For a share nothing is held: whoever it is for can do without. Nor for
 // what is held itself.
 func (r *Rank) makeRoom(q *queue) bool {
-	if q == &r.shares || q == &r.held || r.mode == Blocking || len(r.held.ids) >= plan.MostHeld*r.slots {
+	if q == &r.shares || q == &r.held || r.mode == Blocking || len(r.held.ids) >= mostHeld*r.slots {
 		return false
 	}
 	least := plan.ActionID(-1)

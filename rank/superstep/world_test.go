@@ -277,7 +277,7 @@ func (w *world) ahead(self plan.Rank, h Help) {
 		}
 	}
 	w.begun[self][a.ID] = false
-	if n := len(w.begun[self]); n > plan.MostBegun*w.slots[self] || w.mode == Blocking {
+	if n := len(w.begun[self]); n > mostBegun*w.slots[self] || w.mode == Blocking {
 		w.t.Fatalf("rank %d has begun %d actions, with %d slots, in %s mode", self, n, w.slots[self], w.mode)
 	}
 	pause := func() {

@@ -20,7 +20,6 @@ func (w *world) types(r plan.Rank, a plan.ActionID) int64 {
 
 // ahead begins an action on its imports' types.
 func (w *world) ahead(r plan.Rank, a plan.ActionID) {
-	dbg("%7.3f r%d begin %s", float64(w.now)/1e6, r, w.plan.Actions[a].Package)
 	w.number++
 	key, this := helper{a, r}, headStart{number: w.number, at: w.now}
 	w.begun[key] = this
@@ -59,7 +58,6 @@ func (w *world) join(r plan.Rank, a plan.ActionID) (done int64, typed bool) {
 // quit ends what was begun.
 func (w *world) quit(r plan.Rank, a plan.ActionID) {
 	key := helper{a, r}
-	dbg("%7.3f r%d quit %s", float64(w.now)/1e6, r, w.plan.Actions[a].Package)
 	if head, begun := w.begun[key]; begun && !head.paused {
 		w.after(0, func() {
 			e, err := w.ranks[r].Paused(a)
@@ -71,7 +69,6 @@ func (w *world) quit(r plan.Rank, a plan.ActionID) {
 
 // typed tells of an action's types.
 func (w *world) typed(r plan.Rank, a plan.ActionID) {
-	dbg("%7.3f r%d typed %s", float64(w.now)/1e6, r, w.plan.Actions[a].Package)
 	for _, f := range w.plan.Actions[a].Outputs {
 		if w.plan.Artifacts[f].Kind == plan.Export {
 			w.effects(r, w.ranks[r].Typed(f), nil)

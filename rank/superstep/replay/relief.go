@@ -6,7 +6,10 @@ import (
 )
 
 // execution is one of an action by a rank; its number tells it from those that were given up.
-type execution struct{ number, begun int64 }
+type execution struct {
+	number, begun int64
+	*clock
+}
 
 // look has root look for slow ranks now and then, as long as anything is to happen.
 func (w *world) look() {

@@ -3,7 +3,6 @@ package replay
 import (
 	"container/heap"
 	"fmt"
-	"os"
 
 	"github.com/badbubble/distgo/plan"
 	"github.com/badbubble/distgo/plan/schedule"
@@ -21,7 +20,6 @@ func Run(p *plan.Plan, took []Duration, slots []int, times []float64, mode super
 	w := &world{plan: p, took: took, times: times, network: network, compiles: make([]*compile, len(p.Actions)), shares: map[helper]int64{}}
 	w.executions, w.seconds, w.made = map[helper]execution{}, map[helper]int64{}, map[helper]int64{}
 	w.begun = map[helper]headStart{}
-	w.lags = map[helper]*lagged{}
 	w.root = superstep.NewRoot(p, slots, mode)
 	for r := range slots {
 		rank, e := superstep.NewRank(p, plan.Rank(r), slots[r], mode)
@@ -61,7 +59,6 @@ type world struct {
 	seconds    map[helper]int64 // executions in relief: their numbers
 	made       map[helper]int64 // what lies aside: how long it took
 	begun      map[helper]headStart
-	lags       map[helper]*lagged
 }
 
 type helper struct {
@@ -88,15 +85,7 @@ func (w *world) effects(r plan.Rank, e superstep.Effects, err error) {
 		w.ahead(r, h.Action)
 	}
 	for _, t := range e.Threads {
-		if l := w.lags[helper{t.Action, r}]; l != nil && !t.Share && !t.Second && !t.Ahead && l.held != (t.Threads == 0) {
-			if t.Threads == 0 {
-				dbg("%7.3f r%d hold %s", float64(w.now)/1e6, r, w.plan.Actions[t.Action].Package)
-				w.hold(r, t.Action)
-			} else {
-				dbg("%7.3f r%d resume %s", float64(w.now)/1e6, r, w.plan.Actions[t.Action].Package)
-				w.resume(r, t.Action)
-			}
-		}
+		w.hold(r, t)
 	}
 	for _, a := range e.Stop {
 		delete(w.shares, helper{a, r})
@@ -124,7 +113,6 @@ func (w *world) effects(r plan.Rank, e superstep.Effects, err error) {
 func (w *world) orders(o superstep.Orders, err error) {
 	w.fail(err)
 	for _, y := range o.Yield {
-		dbg("%7.3f yield %s from %d", float64(w.now)/1e6, w.plan.Actions[y.Action].Package, y.From)
 		w.tell(0, y.From, func() {
 			e, ok := w.ranks[y.From].Yield(y.Action)
 			w.effects(y.From, e, nil)
@@ -132,7 +120,6 @@ func (w *world) orders(o superstep.Orders, err error) {
 		})
 	}
 	for _, a := range o.Assign {
-		dbg("%7.3f assign %s to %d", float64(w.now)/1e6, w.plan.Actions[a.Action].Package, a.To)
 		w.tell(0, a.To, func() {
 			e, err := w.ranks[a.To].Assigned(a.Action, a.Holders)
 			w.effects(a.To, e, err)
@@ -193,18 +180,15 @@ func (w *world) put(from, to plan.Rank, f plan.ArtifactID) {
 // execute runs an action on a rank.
 func (w *world) execute(r plan.Rank, a plan.ActionID) {
 	took := w.takes(r, a)
-	dbg("%7.3f r%d start %s", float64(w.now)/1e6, r, w.plan.Actions[a].Package)
 	w.number++
 	key := helper{a, r}
 	ahead, typed := w.join(r, a)
 	took.Cost -= ahead
 	took.Lead -= ahead
-	this := execution{w.number, w.now - ahead}
+	this := execution{w.number, w.now - ahead, &clock{}}
 	w.executions[key] = this
-	lag := &lagged{}
-	w.lags[key] = lag
 	then := func(delay int64, do func()) {
-		w.later(lag, w.now+delay, 0, func() {
+		w.at(this.clock, w.now+delay, func() {
 			if w.executions[key] == this { // not given up
 				do()
 			}
@@ -241,7 +225,6 @@ func (w *world) execute(r plan.Rank, a plan.ActionID) {
 func (w *world) produced(r plan.Rank, a plan.ActionID, early bool) {
 	took := w.takes(r, a)
 	split := took.Lead < took.Cost
-	dbg("%7.3f r%d produced %s early %v", float64(w.now)/1e6, r, w.plan.Actions[a].Package, early)
 	for _, f := range w.plan.Actions[a].Outputs {
 		if (split && w.plan.Artifacts[f].Kind == plan.Export) != early {
 			continue
@@ -272,7 +255,7 @@ func (w *world) ended(r plan.Rank, a plan.ActionID) {
 	key := helper{a, r}
 	took, aside := w.made[key]
 	if !aside {
-		took = w.now - w.executions[key].begun
+		took = w.now - w.executions[key].begun - w.executions[key].stopped
 	}
 	delete(w.executions, key)
 	w.tell(r, 0, func() {
@@ -405,48 +388,4 @@ func (h *happenings) Pop() any {
 	last := (*h)[len(*h)-1]
 	*h = (*h)[:len(*h)-1]
 	return last
-}
-
-func dbg(f string, args ...any) {
-	if os.Getenv("DBG") != "" {
-		fmt.Fprintf(os.Stderr, f+"\n", args...)
-	}
-}
-
-type lagged struct {
-	total, since int64
-	held         bool
-	stash        []func()
-}
-
-func (w *world) later(l *lagged, due, lag0 int64, do func()) {
-	w.after(due+l.total-lag0-w.now, func() {
-		at := lag0
-		switch {
-		case l.held:
-			l.stash = append(l.stash, func() { w.later(l, due, at, do) })
-		case l.total > lagAt(l, due, w.now, lag0):
-			w.later(l, due, lag0, do)
-		default:
-			do()
-		}
-	})
-}
-
-func lagAt(l *lagged, due, now, lag0 int64) int64 { return now - due + lag0 }
-
-func (w *world) hold(r plan.Rank, a plan.ActionID) {
-	l := w.lags[helper{a, r}]
-	l.held, l.since = true, w.now
-}
-
-func (w *world) resume(r plan.Rank, a plan.ActionID) {
-	l := w.lags[helper{a, r}]
-	l.held = false
-	l.total += w.now - l.since
-	stash := l.stash
-	l.stash = nil
-	for _, do := range stash {
-		do()
-	}
 }
