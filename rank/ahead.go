@@ -33,7 +33,6 @@ type aheads struct {
 	possible bool                          // package superstep may ask for some
 	of       map[plan.ActionID]*headStart  // the last of each action; the loop's
 	types    map[plan.ArtifactID]madeTypes // that were handed out here; the loop's
-
 }
 
 type madeTypes struct {
@@ -48,6 +47,7 @@ type headStart struct {
 	quit   context.CancelFunc
 	paused chan *execute.Begun // to who takes it
 	over   chan struct{}       // closed when nothing is left to be taken
+	slot   int                 // the loop's; -1 when it was given back, or the action has it
 
 	begun, at int64                   // when it was begun and paused, microseconds since the plan was here
 	sources   map[string]store.Digest // what it began with; nil where nothing is kept
@@ -86,9 +86,8 @@ func (l *loop) beginAhead(s superstep.Help) {
 	if l.aheads.of == nil {
 		l.aheads.of = map[plan.ActionID]*headStart{}
 	}
+	h.slot = l.slotFor(a.ID)
 	l.aheads.of[a.ID] = h
-	slot := l.free[0]
-	l.free = l.free[1:]
 	of := superstep.Execution{Action: a.ID, Ahead: true}
 	threads := l.divided(of, s.Threads)
 	typed, refused := l.typed(&a, h.ctx), l.take != nil
@@ -107,7 +106,10 @@ func (l *loop) beginAhead(s superstep.Help) {
 		}
 		h.at = max(h.begun, l.now())
 		l.post(func() error {
-			l.free = append(l.free, slot)
+			if h.slot >= 0 {
+				l.free = append(l.free, h.slot)
+				h.slot = -1
+			}
 			delete(l.threads, of)
 			return l.effects(l.rank.Paused(a.ID))
 		})
@@ -121,6 +123,17 @@ func (l *loop) beginAhead(s superstep.Help) {
 			b.Quit()
 		}
 	})
+}
+
+// slotFor takes a slot for an action: that of its head start if it still runs, as both
+// have but one, and else a free one.
+func (l *loop) slotFor(a plan.ActionID) (slot int) {
+	if h := l.aheads.of[a]; h != nil && h.slot >= 0 {
+		slot, h.slot = h.slot, -1
+		return slot
+	}
+	slot, l.free = l.free[0], l.free[1:]
+	return slot
 }
 
 // begin executes what can be executed ahead of an action's start.

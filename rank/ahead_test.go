@@ -60,6 +60,29 @@ func TestHeadStarts(t *testing.T) {
 	}
 }
 
+// An action that is started before its head start has paused takes over its slot, the only one here, and goes on from it.
+func TestStartedBeforePause(t *testing.T) {
+	tools := toolDir(t)
+	plain, _ := aheadBuild(t, tools, 1, false)
+	want := plain.run(t, tools)
+	b, begun := aheadBuild(t, tools, 2, true)
+	b.slots = []int{1, 1}
+	patient := b.setUp
+	b.setUp = func(works []string) {
+		patient(works)
+		if err := os.WriteFile(filepath.Join(works[1], "late"), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o := b.run(t, tools)
+	if err := errors.Join(o.errs...); err != nil || o.program != want.program {
+		t.Errorf("%v, program\n%s\nexpected\n%s", err, o.program, want.program)
+	}
+	if !begun() {
+		t.Error("the importer did not go on from its head start")
+	}
+}
+
 // Types that are damaged on their way are dropped: the compile is executed from scratch.
 func TestDamagedTypes(t *testing.T) {
 	tools := toolDir(t)

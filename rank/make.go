@@ -87,8 +87,7 @@ func (l *loop) hold(t superstep.Threads) {
 // start executes an action in a goroutine of its own.
 func (l *loop) start(s superstep.Start) {
 	a := &l.plan.Actions[s.Action]
-	slot := l.free[0]
-	l.free = l.free[1:]
+	slot := l.slotFor(a.ID)
 	again, n := s.Again, s.Threads
 	if l.lead != nil {
 		n = l.lead.threads(s)
@@ -237,7 +236,8 @@ func (l *loop) make(ctx context.Context, a *plan.Action, how execution, m *doneM
 		}
 	}
 	if begun != nil {
-		m.Begun, m.Paused = how.head.begun, how.head.at
+		m.Begun = how.head.begun
+		m.Paused = max(m.Begun, min(how.head.at, m.Start)) // what is behind the start is the action's own time
 	}
 	result, err := l.resume(ctx, begun, executed, how.threads, execute.Moments{Typed: how.typed, Exported: func() {
 		m.Exported = max(1, l.now()) // 0 says that it was not

@@ -122,7 +122,7 @@ type doneMessage struct {
 	Digests  [][]byte      `msgpack:"g,omitempty"` // of its outputs, empty where they are not known
 	GivenUp  bool          `msgpack:"v,omitempty"` // root asked for that; Digests are of what was given out
 	Begun    int64         `msgpack:"j,omitempty"` // its head start, if it went on from one: when that was begun
-	Paused   int64         `msgpack:"q,omitempty"` // and paused
+	Paused   int64         `msgpack:"q,omitempty"` // and paused, or when the action was started if that was earlier
 }
 
 // typesMessage comes with the types.
