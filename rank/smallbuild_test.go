@@ -51,6 +51,8 @@ type smallBuild struct {
 	slow   func(*leader, plan.Rank, *plan.Action) bool // whom root takes to be slow, with what; nil for its own judgement
 	times  []int64                                     // by rank: how many times as long it is known to take; nil where nothing is known
 	ended  func(*loop)                                 // sees what became of each rank that came to its end
+
+	withoutTypes bool // its compiler hands out none
 }
 
 // outcome is what came out of a run.
@@ -287,6 +289,9 @@ func (b *smallBuild) rank(ctx context.Context, w *transport.World, work, tools s
 	}
 	l.auditing = b.audit > 0
 	l.runner.Pipelined = &execute.Pipelined{Path: filepath.Join(tools, "compile"), Signal: "EARLY", Types: "TYPES"}
+	if b.withoutTypes {
+		l.runner.Pipelined.Types = ""
+	}
 	l.ctx, l.cancel = context.WithCancelCause(running)
 	defer l.cancel(nil)
 	l.exchange = exchange.New(w, work, func(id int32) (exchange.File, bool) {
