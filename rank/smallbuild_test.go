@@ -106,7 +106,7 @@ cat "$@" /dev/null >$x; echo export >>$x
 case $x in *-second/*) [ ! -f $work/strangers ] || echo stranger >>$x ;; esac
 [ -z "$EARLY" ] || printf '\001' >&3
 while [ "${dawdle:-0}" -gt 0 ]; do sleep 0.01; dawdle=$((dawdle - 1)); done
-if [ -f $work/halves ]; then rm $work/halves; echo half >$o; kill -9 $$; fi
+if [ -f $work/halves ] && rm $work/halves 2>/dev/null; then echo half >$o; kill -9 $$; fi
 for i in 0 1 2 3; do
 	file=$prefix.$((i % k)) tries=0 most=50
 	[ ! -f $file.sure ] || most=6000

@@ -16,17 +16,22 @@ import (
 	"github.com/badbubble/distgo/plan/transcript"
 )
 
-// A holdable is a pipelined process that has started another, as a tool that measures the compiler does. That one says so,
-// waits for a line, and prints what it is told then.
+// A holdable is a pipelined process that waits for a line, and prints what it is told then.
 type holdable struct {
 	*running
 	dir   string
 	line  *os.File
-	there chan struct{} // closed when it has said so
+	there chan struct{} // closed when it says that it is there
 	ended chan usage
 }
 
-func startHoldable(t *testing.T, ctx context.Context, begun int) *holdable {
+const (
+	waits = `read x <line; head -c1 <&3 | od -An -to1`
+	// Another waits that it has started, as a tool that measures the compiler does, and says that it is there.
+	haveWait = `sh -c 'echo $$ >inner; printf "\001" >&3; ` + waits + `'; :`
+)
+
+func startHoldable(t *testing.T, ctx context.Context, begun int, script string) *holdable {
 	t.Helper()
 	h := &holdable{dir: t.TempDir(), there: make(chan struct{}), ended: make(chan usage, 1)}
 	line := filepath.Join(h.dir, "line")
@@ -38,7 +43,6 @@ func startHoldable(t *testing.T, ctx context.Context, begun int) *holdable {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { h.line.Close() })
-	const script = `sh -c 'echo $$ >inner; printf "\001" >&3; read x <line; head -c1 <&3 | od -An -to1'; :`
 	p := &process{argv: []string{"sh", "-c", script}, dir: h.dir, env: os.Environ(), pipelined: true, begun: begun}
 	if h.running, err = p.start(ctx); err != nil {
 		t.Fatal(err)
@@ -52,6 +56,14 @@ func (h *holdable) follow(threads *Threads) {
 		u, _ := h.finish(threads, Moments{Exported: func() { close(h.there) }})
 		h.ended <- u
 	}()
+}
+
+// goOn lets what waits go on.
+func (h *holdable) goOn(t *testing.T) {
+	t.Helper()
+	if _, err := h.line.WriteString("go on\n"); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // state is a process's as the kernel calls it, "T" where it is suspended and "" where there is none.
@@ -80,7 +92,7 @@ func said(u usage) string { return strings.TrimSpace(string(u.output)) }
 
 // What is held stays where it is, with all of its group, and goes on with the threads that it gets then.
 func TestHold(t *testing.T) {
-	h := startHoldable(t, t.Context(), 2)
+	h := startHoldable(t, t.Context(), 2, haveWait)
 	threads := NewThreads(2)
 	h.follow(threads)
 	<-h.there
@@ -93,16 +105,15 @@ func TestHold(t *testing.T) {
 		t.Fatal(err)
 	}
 	threads.Set(0)
-	if _, err := h.line.WriteString("go on\n"); err != nil {
-		t.Fatal(err)
-	}
-	for _, pid := range []int{h.cmd.Process.Pid, inner} {
+	group := []int{h.cmd.Process.Pid, inner}
+	for _, pid := range group {
 		awaitHeld(t, pid)
 	}
-	select {
-	case u := <-h.ended:
-		t.Errorf("it went on, and ended: %+v", u)
-	default:
+	h.goOn(t)
+	for _, pid := range group {
+		if s := state(pid); s != "T" {
+			t.Errorf("its state is %q", s)
+		}
 	}
 	threads.Set(3)
 	if u := <-h.ended; said(u) != "003" || u.signal != "" {
@@ -122,10 +133,7 @@ func TestHold(t *testing.T) {
 // What has no threads when it begins, or goes on from where it paused, is held at once.
 func TestHeldFromItsBeginning(t *testing.T) {
 	for _, begun := range []int{1, unknown} {
-		h := startHoldable(t, t.Context(), begun)
-		if _, err := h.line.WriteString("go on\n"); err != nil {
-			t.Fatal(err)
-		}
+		h := startHoldable(t, t.Context(), begun, waits)
 		threads := NewThreads(4)
 		threads.Set(0)
 		if n, most := threads.get(), threads.Most(); n != 1 || most != 4 {
@@ -133,6 +141,7 @@ func TestHeldFromItsBeginning(t *testing.T) {
 		}
 		h.follow(threads)
 		awaitHeld(t, h.cmd.Process.Pid)
+		h.goOn(t)
 		threads.Set(4)
 		if u := <-h.ended; said(u) != "004" {
 			t.Errorf("begun with %d: told %q", begun, said(u))
@@ -143,7 +152,7 @@ func TestHeldFromItsBeginning(t *testing.T) {
 // What is held when its context is done is killed as anything else.
 func TestHeldIsKilled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	h := startHoldable(t, ctx, 1)
+	h := startHoldable(t, ctx, 1, haveWait)
 	threads := NewThreads(1)
 	h.follow(threads)
 	<-h.there
