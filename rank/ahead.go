@@ -30,7 +30,7 @@ const maxTypes = 64 << 20
 
 // aheads is what a rank knows of head starts. Its zero value is ready.
 type aheads struct {
-	possible bool                          // package superstep may ask for some
+	possible bool                          // types are handed out; else package superstep never asks for any
 	of       map[plan.ActionID]*headStart  // the last of each action; the loop's
 	types    map[plan.ArtifactID]madeTypes // that were handed out here; the loop's
 }

@@ -60,6 +60,30 @@ func TestHeadStarts(t *testing.T) {
 	}
 }
 
+// With a compiler that hands out no types nothing is begun ahead.
+func TestWithoutTypes(t *testing.T) {
+	tools := toolDir(t)
+	plain, _ := aheadBuild(t, tools, 1, false)
+	want := plain.run(t, tools)
+	for _, size := range []int{1, 2} {
+		b, begun := aheadBuild(t, tools, size, false)
+		b.withoutTypes = true
+		var mu sync.Mutex
+		var typed int
+		ended := b.ended
+		b.ended = func(l *loop) {
+			ended(l)
+			mu.Lock()
+			defer mu.Unlock()
+			typed += len(l.aheads.types)
+		}
+		o := b.run(t, tools)
+		if err := errors.Join(o.errs...); err != nil || o.program != want.program || begun() || typed != 0 {
+			t.Errorf("%d ranks: %v, begun: %t, types: %d, program\n%s\nexpected\n%s", size, err, begun(), typed, o.program, want.program)
+		}
+	}
+}
+
 // An action that is started before its head start has paused takes over its slot, the only one here, and goes on from it.
 func TestStartedBeforePause(t *testing.T) {
 	tools := toolDir(t)

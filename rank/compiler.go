@@ -31,7 +31,9 @@ func (r *run) findCompiler(ctx context.Context) error {
 	var c pipeline.Compiler
 	dir, err := r.storeDir()
 	if err == nil {
-		c, err = pipeline.Ensure(ctx, pipeline.Go{Command: r.tools.Command, Root: r.tools.Root(), Version: r.tools.Version()},
+		// The go command in PATH may be of another version, which selected this toolchain.
+		command := filepath.Join(r.tools.Root(), "bin", "go")
+		c, err = pipeline.Ensure(ctx, pipeline.Go{Command: command, Root: r.tools.Root(), Version: r.tools.Version()},
 			filepath.Join(dir, "compilers"), func(text string) { r.progress.Say("distgo: %s", text) })
 	} else {
 		err = fmt.Errorf("pipelined compiler: %w; using the stock compiler", err)
@@ -108,7 +110,7 @@ func (r *run) pipelined(p *plan.Plan) (*execute.Pipelined, error) {
 	if r.compiler == nil {
 		return nil, fmt.Errorf("the plan is for a pipelined compiler, which this rank does not have")
 	}
-	return &execute.Pipelined{Path: r.compiler.Path, Signal: r.compiler.Signal, Types: pipeline.TypesEnv}, nil
+	return &execute.Pipelined{Path: r.compiler.Path, Signal: r.compiler.Signal, Types: r.compiler.Types}, nil
 }
 
 // compilerDigest identifies the pipelined compiler to the other ranks.

@@ -32,7 +32,7 @@ func (r *Runner) Begin(ctx context.Context, a *plan.Action, threads *Threads, ty
 		return nil, err
 	}
 	defer threads.follow(b.compile.process.begun, b.compile)()
-	b.compile.process.begun = 0 // whatever it was told meanwhile: who continues it tells it anew
+	b.compile.process.begun = unknown // it may be told of others until it waits
 	for {
 		switch b.compile.hear(Moments{Typed: typed}) {
 		case saysWaits, 0:

@@ -24,10 +24,13 @@ type process struct {
 
 	// Where pipelined, the process inherits a socket as descriptor 3. It says there
 	// how far it is, a byte each time, and is told there how many threads it gets
-	// when that is no longer what it began with.
+	// when that is no longer what it began with. Where it gets none, it is held:
+	// its group is suspended.
 	pipelined bool
-	begun     int
+	begun     int // threads; unknown where it may have been told others
 }
+
+const unknown = -1
 
 // What a pipelined compiler says, and what it is told beside numbers of threads.
 // See package rank/toolchain/pipeline.
@@ -59,11 +62,11 @@ type running struct {
 	out     *bytes.Buffer
 	stdout  *os.File // nil where it joins the diagnostics
 	socket  *os.File // our end; nil where the process has none
-	stopped bool
+	held    bool     // guarded by the Threads that it follows
 }
 
 // start starts the process in a group of its own. When ctx is done the whole group
-// is killed.
+// is killed, held or not.
 func (p *process) start(ctx context.Context) (*running, error) {
 	cmd := exec.CommandContext(ctx, p.argv[0], p.argv[1:]...)
 	cmd.Dir = p.dir
@@ -152,18 +155,28 @@ func (r *running) hear(moments Moments) (said byte) {
 	return b[0]
 }
 
-// tell suspends the process where it gets no threads, and else writes their number:
-// one byte, for which there is always room in a socket. A process that has ended, or
-// does not follow, need not know.
+// tell holds the process where it gets no threads, and else has it go on if it was
+// held, and writes their number: one byte, for which there is always room in a socket.
+// A process that has ended need not know.
 func (r *running) tell(threads int) {
 	if threads == 0 {
-		r.stopped = r.cmd.Process.Signal(syscall.SIGSTOP) == nil
+		r.held = r.signal(syscall.SIGSTOP) == nil
 		return
 	}
-	if r.stopped {
-		r.stopped = r.cmd.Process.Signal(syscall.SIGCONT) != nil
+	if r.held {
+		r.held = r.signal(syscall.SIGCONT) != nil
 	}
 	r.say(byte(min(threads, 255)))
+}
+
+// signal sends the whole group a signal, as the compiler may have been started by
+// another tool. The process itself gets it first: once that has ended, the group's
+// number may be somebody else's.
+func (r *running) signal(s syscall.Signal) error {
+	if err := r.cmd.Process.Signal(s); err != nil {
+		return err
+	}
+	return syscall.Kill(-r.cmd.Process.Pid, s)
 }
 
 func (r *running) say(b byte) { _, _ = r.socket.Write([]byte{b}) }

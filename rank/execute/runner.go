@@ -42,7 +42,7 @@ type Runner struct {
 type Pipelined struct {
 	Path   string
 	Signal string // the variable that names the descriptor on which it says how far it is, and reads numbers of threads
-	Types  string // the variable that has it hand out types, or do that and wait for export data
+	Types  string // the variable that has it hand out types, or do that and wait for export data; "" where it cannot
 }
 
 // A Result is what executing an action took.
@@ -146,7 +146,7 @@ func (r *Runner) start(ctx context.Context, a *plan.Action, c *transcript.Comman
 	if follows {
 		p.argv[len(r.Wrap)] = r.Pipelined.Path
 		p.env = append(p.env, r.Pipelined.Signal+"=3") // the first descriptor behind the standard three
-		if types != noTypes {
+		if types != noTypes && r.Pipelined.Types != "" {
 			p.env = append(p.env, r.Pipelined.Types+"="+string(types))
 		}
 	}

@@ -8,8 +8,9 @@ import (
 )
 
 // Threads is how many threads the tools of an action may run side by side. That
-// may change while they run: a pipelined compiler follows, any other tool keeps
-// what it began with. It may be used from any goroutine.
+// may change while they run: a pipelined compiler follows, and is held while there
+// are none. Any other tool keeps what it began with, which is one at least, and goes
+// on. It may be used from any goroutine.
 type Threads struct {
 	mu        sync.Mutex
 	now, most int
@@ -22,7 +23,9 @@ func NewThreads(n int) *Threads {
 	return &Threads{now: n, most: n}
 }
 
-// Set says how many it is from now on. It does not wait for those who follow.
+// Set says how many it is from now on; with none, who follows is held until there are
+// some again, and loses nothing but time. What begins meanwhile is held at its
+// beginning. Set does not wait for those who follow.
 func (t *Threads) Set(n int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -35,13 +38,14 @@ func (t *Threads) Set(n int) {
 	}
 }
 
-// Most is how many it was at most.
+// Most is how many it was at most, one at least.
 func (t *Threads) Most() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.most
 }
 
+// get is how many a tool begins with.
 func (t *Threads) get() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -64,7 +68,7 @@ func (t *Threads) follow(begun int, process follower) (leave func()) {
 	}
 }
 
-// A follower is told what its threads are. With none it is suspended.
+// A follower is told what its threads are. With none it is held.
 type follower interface{ tell(threads int) }
 
 // socketPair returns two ends, of which the other process is to inherit one.

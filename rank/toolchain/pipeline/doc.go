@@ -22,7 +22,10 @@
 // need it. added/cmd/compile/internal/noder/distgo_types.go.txt has the details. What
 // is type-checked against types and what against export data differs in nothing that
 // is compiled; in the stub that the compiler writes for itself, positions in types of
-// imports may be numbered otherwise. That is why the proof builds everything so.
+// imports may be numbered otherwise. That is why the proof builds everything so. Where
+// the source does not match the edits for types, as that of go1.23, the compiler is made
+// and proved without: Compiler.Types says so. Since that follows from its digest, ranks
+// that have the same compiler agree.
 //
 // Several compilers can share one package's functions, which the back end
 // compiles independently of each other. Each goes through the front end; all
@@ -37,8 +40,9 @@
 // with the stock compiler and the user reads why in one line.
 //
 // Invariant 1: Ensure returns no compiler that has not been proved on this
-// toolchain: the probe program, compiled by it with split outputs, begun on types, and
-// with shares, from the runtime up, equals the stock `go build`'s byte for byte, and runs.
+// toolchain: the probe program, compiled by it with split outputs, begun on types
+// if it hands out any, and with shares, from the runtime up, equals the stock `go
+// build`'s byte for byte, and runs.
 //
 // Invariant 2: with -linkobj given, the symbols of the objects are not
 // interchangeable with the stock compiler's: content hashes go by name. Never

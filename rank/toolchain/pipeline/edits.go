@@ -112,45 +112,6 @@ var edits = [...]edit{
 			h.Write([]byte{0})
 `,
 	},
-	// Types are handed out before the rest of the export data, which imports, too,
-	// may lack until then.
-	{
-		file: "cmd/compile/internal/noder/unified.go",
-		old: `	data := writePkgStub(m, noders)
-`,
-		new: `	data := writePkgStub(m, noders)
-	typesKnown(data)
-`,
-	},
-	{
-		file: "cmd/compile/internal/noder/import.go",
-		old: `	f, err := openPackage(path)
-	if err != nil {
-		return
-	}
-`,
-		new: `	f, err := openImport(path)
-	if err != nil {
-		return
-	}
-`,
-	},
-	{
-		file: "cmd/compile/internal/noder/import.go",
-		old: `	err = addFingerprint(path, data)
-`,
-		new: `	err = imported(path, data)
-`,
-	},
-	{
-		file: "cmd/compile/internal/noder/linker.go",
-		old: `	if local && obj != nil {
-		wext.Sync(`,
-		new: `	if onlyTypes {
-		wext.Flush()
-	} else if local && obj != nil {
-		wext.Sync(`,
-	},
 	// Functions may be shared between compilers. What one notes of references
 	// between debug information entries, the other resolves; types are named by
 	// the order in which they come into being.
@@ -237,8 +198,54 @@ var edits = [...]edit{
 	},
 }
 
+// typesEdits have types handed out before the rest of the export data, which imports,
+// too, may lack until then. Where one of them does not match, the compiler is made
+// without them: go1.23 reads imports otherwise.
+var typesEdits = [...]edit{
+	{
+		file: "cmd/compile/internal/noder/unified.go",
+		old: `	data := writePkgStub(m, noders)
+`,
+		new: `	data := writePkgStub(m, noders)
+	typesKnown(data)
+`,
+	},
+	{
+		file: "cmd/compile/internal/noder/import.go",
+		old: `	f, err := openPackage(path)
+	if err != nil {
+		return
+	}
+`,
+		new: `	f, err := openImport(path)
+	if err != nil {
+		return
+	}
+`,
+	},
+	{
+		file: "cmd/compile/internal/noder/import.go",
+		old: `	err = addFingerprint(path, data)
+`,
+		new: `	err = imported(path, data)
+`,
+	},
+	{
+		file: "cmd/compile/internal/noder/linker.go",
+		old: `	if local && obj != nil {
+		wext.Sync(`,
+		new: `	if onlyTypes {
+		wext.Flush()
+	} else if local && obj != nil {
+		wext.Sync(`,
+	},
+}
+
 // added are files that the compiler gets beside the edits, below GOROOT/src and
-// with .txt behind their names, so that they are nobody's packages here.
+// with .txt behind their names, so that they are nobody's packages here. Those whose
+// names end in typesSuffix belong to typesEdits.
 //
 //go:embed added
 var added embed.FS
+
+const typesSuffix = "_types.go.txt"

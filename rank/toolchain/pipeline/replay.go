@@ -20,10 +20,11 @@ import (
 // A replay executes a transcript on this machine the way a pipelined build
 // does: compiles write two files, are begun as soon as the types of what
 // they import are there, wait for the rest of its export data, and get a share
-// of each package's functions from
-// another compiler. It exists for the proof; builds are rank/execute's.
+// of each package's functions from another compiler. One that hands out no types is
+// begun when all export data is there. It exists for the proof; builds are
+// rank/execute's.
 type replay struct {
-	compile string   // executable to run in place of the stock compiler
+	compile Compiler // to run in place of the stock one
 	work    string   // what $WORK stands for
 	dir     string   // directory that the go command ran in
 	env     []string // environment of the tools
@@ -44,7 +45,7 @@ type node struct {
 }
 
 // newReplay prepares to run script with slots commands at a time.
-func newReplay(script *transcript.Script, compile, work, dir string, env []string, slots int) *replay {
+func newReplay(script *transcript.Script, compile Compiler, work, dir string, env []string, slots int) *replay {
 	r := &replay{
 		compile: compile, work: work, dir: dir, env: env,
 		slots: make(chan struct{}, slots), // a semaphore
@@ -86,7 +87,7 @@ func (r *replay) block(ctx context.Context, b transcript.Block) error {
 }
 
 // await waits for what c, if it writes a configuration, promises to its tool:
-// types for a compile, all of the object for a link. (The block that
+// types or export data for a compile, all of the object for a link. (The block that
 // links is also the block that compiles main.)
 func (r *replay) await(ctx context.Context, self string, c transcript.Command) error {
 	if c.Op != transcript.Write {
@@ -105,7 +106,10 @@ func (r *replay) await(ctx context.Context, self string, c transcript.Command) e
 		}
 		ready := input.done
 		if !link {
-			ready = input.typed
+			ready = input.exported
+			if r.compile.Types != "" {
+				ready = input.typed
+			}
 			r.nodes[self].imports = append(r.nodes[self].imports, name)
 		}
 		select {
@@ -199,7 +203,7 @@ func (r *replay) tool(ctx context.Context, n *node, c transcript.Command, args [
 	compile := strings.TrimSuffix(filepath.Base(args[0]), ".exe") == "compile"
 	if compile {
 		var err error
-		if args, err = split(r.compile, args); err != nil {
+		if args, err = split(r.compile.Path, args); err != nil {
 			return err
 		}
 	}
@@ -234,14 +238,26 @@ func (r *replay) tool(ctx context.Context, n *node, c transcript.Command, args [
 }
 
 // runCompile runs a pipelined compile whose export data is to be in exports. Others
-// have a share of it ready when it goes on from its types; it is to take that share
-// over.
+// have a share of it ready when it goes on from its types, or is begun; it is to take
+// that share over.
 func (r *replay) runCompile(ctx context.Context, n *node, cmd *exec.Cmd, exports string) error {
 	prefix := exports + ".share"
 	helper := own(exec.CommandContext(ctx, cmd.Path, cmd.Args[1:]...))
 	helper.Dir = cmd.Dir
-	helper.Env = append(cmd.Env[:len(cmd.Env):len(cmd.Env)], TypesEnv+"=1", SharesEnv+"=1/3:"+prefix)
-	cmd.Env = append(cmd.Env[:len(cmd.Env):len(cmd.Env)], TypesEnv+"="+TypesWait, SharesEnv+"=0/3:"+prefix)
+	helper.Env = append(cmd.Env[:len(cmd.Env):len(cmd.Env)], SharesEnv+"=1/3:"+prefix)
+	cmd.Env = append(cmd.Env[:len(cmd.Env):len(cmd.Env)], SharesEnv+"=0/3:"+prefix)
+	goesOn := func() error {
+		if err := r.bring(ctx, n, filepath.Dir(exports)); err != nil {
+			return err
+		}
+		return share(helper)
+	}
+	if types := r.compile.Types; types != "" {
+		helper.Env = append(helper.Env, types+"=1")
+		cmd.Env = append(cmd.Env, types+"="+TypesWait)
+	} else if err := goesOn(); err != nil {
+		return err
+	}
 	start := time.Now()
 	paused := time.Duration(0)
 	err := runSignalled(cmd, exports, moments{
@@ -249,10 +265,7 @@ func (r *replay) runCompile(ctx context.Context, n *node, cmd *exec.Cmd, exports
 		waits: func() error {
 			since := time.Now()
 			defer func() { paused += time.Since(since) }()
-			if err := r.bring(ctx, n, filepath.Dir(exports)); err != nil {
-				return err
-			}
-			return share(helper)
+			return goesOn()
 		},
 		exported: func() {
 			n.ready = time.Since(start) - paused

@@ -140,7 +140,7 @@ func TestProofFindsMutants(t *testing.T) {
 		{"hashes by index", "cmd/compile/internal/gc/main.go", "obj.HashByName = true", "obj.HashByName = false"},
 	} {
 		t.Run(mutant.name, func(t *testing.T) {
-			changed, err := Edits(goCmd.Root)
+			changed, types, err := Edits(goCmd.Root)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -149,7 +149,7 @@ func TestProofFindsMutants(t *testing.T) {
 			if !bytes.Contains(changed[name], []byte(mutant.to)) {
 				t.Fatal("no mutation")
 			}
-			c, err := buildChanged(t.Context(), goCmd, dir, changed)
+			c, err := buildChanged(t.Context(), goCmd, dir, changed, types)
 			if err != nil {
 				t.Fatal(err)
 			}
