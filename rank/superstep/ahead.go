@@ -153,7 +153,3 @@ func (r *Rank) quit(a plan.ActionID) {
 		r.out.Quit = append(r.out.Quit, a)
 	}
 }
-
-// isBegun reports whether an action has a head start here, which would be lost if
-// another rank executed it.
-func (r *Rank) isBegun(a plan.ActionID) bool { return r.ahead[a] == begun }

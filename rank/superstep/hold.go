@@ -25,7 +25,7 @@ func (r *Rank) makeRoom(q *queue) bool {
 	}
 	least := plan.ActionID(-1)
 	for _, t := range r.occupied {
-		if r.backEnd(t) && !r.isHeld(t.Execution) && len(r.plan.HelpersOf(t.Action)) == 0 &&
+		if t.Threads != fresh && r.backEnd(t) && !r.isHeld(t.Execution) && len(r.plan.HelpersOf(t.Action)) == 0 &&
 			(least < 0 || r.held.priority[t.Action] < r.held.priority[least]) {
 			least = t.Action
 		}

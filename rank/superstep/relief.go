@@ -204,6 +204,6 @@ func (r *Rank) GiveUp(a plan.ActionID) (runs, gaveUp bool, e Effects) {
 	if r.state[a] == running {
 		return true, false, Effects{}
 	}
-	e, gaveUp = r.Yield(a)
+	e, gaveUp = r.yield(a)
 	return false, gaveUp, e
 }

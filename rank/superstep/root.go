@@ -415,16 +415,16 @@ func (r *Root) enqueue(rank plan.Rank, a plan.ActionID) {
 // exported has an action queue that is in its back end now, as it can be held.
 func (r *Root) exported(f plan.ArtifactID) {
 	a := r.plan.Artifacts[f].Producer
-	if on := r.owner[a]; r.mode == Split && !r.ended[a] && r.inBackEnd(a) && slices.Contains(r.load[on], a) {
+	if on := r.owner[a]; !r.ended[a] && r.inBackEnd(a) && slices.Contains(r.load[on], a) {
 		r.dequeue(on, a)
 		r.enqueue(on, a)
 	}
 }
 
 // inBackEnd reports whether an action, which has not ended, has given out its export
-// data, and nobody helps it.
+// data, and can be held.
 func (r *Root) inBackEnd(a plan.ActionID) bool {
-	return len(r.plan.HelpersOf(a)) == 0 && slices.ContainsFunc(r.plan.Actions[a].Outputs, func(f plan.ArtifactID) bool {
+	return r.mode == Split && len(r.plan.HelpersOf(a)) == 0 && slices.ContainsFunc(r.plan.Actions[a].Outputs, func(f plan.ArtifactID) bool {
 		return r.exists[f] && r.plan.Artifacts[f].Kind == plan.Export
 	})
 }
