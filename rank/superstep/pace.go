@@ -67,10 +67,17 @@ func (r *Root) Look(passed int64) Orders {
 	before := r.paces.executed
 	r.paces.executed = map[plan.ActionID]watch{}
 	for on := range plan.Rank(len(r.slots)) {
-		for _, a := range r.running(on) {
-			w := watch{on: on}
-			if b, ok := before[a]; ok && b.on == on {
-				w.elapsed = b.elapsed + passed
+		running := len(r.running(on))
+		for i, a := range r.load[on] {
+			w, seen := before[a]
+			switch runs := i < running; {
+			case seen && w.on == on && runs:
+				w.elapsed += passed
+			case seen && w.on == on: // it is held, and goes on
+			case runs:
+				w = watch{on: on}
+			default:
+				continue
 			}
 			r.paces.executed[a] = w
 		}
