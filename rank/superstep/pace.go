@@ -29,7 +29,7 @@ func (p pace) times() float64 {
 type paces struct {
 	of       []pace                  // by rank
 	all      pace                    // their sum
-	executed map[plan.ActionID]watch // what ran when Root last looked
+	executed map[plan.ActionID]watch // what ran when Root looked, and has not ended
 }
 
 // A watch is for how long a rank has been seen to execute an action.
@@ -70,16 +70,15 @@ func (r *Root) Look(passed int64) Orders {
 		running := len(r.running(on))
 		for i, a := range r.load[on] {
 			w, seen := before[a]
-			switch runs := i < running; {
-			case seen && w.on == on && runs:
+			switch seen = seen && w.on == on; {
+			case seen && i < running:
 				w.elapsed += passed
-			case seen && w.on == on: // it is held, and goes on
-			case runs:
+			case !seen:
 				w = watch{on: on}
-			default:
-				continue
 			}
-			r.paces.executed[a] = w
+			if seen || i < running { // else it has not begun; what was seen is held
+				r.paces.executed[a] = w
+			}
 		}
 	}
 	if r.moves() {

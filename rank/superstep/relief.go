@@ -58,7 +58,7 @@ func (r *Root) stuck(on plan.Rank) (stuck []plan.ActionID) {
 		left += of(a)
 	}
 	for _, a := range slices.Backward(load[slots:]) {
-		if r.inBackEnd(a) && (slots == 0 || stuckTimes*r.plan.Actions[a].Cost*int64(slots) < left) {
+		if r.inBackEnd(a) && (slots == 0 || stuckTimes*float64(r.plan.Actions[a].Cost*int64(slots)) < r.Times(on)*float64(left)) {
 			stuck = append(stuck, a)
 		}
 		left -= of(a)
