@@ -66,9 +66,9 @@ func TestHold(t *testing.T) {
 // Nothing is held behind blocking barriers, that others help, for a share, or what has begun just now; a head start is
 // reason enough, if it is more urgent.
 func TestHeldWhen(t *testing.T) {
-	// 0 is rank 0's; 1 and 2 are rank 1's, 2 imports 1; 3 is rank 0's, and 4 imports 0.
+	// 0 and 3 are rank 0's, the others rank 1's; 2 imports 1, and 4 imports 0. 1 is the first to run.
 	build := func() *plan.Plan {
-		p := compiles(smallPlan(t, 2, []plan.Rank{0, 1, 1, 0, 1}, nil, nil, []plan.ActionID{1}, nil, []plan.ActionID{0}), 20, 20, 20, 90, 20)
+		p := compiles(smallPlan(t, 2, []plan.Rank{0, 1, 1, 0, 1, 1}, nil, nil, []plan.ActionID{1}, nil, []plan.ActionID{0}, nil), 20, 20, 20, 90, 20, 0)
 		p.Pipelined, p.Helpers = true, make([][]plan.Rank, len(p.Actions))
 		return p
 	}
@@ -82,7 +82,7 @@ func TestHeldWhen(t *testing.T) {
 		held   bool
 	}{
 		"an action is ready":       {build(), Split, func(*Rank) {}, true},
-		"behind blocking barriers": {build(), Blocking, func(*Rank) {}, false},
+		"behind blocking barriers": {build(), Blocking, func(r *Rank) { r.plan.Priority[5] = 1000 }, false},
 		"others help":              {helped, Split, func(*Rank) {}, false},
 		"a share is ready":         {helps, Split, func(r *Rank) { r.plan.Priority[2] = 1; r.Called(3, 0) }, false},
 		"a head start is possible": {urgent, Split, func(r *Rank) { r.TypesArrived(r.plan.Actions[0].Outputs[0]) }, true},
