@@ -356,7 +356,7 @@ func explorations(t *testing.T) map[string]exploration {
 		"slow chain, 1 loss":     {plan: chain, slots: slots, slow: 1, losses: 1, limit: most},
 		"slow fork":              {plan: fork, slots: slots, slow: 1, limit: most},
 		"slow chain, 1 return":   {plan: chain, slots: slots, slow: 1, returns: 1, limit: most},
-		"audited slow chain":     {plan: chain, slots: slots, slow: 1, losses: 1, audited: []plan.ActionID{0, 1}, limit: most},
+		"audited slow chain":     {plan: chain, slots: slots, slow: 1, audited: []plan.ActionID{0, 1}, limit: most},
 		"audited fork":           {plan: fork, slots: slots, audited: []plan.ActionID{0, 1}, limit: most},
 		"typed steps":            {plan: typed(steps), types: true, slots: slots, limit: most},
 		"typed fork":             {plan: typed(fork), types: true, slots: slots, limit: most},
@@ -371,6 +371,7 @@ func explorations(t *testing.T) map[string]exploration {
 	if os.Getenv("DISTGO_EXPLORE") != "" {
 		const more = 20_000_000 // some 50 bytes each
 		diamond := smallPlan(t, 3, []plan.Rank{1, 2, 1, 2}, nil, []plan.ActionID{0}, []plan.ActionID{0}, []plan.ActionID{1, 2})
+		all["audited slow chain, 1 loss"] = exploration{plan: chain, slots: slots, slow: 1, losses: 1, audited: []plan.ActionID{0, 1}, limit: more}
 		all["audited fork, 1 loss"] = exploration{plan: fork, slots: slots, losses: 1, audited: []plan.ActionID{0, 1, 2}, limit: more}
 		all["audited chain, 2 losses"] = exploration{plan: chain, slots: slots, losses: 2, audited: []plan.ActionID{0, 1}, limit: more}
 		all["audited queue, loss and return"] = exploration{plan: queue, slots: slots, losses: 1, returns: 1, audited: []plan.ActionID{0}, limit: more}
