@@ -174,3 +174,21 @@ func TestStuck(t *testing.T) {
 		}
 	}
 }
+
+// What is held takes the slot of a second execution, like anything that is ready.
+func TestHeldBeforeSecond(t *testing.T) {
+	// 0 is rank 1's; 1 and 2 are rank 0's, which executes 0 a second time, and 2 imports 1.
+	p := compiles(smallPlan(t, 2, []plan.Rank{1, 0, 0}, nil, nil, []plan.ActionID{1}), 0, 5, 20)
+	r, _ := NewRank(p, 0, 2, Split)
+	if e, err := r.Repeat(0, nil, false); err != nil || len(e.Repeat) != 1 {
+		t.Fatalf("%+v, %v", e, err)
+	}
+	e := produced(t, r, p.Actions[1].Outputs[0])
+	if len(e.Start) != 1 || !r.held.has(1) || !slices.Equal(e.Cease, []plan.ActionID{0}) {
+		t.Errorf("2 is ready: %+v, held are %v", e, r.held.ids)
+	}
+	_, e, err := r.Repeated(0, false)
+	if err != nil || len(r.held.ids) > 0 || !slices.Contains(e.Threads, Threads{Execution{Action: 1}, 1}) || len(e.Repeat) > 0 {
+		t.Errorf("a slot is free: %+v, %v", e, err)
+	}
+}

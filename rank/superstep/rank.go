@@ -28,7 +28,7 @@ func (m Mode) String() string {
 
 // Effects is what a Rank wants done, in no particular order but for Threads.
 type Effects struct {
-	Threads []Threads // before Start, Help and Repeat, which take what others give up
+	Threads []Threads // before Start, Help, Repeat and Ahead, which take what others give up
 	Start   []Start
 	Help    []Help
 	Stop    []plan.ActionID // end a share that nobody wants; Helped follows all the same
@@ -90,13 +90,13 @@ type Rank struct {
 	caller   []plan.Rank // by action: whom a share is for
 	shares   queue
 	seconds  []second
-	occupied []Threads   // by actions and shares that run here
-	active   int         // of them and second executions together
+	occupied []Threads   // by what runs here, audits aside
+	active   int         // of them and audits together, but for those that are held
 	typed    []bool      // by artifact: its types are here
 	ahead    []headStart // by action
 	aheads   queue
 	held     queue // actions that run, and have no slot now; by what is left of them
-	begun    int   // actions that were begun, and not started or given up
+	begun    int   // head starts of actions that were not started since: they run, or keep memory
 	open     []int // by group: actions of mine that have not ended
 	due      []int // by group: artifacts of that group that are on their way here; counted in Blocking mode
 
@@ -402,7 +402,8 @@ func (r *Rank) advance() {
 }
 
 // next is the queue with the most urgent of what waits for a slot, nil where nothing
-// does: of what is equally urgent, actions come before shares, and the others last.
+// does: of what is equally urgent, actions come before shares, shares before head
+// starts, and those before what is held.
 func (r *Rank) next() (next *queue) {
 	for _, q := range []*queue{&r.queue, &r.shares, &r.aheads, &r.held} {
 		if len(q.ids) > 0 && (q != &r.aheads || r.mayBegin()) && (next == nil || q.urgency() > next.urgency()) {

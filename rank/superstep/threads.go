@@ -42,7 +42,7 @@ const fresh = -1
 
 // end notes that it has left it.
 func (r *Rank) end(x Execution) {
-	if r.isHeld(x) { // its end was on its way
+	if r.isHeld(x) { // its end was on its way, or it was given up
 		r.held.remove(x.Action)
 	} else {
 		r.active--
