@@ -7,9 +7,10 @@ import (
 )
 
 // A compile that lacks export data of its imports, and has their types, can be
-// given a head start: it is begun in a slot that would idle, goes as far as its own
-// types, hands those out, and pauses. When the action is started, that is gone on
-// with. Like a share, a head start is a hint: it has no part in barriers and
+// given a head start: it is begun where nothing more urgent is ready for the slot,
+// goes as far as its own types, hands those out, and pauses. When the action is
+// started, that is gone on with; all its inputs being here while it is being begun,
+// it is started at once. Like a share, a head start is a hint: it has no part in barriers and
 // recovery, root does not know of it, and whatever is in doubt quits it, since the
 // action can be executed without.
 //
@@ -19,7 +20,7 @@ import (
 // paused compiler keeps its memory, 100 MB where the package is large.
 const mostBegun = 8
 
-// headStart is how far an action of mine is before it is started, or was when it was.
+// headStart is how far an action of mine is before it is started.
 type headStart uint8
 
 const (
@@ -28,7 +29,7 @@ const (
 	begun    // holds a slot
 	quitting // still does
 	paused
-	joined // the action was started when it had not paused, and has its slot
+	joined // has not paused; the action was started, and has its slot, or has left that
 )
 
 // Typed tells that an action that runs here, or was begun, has left the types of
@@ -64,7 +65,7 @@ func (r *Rank) TypesArrived(f plan.ArtifactID) Effects {
 }
 
 // Paused tells that what was begun has come to its types, or to an early end, which
-// shows when the action is started.
+// shows when the action goes on.
 func (r *Rank) Paused(a plan.ActionID) (Effects, error) {
 	switch r.ahead[a] {
 	case begun:
@@ -109,7 +110,7 @@ func (r *Rank) beginAhead(a plan.ActionID) {
 }
 
 // mayQueue answers whether an action all of whose inputs are here is to be queued.
-// One that is being begun is started at once, in the slot that it has.
+// One that is being begun is started at once instead, in the slot that it has.
 func (r *Rank) mayQueue(a plan.ActionID) bool {
 	switch r.ahead[a] {
 	case inQueue:
@@ -119,7 +120,7 @@ func (r *Rank) mayQueue(a plan.ActionID) bool {
 		r.end(Execution{Action: a, Ahead: true})
 		r.start(a)
 		return false
-	case quitting, joined: // from when the action was here before
+	case quitting, joined: // from when the action was here before: when it has paused
 		return false
 	}
 	return true
@@ -153,7 +154,3 @@ func (r *Rank) quit(a plan.ActionID) {
 		r.out.Quit = append(r.out.Quit, a)
 	}
 }
-
-// isBegun reports whether an action has a head start here, which would be lost if
-// another rank executed it.
-func (r *Rank) isBegun(a plan.ActionID) bool { return r.ahead[a] == begun }

@@ -89,13 +89,17 @@ func TestTypesGo(t *testing.T) {
 	}
 }
 
-// The most urgent is begun first, in slots that nothing else is ready for, and no more than are worth their memory.
+// The most urgent is begun first, where nothing more urgent takes the slot, and no more than are worth their memory.
 func TestAheadOrder(t *testing.T) {
-	// 0 is rank 0's; 1 depends on nothing; 2 to 7 import 0.
-	of0 := []plan.ActionID{0}
-	p, r, e := typedRank(t, 1, []plan.Rank{0, 1, 1, 1, 1, 1, 1, 1}, nil, nil, of0, of0, of0, of0, of0, of0)
+	// 0 is rank 0's; 1 depends on nothing; one more than can be begun, 2 and so on, import 0.
+	owners, imports := []plan.Rank{0, 1}, [][]plan.ActionID{nil, nil}
+	for range mostBegun + 1 {
+		owners, imports = append(owners, 1), append(imports, []plan.ActionID{0})
+	}
+	p, r, e := typedRank(t, 1, owners, imports...)
 	p.Priority[4], p.Priority[6] = 100, 200
-	if len(e.Start) != 1 {
+	order := []plan.ActionID{6, 4, 2, 3, 5, 7, 8, 9, 10}
+	if len(e.Start) != 1 || len(order) != mostBegun+1 {
 		t.Fatalf("%+v", e)
 	}
 	export := p.Actions[0].Outputs[0]
@@ -104,25 +108,42 @@ func TestAheadOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, a := range []plan.ActionID{6, 4, 2, 3} {
+	for _, a := range order[:mostBegun] {
 		if !slices.Equal(e.Ahead, []Help{{a, 1}}) {
 			t.Fatalf("%d is next, begun were %v", a, e.Ahead)
 		}
 		e = pause(t, r, a)
 	}
-	idles(t, "four have been begun", e)
+	idles(t, "all that can be have been begun", e)
 	// Started, the first makes room for another, which is ready by then.
-	if e := r.Arrived(export); len(e.Start) != 1 || e.Start[0].Action != 6 || len(e.Ahead) > 0 {
-		t.Errorf("all are ready: %+v", e)
-	}
-	for _, next := range []plan.ActionID{4, 2, 3, 5, 7} {
-		e, err := r.Finished(map[plan.ActionID]plan.ActionID{4: 6, 2: 4, 3: 2, 5: 3, 7: 5}[next], true)
-		if err != nil || len(e.Start) != 1 || e.Start[0].Action != next || len(e.Ahead) > 0 {
-			t.Errorf("%d is next: %+v, %v", next, e, err)
+	e = r.Arrived(export)
+	for i, a := range order {
+		if len(e.Start) != 1 || e.Start[0].Action != a || len(e.Ahead) > 0 {
+			t.Fatalf("%d is next: %+v", a, e)
+		}
+		if e, err = r.Finished(order[i], true); err != nil {
+			t.Fatal(err)
 		}
 	}
 	if r.begun != 0 {
 		t.Errorf("%d are counted as begun", r.begun)
+	}
+}
+
+// What is more urgent comes first, whether it is ready or to be begun.
+func TestAheadCompetes(t *testing.T) {
+	for urgency, want := range map[int64]Effects{
+		200: {Ahead: []Help{{2, 1}}},
+		50:  {Start: []Start{{3, 1, false}}},
+	} {
+		// 0 is rank 0's; 1 and 3 depend on nothing, and 1 runs; 2 imports 0.
+		p, r, _ := typedRank(t, 1, []plan.Rank{0, 1, 1, 1}, nil, nil, []plan.ActionID{0}, nil)
+		p.Priority[2], p.Priority[3] = urgency, 100
+		r.TypesArrived(p.Actions[0].Outputs[0])
+		e, err := r.Finished(1, true)
+		if err != nil || !slices.Equal(e.Ahead, want.Ahead) || !slices.Equal(e.Start, want.Start) {
+			t.Errorf("its urgency is %d: %+v, %v", urgency, e, err)
+		}
 	}
 }
 
@@ -138,27 +159,65 @@ func TestAheadOfSecond(t *testing.T) {
 	}
 }
 
-// The last input comes while a head start runs: the action goes on from it when it has paused, in the order of priority.
+// The last input comes while a head start runs: the action is started in the slot of that, which ends nothing when it
+// has paused. Given back before, it has left its slot all the same.
 func TestAheadLastInput(t *testing.T) {
-	// 1 and 2 import 0.
-	p, r, _ := typedRank(t, 1, []plan.Rank{0, 1, 1}, nil, []plan.ActionID{0}, []plan.ActionID{0})
-	p.Priority[1], p.Priority[2] = 50, 40
-	export := p.Actions[0].Outputs[0]
-	if e := r.TypesArrived(export); !slices.Equal(e.Ahead, []Help{{1, 1}}) {
-		t.Fatalf("%+v", e)
-	}
-	idles(t, "the slot is taken", r.Arrived(export))
-	if e := pause(t, r, 1); !slices.Equal(e.Start, []Start{{1, 1, false}}) || len(e.Quit)+len(e.Ahead) > 0 {
-		t.Errorf("it has paused: %+v", e)
+	for _, back := range []bool{false, true} {
+		// 1 and 2 import 0.
+		p, r, _ := typedRank(t, 1, []plan.Rank{0, 1, 1}, nil, []plan.ActionID{0}, []plan.ActionID{0})
+		p.Priority[1], p.Priority[2] = 50, 40
+		export := p.Actions[0].Outputs[0]
+		if e := r.TypesArrived(export); !slices.Equal(e.Ahead, []Help{{1, 1}}) {
+			t.Fatalf("%+v", e)
+		}
+		if e := r.Arrived(export); !slices.Equal(e.Start, []Start{{1, 1, false}}) || len(e.Quit)+len(e.Ahead) > 0 {
+			t.Errorf("the last input is here: %+v", e)
+		}
+		end := func() (Effects, error) { return r.Finished(1, true) }
+		if back {
+			end = func() (Effects, error) { return r.GaveBack(1) }
+		} else {
+			idles(t, "it has paused", pause(t, r, 1))
+		}
+		if e, err := end(); err != nil || !slices.Equal(e.Start, []Start{{2, 1, false}}) {
+			t.Errorf("it has left its slot, given back %v: %+v, %v", back, e, err)
+		}
+		if back {
+			idles(t, "it has paused", pause(t, r, 1))
+		}
+		if _, err := r.Paused(1); err == nil {
+			t.Error("it has paused twice")
+		}
 	}
 }
 
-// What was begun is quit when the action is yielded, dropped, or another rank's after a loss; once, whether it has paused
+// What has not started is yielded, and what was begun of it quit, unless it is being begun now.
+func TestAheadYields(t *testing.T) {
+	p, r, _ := typedRank(t, 1, []plan.Rank{0, 1}, nil, []plan.ActionID{0})
+	export := p.Actions[0].Outputs[0]
+	r.TypesArrived(export)
+	if e, ok := r.Yield(1); ok || len(e.Quit) > 0 {
+		t.Errorf("it is being begun: yielded %v, %+v", ok, e)
+	}
+	pause(t, r, 1)
+	if e, ok := r.Yield(1); !ok || !slices.Equal(e.Quit, []plan.ActionID{1}) {
+		t.Errorf("it has paused: yielded %v, %+v", ok, e)
+	}
+	if _, err := r.Assigned(1, []plan.Rank{0}); err != nil {
+		t.Fatal(err)
+	}
+	r.Arrived(export) // it runs
+	if e, ok := r.Yield(1); ok || len(e.Quit) > 0 {
+		t.Errorf("it runs: yielded %v, %+v", ok, e)
+	}
+}
+
+// What was begun is quit when the action is given up, dropped, or another rank's after a loss; once, whether it has paused
 // or not. If it comes back, it is begun or started anew, after the end of what was quit.
 func TestAheadQuit(t *testing.T) {
 	for name, lose := range map[string]func(*Rank) Effects{
-		"yield": func(r *Rank) Effects { e, _ := r.Yield(1); return e },
-		"drop":  func(r *Rank) Effects { return r.Failed(0) },
+		"give up": func(r *Rank) Effects { _, _, e := r.GiveUp(1); return e },
+		"drop":    func(r *Rank) Effects { return r.Failed(0) },
 		"loss": func(r *Rank) Effects {
 			return r.Recover(Recovery{Owners: []Owner{{Action: 1, Rank: 0}}, Lost: true})
 		},
@@ -178,14 +237,14 @@ func TestAheadQuit(t *testing.T) {
 			if _, ok := r.find(Execution{Action: 1, Ahead: true}); ok == paused {
 				t.Errorf("%s, paused %v: it has a slot: %v", name, paused, ok)
 			}
-			if name == "yield" {
+			if name == "give up" {
 				e, err := r.Assigned(1, []plan.Rank{0})
 				if err != nil || len(e.Ahead) > 0 == !paused {
 					t.Errorf("%s, paused %v: assigned again: %+v, %v", name, paused, e, err)
 				}
 			}
 			if !paused {
-				if e := pause(t, r, 1); len(e.Quit) > 0 || name == "drop" && len(e.Ahead) > 0 || name == "yield" && len(e.Ahead) == 0 {
+				if e := pause(t, r, 1); len(e.Quit) > 0 || name == "drop" && len(e.Ahead) > 0 || name == "give up" && len(e.Ahead) == 0 {
 					t.Errorf("%s: it has ended: %+v", name, e)
 				}
 			}
@@ -198,8 +257,8 @@ func TestAheadComesBack(t *testing.T) {
 	p, r, _ := typedRank(t, 2, []plan.Rank{0, 1}, nil, []plan.ActionID{0})
 	export := p.Actions[0].Outputs[0]
 	r.TypesArrived(export)
-	if e, ok := r.Yield(1); !ok || len(e.Quit) != 1 {
-		t.Fatalf("yielded %v: %+v", ok, e)
+	if _, ok, e := r.GiveUp(1); !ok || len(e.Quit) != 1 {
+		t.Fatalf("given up %v: %+v", ok, e)
 	}
 	idles(t, "it is nobody's", r.Arrived(export))
 	e, err := r.Assigned(1, []plan.Rank{0})

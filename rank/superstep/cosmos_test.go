@@ -61,6 +61,8 @@ type job struct {
 	typed    bool // has handed out its types
 	ahead    bool
 	quit     bool // a head start nobody wants
+	joined   bool // a head start whose action was started: it has the slot of that, if any
+	held     bool
 }
 
 // cosmos is one state of a world.
@@ -81,7 +83,7 @@ type cosmos struct {
 // rankParts and rootParts are what changes in the state machines. TestExploreKnowsAll checks that nothing is forgotten.
 func rankParts(r *Rank) []any {
 	return []any{&r.state, &r.doomed, &r.missing, &r.here, &r.made, &r.owner, &r.asked, &r.queue.ids, &r.sharing, &r.caller, &r.shares.ids, &r.seconds, &r.occupied, &r.active,
-		&r.typed, &r.ahead, &r.aheads.ids, &r.begun, &r.open, &r.due, &r.notified, &r.committed}
+		&r.typed, &r.ahead, &r.aheads.ids, &r.held.ids, &r.begun, &r.open, &r.due, &r.notified, &r.committed}
 }
 
 func rootParts(r *Root) []any {
@@ -263,7 +265,7 @@ func (x *exploration) key(c *cosmos, b []byte) uint64 {
 		for _, jobs := range of {
 			for _, j := range jobs {
 				b = append(b, byte(j.action), flag(j.exported), flag(j.share), flag(j.second), flag(j.relief), flag(j.ceasing), flag(j.givingUp),
-					flag(j.typed), flag(j.ahead), flag(j.quit))
+					flag(j.typed), flag(j.ahead), flag(j.quit), flag(j.joined), flag(j.held))
 			}
 			b = append(b, 254)
 		}

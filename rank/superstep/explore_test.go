@@ -37,6 +37,9 @@ type exploration struct {
 // misses is the event that ends that. It need not come.
 const misses = "a store misses"
 
+// isHeld marks the ends of what is held. They come only if they are on their way.
+const isHeld = " (is held)"
+
 // isSlow marks the events that root takes a rank to be slow. None need come.
 const isSlow = " (is slow)"
 
@@ -61,6 +64,10 @@ const (
 	pausedStarts   mutant = "what has paused goes on without its inputs"
 	startsTwice    mutant = "an action is started while its head start runs"
 	neverQuits     mutant = "what was begun of an action that changes hands is kept"
+	joinedEnds     mutant = "a head start gives up its slot when it has paused, though its action has that now"
+	neverGoesOn    mutant = "what is held never goes on"
+	heldKeepsSlot  mutant = "what is held keeps its slot"
+	holdsHelped    mutant = "a compile is held that others help"
 )
 
 // events lists what can happen next, each with its name.
@@ -100,6 +107,20 @@ func (x *exploration) events(c *cosmos) (names []string, events []func(*history)
 			if j.ahead {
 				p += " ahead"
 			}
+			joins := !j.ahead && !j.share && !j.second && slices.ContainsFunc(c.jobs[r], func(o job) bool { return o.action == j.action && o.ahead })
+			need := "" // no end need come of what is held, unless it is given up
+			if j.held {
+				need = isHeld
+			}
+			if j.givingUp {
+				add(fmt.Sprintf("%d gives up %s", r, p), func(h *history) { h.end(plan.Rank(r), i, "gives up") })
+			}
+			if c.returns > 0 && !j.ahead && !j.share && !j.second {
+				add(fmt.Sprintf("%d gives back %s%s", r, p, need), func(h *history) { h.returns--; h.end(plan.Rank(r), i, "gives back") })
+			}
+			if joins {
+				continue // it waits until that has paused
+			}
 			if x.types && !j.typed && !j.exported && !j.quit && x.plan.Actions[j.action].Kind == plan.Compile {
 				add(fmt.Sprintf("%d has the types of %s", r, p), func(h *history) { h.end(plan.Rank(r), i, "types") })
 			}
@@ -113,13 +134,7 @@ func (x *exploration) events(c *cosmos) (names []string, events []func(*history)
 			if x.early && !j.exported && len(x.plan.Actions[j.action].Outputs) > 0 {
 				add(fmt.Sprintf("%d exports %s", r, p), func(h *history) { h.end(plan.Rank(r), i, "exports") })
 			} else {
-				add(fmt.Sprintf("%d ends %s", r, p), func(h *history) { h.end(plan.Rank(r), i, "ends") })
-			}
-			if j.givingUp {
-				add(fmt.Sprintf("%d gives up %s", r, p), func(h *history) { h.end(plan.Rank(r), i, "gives up") })
-			}
-			if c.returns > 0 && !j.share && !j.second {
-				add(fmt.Sprintf("%d gives back %s", r, p), func(h *history) { h.returns--; h.end(plan.Rank(r), i, "gives back") })
+				add(fmt.Sprintf("%d ends %s%s", r, p, need), func(h *history) { h.end(plan.Rank(r), i, "ends") })
 			}
 		}
 		if r != 0 && c.losses > 0 && !c.dead[r] && !c.over {
@@ -230,7 +245,7 @@ func (x *exploration) run() error {
 		stack = append(stack, open(next, name))
 		x.deepest = max(x.deepest, len(stack))
 		if v := &stack[len(stack)-1]; !slices.ContainsFunc(v.names, func(n string) bool {
-			return n != misses && !strings.HasSuffix(n, " is lost") && !strings.HasSuffix(n, isSlow)
+			return n != misses && !strings.HasSuffix(n, " is lost") && !strings.HasSuffix(n, isSlow) && !strings.HasSuffix(n, isHeld)
 		}) {
 			x.ends++
 			if err := x.quiet(v.state); err != nil {
@@ -253,6 +268,9 @@ func (x *exploration) quiet(c *cosmos) error {
 	for i := range c.ranks {
 		if !c.dead[i] && c.ranks[i].committed != groups {
 			return fmt.Errorf("rank %d saw %d of %d barriers close", i, c.ranks[i].committed, groups)
+		}
+		if r := &c.ranks[i]; !c.dead[i] && len(r.held.ids)+len(r.occupied)+len(c.jobs[i]) > 0 {
+			return fmt.Errorf("rank %d is left with %v, of which it holds %v", i, c.jobs[i], r.held.ids)
 		}
 		if r := &c.ranks[i]; !c.dead[i] && len(c.paused[i])+len(r.aheads.ids)+r.begun > 0 {
 			return fmt.Errorf("rank %d is left with head starts: %v have paused, %v may begin, it counts %d", i, c.paused[i], r.aheads.ids, r.begun)
@@ -319,6 +337,7 @@ func explorations(t *testing.T) map[string]exploration {
 	}
 	typed := func(p *plan.Plan) *plan.Plan { p = clone(p); p.Pipelined = true; return p }
 	steps := smallPlan(t, 3, []plan.Rank{1, 2, 1}, nil, []plan.ActionID{0}, []plan.ActionID{1})
+	pair := smallPlan(t, 3, []plan.Rank{1, 2, 2}, nil, []plan.ActionID{0}, []plan.ActionID{0})
 	byRoot := smallPlan(t, 3, []plan.Rank{1, 2, 0}, nil, []plan.ActionID{0}, []plan.ActionID{0})
 	all := map[string]exploration{
 		"chain, 2 losses":        {plan: chain, slots: slots, losses: 2, limit: most},
@@ -337,10 +356,11 @@ func explorations(t *testing.T) map[string]exploration {
 		"slow chain, 1 loss":     {plan: chain, slots: slots, slow: 1, losses: 1, limit: most},
 		"slow fork":              {plan: fork, slots: slots, slow: 1, limit: most},
 		"slow chain, 1 return":   {plan: chain, slots: slots, slow: 1, returns: 1, limit: most},
-		"audited slow chain":     {plan: chain, slots: slots, slow: 1, losses: 1, audited: []plan.ActionID{0, 1}, limit: most},
+		"audited slow chain":     {plan: chain, slots: slots, slow: 1, audited: []plan.ActionID{0, 1}, limit: most},
 		"audited fork":           {plan: fork, slots: slots, audited: []plan.ActionID{0, 1}, limit: most},
 		"typed steps":            {plan: typed(steps), types: true, slots: slots, limit: most},
 		"typed fork":             {plan: typed(fork), types: true, slots: slots, limit: most},
+		"typed pair":             {plan: typed(pair), types: true, slots: slots, limit: most},
 		"typed chain, 2 slots":   {plan: typed(chain), types: true, slots: []int{1, 2, 2}, limit: most},
 		"typed chain, 1 loss":    {plan: typed(chain), types: true, slots: slots, losses: 1, limit: most},
 		"typed chain, 1 return":  {plan: typed(chain), types: true, slots: slots, returns: 1, limit: most},
@@ -351,6 +371,7 @@ func explorations(t *testing.T) map[string]exploration {
 	if os.Getenv("DISTGO_EXPLORE") != "" {
 		const more = 20_000_000 // some 50 bytes each
 		diamond := smallPlan(t, 3, []plan.Rank{1, 2, 1, 2}, nil, []plan.ActionID{0}, []plan.ActionID{0}, []plan.ActionID{1, 2})
+		all["audited slow chain, 1 loss"] = exploration{plan: chain, slots: slots, slow: 1, losses: 1, audited: []plan.ActionID{0, 1}, limit: more}
 		all["audited fork, 1 loss"] = exploration{plan: fork, slots: slots, losses: 1, audited: []plan.ActionID{0, 1, 2}, limit: more}
 		all["audited chain, 2 losses"] = exploration{plan: chain, slots: slots, losses: 2, audited: []plan.ActionID{0, 1}, limit: more}
 		all["audited queue, loss and return"] = exploration{plan: queue, slots: slots, losses: 1, returns: 1, audited: []plan.ActionID{0}, limit: more}
@@ -413,10 +434,11 @@ func TestExploreFindsMutants(t *testing.T) {
 		keepsSlot: "helped fork", helpsBlind: "helped chain, 1 loss",
 		secondIsDone: "audited fork", wordsOnly: "slow chain", neverCeases: "audited fork", keepsSeconds: "audited chain, 1 loss",
 		pausedHolds: "typed steps", pausedStarts: "typed steps", startsTwice: "typed chain, 2 slots", neverQuits: "typed slow chain",
+		joinedEnds: "typed pair", neverGoesOn: "queue, 1 return", heldKeepsSlot: "queue, 1 return", holdsHelped: "helped fork",
 	} {
 		t.Run(string(m), func(t *testing.T) {
 			x := explorations(t)[name]
-			x.mode, x.mutant = Split, m
+			x.mode, x.mutant, x.early = Split, m, slices.Contains([]mutant{neverGoesOn, heldKeepsSlot, holdsHelped}, m)
 			err := x.run()
 			if _, found := errors.AsType[*defect](err); !found {
 				t.Fatalf("not found in %d states: %v", len(x.seen), err)

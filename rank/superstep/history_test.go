@@ -1,6 +1,7 @@
 package superstep
 
 import (
+	"container/heap"
 	"fmt"
 	"slices"
 	"strings"
@@ -77,9 +78,15 @@ func (h *history) effects(self plan.Rank, e Effects, err error) {
 	for _, id := range e.Quit {
 		h.quit(self, id)
 	}
+	for _, t := range e.Threads {
+		h.hold(self, t)
+	}
 	for _, s := range e.Start {
-		if h.begun(self, s.Action) >= 0 {
-			h.fail("rank %d started %s while its head start runs", self, h.x.plan.Actions[s.Action].Package)
+		if i := h.begun(self, s.Action); i >= 0 {
+			if j := &h.jobs[self][i]; j.quit || j.joined {
+				h.fail("rank %d started %s while a head start runs that is of no use", self, h.x.plan.Actions[s.Action].Package)
+			}
+			h.jobs[self][i].joined = true
 		}
 		a := &h.x.plan.Actions[s.Action]
 		for _, in := range a.Inputs {
@@ -116,8 +123,10 @@ func (h *history) effects(self plan.Rank, e Effects, err error) {
 				h.fail("rank %d began %s without the types of %s", self, a.Package, h.x.plan.Artifacts[in].Path)
 			}
 		}
-		if len(r.queue.ids)+len(r.shares.ids) > 0 || h.x.mode == Blocking {
-			h.fail("rank %d began %s in %s mode, and %v and shares of %v are ready", self, a.Package, h.x.mode, r.queue.ids, r.shares.ids)
+		for _, q := range []*queue{&r.queue, &r.shares} {
+			if len(q.ids) > 0 && q.urgency() >= r.aheads.priority[a.ID] || h.x.mode == Blocking {
+				h.fail("rank %d began %s in %s mode, and %v and shares of %v are ready", self, a.Package, h.x.mode, r.queue.ids, r.shares.ids)
+			}
 		}
 		if h.begun(self, a.ID) >= 0 || h.pausedAt(self, a.ID) >= 0 {
 			h.fail("rank %d began %s again", self, a.Package)
@@ -140,32 +149,58 @@ func (h *history) effects(self plan.Rank, e Effects, err error) {
 			h.jobs[self][i].ceasing = true
 		}
 	}
-	if r := &h.ranks[self]; len(r.queue.ids) > 0 && r.repeating() > 0 {
+	if r := &h.ranks[self]; len(r.queue.ids)+len(r.held.ids) > 0 && r.repeating() > 0 {
 		ceasing := 0
 		for _, j := range h.jobs[self] {
 			ceasing += int(flag(j.ceasing))
 		}
-		if ceasing < min(r.repeating(), len(r.queue.ids)) {
+		if ceasing < min(r.repeating(), len(r.queue.ids)+len(r.held.ids)) {
 			h.fail("rank %d executes %v a second time, and something is ready", self, r.seconds)
 		}
 	}
-	if n := len(h.jobs[self]); n > h.x.slots[self] {
-		h.fail("rank %d runs %d actions and shares in %d slots", self, n, h.x.slots[self])
-	}
-	threads, once := 0, 0
+	runs, held, threads, once := 0, 0, 0, 0
 	for _, t := range h.ranks[self].occupied {
 		threads += t.Threads
 	}
 	for _, j := range h.jobs[self] {
-		if !j.second || j.relief {
+		if j.held {
+			held++
+		} else if !j.joined {
+			runs++
+		}
+		if (!j.second || j.relief) && !j.joined {
 			once++
 		}
+	}
+	if runs > h.x.slots[self] || held > mostHeld*h.x.slots[self] || held > 0 && runs < h.x.slots[self] {
+		h.fail("rank %d runs %d actions and shares in %d slots, and holds %d", self, runs, h.x.slots[self], held)
 	}
 	if n := len(h.ranks[self].occupied); n != once || n > 0 && threads != h.x.slots[self] {
 		h.fail("rank %d runs %d actions, shares and reliefs, takes them for %d, and gives them %d threads of %d slots", self, once, n, threads, h.x.slots[self])
 	}
 	for _, k := range e.Notify {
 		h.send(self, 0, message{op: opNotify, n: int32(k)})
+	}
+}
+
+// hold has an action stand still, or go on.
+func (h *history) hold(on plan.Rank, t Threads) {
+	i := slices.IndexFunc(h.jobs[on], func(j job) bool { return j.action == t.Action && !j.share && !j.second && !j.ahead })
+	if t.Execution != (Execution{Action: t.Action}) {
+		return
+	}
+	j, a, r := &h.jobs[on][i], &h.x.plan.Actions[t.Action], &h.ranks[on]
+	if j.held && h.x.mutant == neverGoesOn {
+		return
+	}
+	if j.held = t.Threads == 0; !j.held {
+		return
+	}
+	if !j.exported || len(h.x.plan.HelpersOf(a.ID)) > 0 || h.x.mode == Blocking {
+		h.fail("rank %d holds %s in %s mode, with helpers %v; its export data is out: %v", on, a.Package, h.x.mode, h.x.plan.HelpersOf(a.ID), j.exported)
+	}
+	if h.x.mutant == heldKeepsSlot {
+		r.active++
 	}
 }
 
@@ -307,6 +342,9 @@ func (h *history) deliver(from, to plan.Rank, m message) {
 			return
 		}
 		e, ok := r.Yield(a)
+		if r.ahead[a] == begun && ok {
+			h.fail("rank %d gave up %s, which it begins", to, h.x.plan.Actions[a].Package)
+		}
 		h.send(to, 0, message{op: opYielded, n: m.n, ok: ok})
 		h.effects(to, e, nil)
 	case opYielded:
@@ -353,7 +391,7 @@ func (h *history) deliver(from, to plan.Rank, m message) {
 	case opGiveUp:
 		runs, gaveUp, e := r.GiveUp(plan.ActionID(m.n))
 		if runs {
-			i := slices.IndexFunc(h.jobs[to], func(j job) bool { return int32(j.action) == m.n && !j.share && !j.second })
+			i := slices.IndexFunc(h.jobs[to], func(j job) bool { return int32(j.action) == m.n && !j.share && !j.second && !j.ahead })
 			h.jobs[to][i].givingUp = true
 			if h.x.mutant == wordsOnly {
 				h.send(to, 0, message{op: opGaveUp, n: m.n})
@@ -380,6 +418,12 @@ func (h *history) end(self plan.Rank, i int, how string) {
 		f := a.Outputs[0]
 		e, err := r.Produced(f)
 		h.effects(self, e, err)
+		if h.x.mutant == holdsHelped && len(h.x.plan.HelpersOf(a.ID)) > 0 {
+			heap.Push(&r.held, a.ID)
+			r.active--
+			r.advance()
+			h.effects(self, r.take(), nil)
+		}
 		h.send(self, 0, message{op: opExists, n: int32(f)})
 		return
 	}
@@ -390,10 +434,18 @@ func (h *history) end(self plan.Rank, i int, how string) {
 	}
 	h.jobs[self] = slices.Delete(h.jobs[self], i, i+1)
 	if j.ahead {
-		if !j.quit {
+		if j.joined { // the action goes on now, if it was not given back
+			if i := slices.IndexFunc(h.jobs[self], func(o job) bool { return o.action == j.action && !o.share && !o.second }); i >= 0 {
+				h.jobs[self][i].typed = j.typed
+			}
+		} else if !j.quit {
 			h.paused[self] = append(h.paused[self], j)
 		}
 		switch h.x.mutant {
+		case joinedEnds:
+			if j.joined {
+				r.active--
+			}
 		case pausedHolds:
 			r.active++
 		case pausedStarts:
@@ -421,6 +473,9 @@ func (h *history) end(self plan.Rank, i int, how string) {
 	}
 	h.tell(self, a.ID, opDismiss)
 	if how == "gives back" || how == "gives up" {
+		if i := h.begun(self, a.ID); i >= 0 {
+			h.jobs[self][i].quit = true
+		}
 		h.send(self, 0, message{op: map[string]op{"gives back": opGaveBack, "gives up": opGaveUp}[how], n: int32(a.ID)})
 		e, err := r.GaveBack(a.ID)
 		h.effects(self, e, err)

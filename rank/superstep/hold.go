@@ -9,7 +9,8 @@ import (
 // What importers wait for, a compile hands out long before its end; what it does then
 // is seldom urgent. So a compile whose export data is out is held when something more
 // urgent is ready and no slot is free: it gets no threads until one is, and loses
-// nothing. One that others help goes on, as they would wait for it.
+// nothing. One that others help goes on, as what they make would wait for it. Root
+// does not hear of it, and expects it; see Root.enqueue.
 //
 // In Blocking mode nothing is held: it is the textbook's.
 
@@ -17,15 +18,15 @@ import (
 const mostHeld = 16
 
 // makeRoom frees a slot for what is first in q by holding the least urgent compile
-// that can be. For a share nothing is held: whoever it is for can do without. Nor for
-// what is held itself.
+// that can be, if it is less urgent. For a share nothing is held: whoever it is for can
+// do without. Nor for what is held itself, and not what has been begun just now.
 func (r *Rank) makeRoom(q *queue) bool {
 	if q == &r.shares || q == &r.held || r.mode == Blocking || len(r.held.ids) >= mostHeld*r.slots {
 		return false
 	}
 	least := plan.ActionID(-1)
 	for _, t := range r.occupied {
-		if r.backEnd(t) && !r.isHeld(t.Execution) && len(r.plan.HelpersOf(t.Action)) == 0 &&
+		if t.Threads != fresh && r.backEnd(t) && !r.isHeld(t.Execution) && len(r.plan.HelpersOf(t.Action)) == 0 &&
 			(least < 0 || r.held.priority[t.Action] < r.held.priority[least]) {
 			least = t.Action
 		}

@@ -29,7 +29,7 @@ func (p pace) times() float64 {
 type paces struct {
 	of       []pace                  // by rank
 	all      pace                    // their sum
-	executed map[plan.ActionID]watch // what ran when Root last looked
+	executed map[plan.ActionID]watch // what ran when Root looked, and has not ended
 }
 
 // A watch is for how long a rank has been seen to execute an action.
@@ -67,12 +67,18 @@ func (r *Root) Look(passed int64) Orders {
 	before := r.paces.executed
 	r.paces.executed = map[plan.ActionID]watch{}
 	for on := range plan.Rank(len(r.slots)) {
-		for _, a := range r.running(on) {
-			w := watch{on: on}
-			if b, ok := before[a]; ok && b.on == on {
-				w.elapsed = b.elapsed + passed
+		running := len(r.running(on))
+		for i, a := range r.load[on] {
+			w, seen := before[a]
+			switch seen = seen && w.on == on; {
+			case seen && i < running:
+				w.elapsed += passed
+			case !seen:
+				w = watch{on: on}
 			}
-			r.paces.executed[a] = w
+			if seen || i < running { // else it has not begun; what was seen is held
+				r.paces.executed[a] = w
+			}
 		}
 	}
 	if r.moves() {

@@ -28,7 +28,7 @@ func (m Mode) String() string {
 
 // Effects is what a Rank wants done, in no particular order but for Threads.
 type Effects struct {
-	Threads []Threads // before Start, Help and Repeat, which take what others give up
+	Threads []Threads // before Start, Help, Repeat and Ahead, which take what others give up
 	Start   []Start
 	Help    []Help
 	Stop    []plan.ActionID // end a share that nobody wants; Helped follows all the same
@@ -90,13 +90,13 @@ type Rank struct {
 	caller   []plan.Rank // by action: whom a share is for
 	shares   queue
 	seconds  []second
-	occupied []Threads   // by actions and shares that run here
-	active   int         // of them and second executions together
+	occupied []Threads   // by what runs here, audits aside
+	active   int         // of them and audits together, but for those that are held
 	typed    []bool      // by artifact: its types are here
 	ahead    []headStart // by action
 	aheads   queue
-	held     queue // actions that run, and have no slot now
-	begun    int   // actions that were begun, and not started or given up
+	held     queue // actions that run, and have no slot now; by what is left of them
+	begun    int   // head starts of actions that were not started since: they run, or keep memory
 	open     []int // by group: actions of mine that have not ended
 	due      []int // by group: artifacts of that group that are on their way here; counted in Blocking mode
 
@@ -109,6 +109,7 @@ type Rank struct {
 // can start at once.
 func NewRank(p *plan.Plan, self plan.Rank, slots int, mode Mode) (*Rank, Effects) {
 	groups := len(p.Groups())
+	later := make([]int64, len(p.Actions)) // the urgency of what comes after an action's front end
 	r := &Rank{
 		plan: p, self: self, mode: mode, slots: max(slots, 1),
 		state:   make([]state, len(p.Actions)),
@@ -121,7 +122,8 @@ func NewRank(p *plan.Plan, self plan.Rank, slots int, mode Mode) (*Rank, Effects
 		queue:   queue{priority: p.Priority},
 		sharing: make([]state, len(p.Actions)),
 		caller:  slices.Repeat([]plan.Rank{nobody}, len(p.Actions)),
-		shares:  queue{priority: make([]int64, len(p.Actions))},
+		shares:  queue{priority: later},
+		held:    queue{priority: later},
 		typed:   make([]bool, len(p.Artifacts)),
 		ahead:   make([]headStart, len(p.Actions)),
 		aheads:  queue{priority: p.Priority},
@@ -130,7 +132,7 @@ func NewRank(p *plan.Plan, self plan.Rank, slots int, mode Mode) (*Rank, Effects
 	}
 	for i := range p.Actions {
 		a := plan.ActionID(i)
-		r.shares.priority[a] = p.ShareUrgency(a)
+		later[a] = p.ShareUrgency(a)
 		if r.owner[a] != self {
 			continue
 		}
@@ -139,7 +141,6 @@ func NewRank(p *plan.Plan, self plan.Rank, slots int, mode Mode) (*Rank, Effects
 		r.open[p.Actions[a].Group]++
 		r.admit(a)
 	}
-	r.held.priority = r.shares.priority
 	r.expect()
 	r.advance()
 	return r, r.take()
@@ -321,11 +322,15 @@ func (r *Rank) Committed(k plan.Superstep) (Effects, error) {
 }
 
 // Yield gives up an action so that another rank can execute it, unless it has
-// started, or has a head start.
+// started, or is being begun.
 func (r *Rank) Yield(a plan.ActionID) (Effects, bool) {
-	if r.isBegun(a) {
+	if r.ahead[a] == begun {
 		return Effects{}, false
 	}
+	return r.yield(a)
+}
+
+func (r *Rank) yield(a plan.ActionID) (Effects, bool) {
 	switch r.state[a] {
 	case waiting:
 	case ready:
@@ -397,7 +402,8 @@ func (r *Rank) advance() {
 }
 
 // next is the queue with the most urgent of what waits for a slot, nil where nothing
-// does: of what is equally urgent, actions come before shares, and the others last.
+// does: of what is equally urgent, actions come before shares, shares before head
+// starts, and those before what is held.
 func (r *Rank) next() (next *queue) {
 	for _, q := range []*queue{&r.queue, &r.shares, &r.aheads, &r.held} {
 		if len(q.ids) > 0 && (q != &r.aheads || r.mayBegin()) && (next == nil || q.urgency() > next.urgency()) {

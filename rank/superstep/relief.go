@@ -7,12 +7,13 @@ import (
 	"github.com/badbubble/distgo/plan"
 )
 
-// Relief of a rank that is slow: an action that it executes is executed on an
-// idle rank as well, a second execution whose outputs stay aside. When that ends
-// first, the slow rank is asked to give its own up. It does, as if its node could
-// not execute the action, and the other takes over the action and what lies
-// aside; or it has just ended, and what lies aside is dismissed. So all that root
-// decides goes the ways of what is given back, moved and lost.
+// Relief of a rank that is slow, or holds what it will come to late: an action that
+// it has begun is executed on an idle rank as well, a second execution whose outputs
+// stay aside. When that ends first, the first rank is asked to give its own up. It
+// does, as if its node could not execute the action, and the other takes over the
+// action and what lies aside; or it has just ended, and what lies aside is
+// dismissed. So all that root decides goes the ways of what is given back, moved
+// and lost.
 
 // lateAfter is by how much longer any action may take: its inputs may be on their
 // way.
@@ -39,15 +40,19 @@ func (r *Root) relieveAll() {
 	}
 }
 
+// stuckTimes is by how much sooner another has to be through with what is stuck: what
+// it takes for that is lost, and root does not know how far who holds it has come.
+const stuckTimes = 2
+
 // stuck lists the back ends that a rank holds, and will come to so late that another
-// would be through sooner with all of the action.
+// would be through much sooner with all of the action.
 func (r *Root) stuck(on plan.Rank) (stuck []plan.ActionID) {
 	load := r.load[on]
 	slots := max(0, r.slots[on]-r.helping(on))
 	if len(load) <= slots {
 		return nil
 	}
-	var left int64 // of what the rank has to execute
+	var left int64 // until it is through with an action
 	of := func(a plan.ActionID) int64 {
 		if action := &r.plan.Actions[a]; r.inBackEnd(a) {
 			return action.Cost - action.Lead
@@ -58,16 +63,13 @@ func (r *Root) stuck(on plan.Rank) (stuck []plan.ActionID) {
 		left += of(a)
 	}
 	for _, a := range slices.Backward(load[slots:]) {
-		if r.inBackEnd(a) && (slots == 0 || stuckTimes*r.plan.Actions[a].Cost*int64(slots) < left) {
+		if r.inBackEnd(a) && (slots == 0 || stuckTimes*float64(r.plan.Actions[a].Cost*int64(slots)) < r.Times(on)*float64(left)) {
 			stuck = append(stuck, a)
 		}
 		left -= of(a)
 	}
 	return stuck
 }
-
-// stuckTimes is by how much the other has to be sooner.
-const stuckTimes = 2
 
 // late reports whether an action would be done sooner if another rank began it
 // now: if it takes much longer than it should, or who has it is slow with
@@ -204,6 +206,6 @@ func (r *Rank) GiveUp(a plan.ActionID) (runs, gaveUp bool, e Effects) {
 	if r.state[a] == running {
 		return true, false, Effects{}
 	}
-	e, gaveUp = r.Yield(a)
+	e, gaveUp = r.yield(a)
 	return false, gaveUp, e
 }

@@ -412,19 +412,29 @@ func (r *Root) enqueue(rank plan.Rank, a plan.ActionID) {
 	r.load[rank] = slices.Insert(queue, i, a)
 }
 
-// exported has an action queue that is in its back end now, as it can be held.
+// exported moves an action that is in its back end now, and can be held, behind front
+// ends, and behind what is more urgent: of what waits, only what would be held for.
 func (r *Root) exported(f plan.ArtifactID) {
 	a := r.plan.Artifacts[f].Producer
-	if on := r.owner[a]; r.mode == Split && !r.ended[a] && r.inBackEnd(a) && slices.Contains(r.load[on], a) {
-		r.dequeue(on, a)
-		r.enqueue(on, a)
+	load, slots := r.load[r.owner[a]], r.slots[r.owner[a]]
+	i := slices.Index(load, a)
+	if i < 0 || !r.inBackEnd(a) {
+		return
+	}
+	for ; i+1 < len(load); i++ {
+		next := load[i+1]
+		held := r.inBackEnd(next)
+		if (held || i+1 >= slots) && r.urgency(next) <= r.urgency(a) || held && i+1 == slots {
+			break
+		}
+		load[i], load[i+1] = next, a
 	}
 }
 
 // inBackEnd reports whether an action, which has not ended, has given out its export
-// data, and nobody helps it.
+// data, and can be held.
 func (r *Root) inBackEnd(a plan.ActionID) bool {
-	return len(r.plan.HelpersOf(a)) == 0 && slices.ContainsFunc(r.plan.Actions[a].Outputs, func(f plan.ArtifactID) bool {
+	return r.mode == Split && len(r.plan.HelpersOf(a)) == 0 && slices.ContainsFunc(r.plan.Actions[a].Outputs, func(f plan.ArtifactID) bool {
 		return r.exists[f] && r.plan.Artifacts[f].Kind == plan.Export
 	})
 }

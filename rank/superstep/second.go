@@ -102,7 +102,7 @@ func (r *Rank) cease(s *second) {
 // advanceSeconds starts second executions where nothing else can start, and ends
 // as many as something else is ready for.
 func (r *Rank) advanceSeconds() {
-	waiting := len(r.queue.ids) + len(r.shares.ids)
+	waiting := len(r.queue.ids) + len(r.shares.ids) + len(r.held.ids)
 	for i := range r.seconds {
 		if r.seconds[i].ceasing {
 			waiting--

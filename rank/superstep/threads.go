@@ -42,7 +42,7 @@ const fresh = -1
 
 // end notes that it has left it.
 func (r *Rank) end(x Execution) {
-	if r.isHeld(x) { // its end was on its way
+	if r.isHeld(x) { // its end was on its way, or it was given up
 		r.held.remove(x.Action)
 	} else {
 		r.active--
@@ -73,10 +73,10 @@ func (r *Rank) find(x Execution) (int, bool) {
 // over goes to those whose export data is out, since a front end has less use for
 // it, and of them to the most urgent.
 func (r *Rank) divide() {
-	if len(r.occupied) == 0 {
+	first := slices.DeleteFunc(slices.Clone(r.occupied), func(t Threads) bool { return r.isHeld(t.Execution) })
+	if len(first) == 0 {
 		return
 	}
-	first := slices.DeleteFunc(slices.Clone(r.occupied), func(t Threads) bool { return r.isHeld(t.Execution) })
 	each, over := r.slots/len(first), r.slots%len(first)
 	slices.SortStableFunc(first, func(a, b Threads) int {
 		if back := r.backEnd(a); back != r.backEnd(b) {

@@ -36,7 +36,7 @@ func estimated(p *plan.Plan, recorded *report.Report) {
 }
 
 // What root does in time, with estimates instead of durations and messages that take two milliseconds, is compared with
-// a list schedule that knows every duration and waits for nobody: runs of wego as they were recorded, on 2 to 16 ranks.
+// a list schedule that knows every duration and waits for nobody, but holds nothing: runs of wego as they were recorded, on 2 to 16 ranks.
 func TestRecordedRuns(t *testing.T) {
 	sum, worst, runs := 0.0, 0.0, 0
 	for recorded, dilation := range recordedRuns(t) {
@@ -65,7 +65,7 @@ func TestRecordedRuns(t *testing.T) {
 			sum, worst, runs = sum+ratio, max(worst, ratio), runs+1
 		}
 	}
-	if mean := sum / float64(runs); mean > 1.045 || worst > 1.08 {
+	if mean := sum / float64(runs); mean > 0.99 || worst > 1.035 {
 		t.Errorf("%.3f of the list schedule in the mean, %.3f at worst", mean, worst)
 	}
 }
