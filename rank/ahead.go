@@ -49,6 +49,8 @@ type headStart struct {
 	paused chan *execute.Begun // to who takes it
 	over   chan struct{}       // closed when nothing is left to be taken
 
+	slot      int                     // in which it runs
+	has       bool                    // that slot; not where the action was started in it. The loop's
 	begun, at int64                   // when it was begun and paused, microseconds since the plan was here
 	sources   map[string]store.Digest // what it began with; nil where nothing is kept
 	changed   func() string           // which of them has been changed since
@@ -87,8 +89,7 @@ func (l *loop) beginAhead(s superstep.Help) {
 		l.aheads.of = map[plan.ActionID]*headStart{}
 	}
 	l.aheads.of[a.ID] = h
-	slot := l.free[0]
-	l.free = l.free[1:]
+	h.slot, h.has, l.free = l.free[0], true, l.free[1:]
 	of := superstep.Execution{Action: a.ID, Ahead: true}
 	threads := l.divided(of, s.Threads)
 	typed, refused := l.typed(&a, h.ctx), l.take != nil
@@ -107,7 +108,10 @@ func (l *loop) beginAhead(s superstep.Help) {
 		}
 		h.at = max(h.begun, l.now())
 		l.post(func() error {
-			l.free = append(l.free, slot)
+			if h.has {
+				l.free = append(l.free, h.slot)
+			}
+			h.has = false
 			delete(l.threads, of)
 			return l.effects(l.rank.Paused(a.ID))
 		})

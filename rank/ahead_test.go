@@ -60,6 +60,23 @@ func TestHeadStarts(t *testing.T) {
 	}
 }
 
+// An action that is started while its head start runs has its slot.
+func TestStartedInHeadStart(t *testing.T) {
+	tools := toolDir(t)
+	b, begun := aheadBuild(t, tools, 2, true)
+	b.slots = []int{1, 1}
+	patient := b.setUp
+	b.setUp = func(works []string) {
+		patient(works)
+		if err := os.WriteFile(filepath.Join(works[1], "late"), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(b.run(t, tools).errs...); err != nil || !begun() {
+		t.Errorf("%v; begun: %t", err, begun())
+	}
+}
+
 // Types that are damaged on their way are dropped: the compile is executed from scratch.
 func TestDamagedTypes(t *testing.T) {
 	tools := toolDir(t)

@@ -84,11 +84,21 @@ func (l *loop) hold(t superstep.Threads) {
 	}
 }
 
+// takeSlot is the slot for an action that starts: that of its head start, which runs
+// on there, or a free one.
+func (l *loop) takeSlot(a plan.ActionID) (slot int) {
+	if h := l.aheads.of[a]; h != nil && h.has {
+		h.has = false
+		return h.slot
+	}
+	slot, l.free = l.free[0], l.free[1:]
+	return slot
+}
+
 // start executes an action in a goroutine of its own.
 func (l *loop) start(s superstep.Start) {
 	a := &l.plan.Actions[s.Action]
-	slot := l.free[0]
-	l.free = l.free[1:]
+	slot := l.takeSlot(a.ID)
 	again, n := s.Again, s.Threads
 	if l.lead != nil {
 		n = l.lead.threads(s)

@@ -74,6 +74,10 @@ if [ -n "$TYPES" ] && [ ${spec%%/*} = 0 ]; then
 	echo types >$x.types.part; mv $x.types.part $x.types
 	printf '\002' >&3
 	if [ -n "$waits" ]; then
+		if [ -f ${x%/*/*}/late ]; then
+			until [ -f $1 ]; do sleep 0.01; done
+			sleep 0.2
+		fi
 		printf '\003' >&3
 		until told=$(head -c1 <&3 | od -An -tu1 | tr -d ' ') && [ "$told" = 0 ]; do [ -n "$told" ]; done
 	fi
