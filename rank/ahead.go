@@ -165,7 +165,7 @@ func (l *loop) resume(ctx context.Context, b *execute.Begun, a *plan.Action, thr
 		if _, failed := errors.AsType[*execute.Failure](err); !failed || m.Exported != 0 {
 			return result, err
 		}
-		m.Begun, m.Paused = 0, 0 // it counts for nothing
+		m.Begun, m.Paused, m.BegunIn = 0, 0, 0 // it counts for nothing
 		vain = result
 	}
 	result, err := l.execute(ctx, l.shared(a), threads, moments)

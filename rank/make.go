@@ -15,6 +15,7 @@ import (
 	"github.com/badbubble/distgo/plan"
 	"github.com/badbubble/distgo/rank/execute"
 	"github.com/badbubble/distgo/rank/launch"
+	"github.com/badbubble/distgo/rank/report"
 	"github.com/badbubble/distgo/rank/superstep"
 	"github.com/badbubble/distgo/sync/store"
 )
@@ -56,7 +57,21 @@ func (r *run) runner(p *plan.Plan) (*execute.Runner, error) {
 type ownRun struct {
 	stop    context.CancelFunc
 	givenUp bool // root asked for that
-	slot    int
+	slot    int  // -1 while it has none
+	held    []report.Hold
+}
+
+// holds are the times from start to end in which the action was held.
+func (r *ownRun) holds(start, end int64) (holds []report.Hold) {
+	for _, h := range r.held {
+		if h.To == 0 { // it ended meanwhile
+			h.To = end
+		}
+		if h.From, h.To = max(h.From, start), min(h.To, end); h.From < h.To {
+			holds = append(holds, h)
+		}
+	}
+	return holds
 }
 
 // divided notes that something begins with so many threads.
@@ -79,8 +94,11 @@ func (l *loop) hold(t superstep.Threads) {
 	case t.Threads == 0:
 		l.free = append(l.free, run.slot)
 		run.slot = -1
+		run.held = append(run.held, report.Hold{From: l.now()})
 	case run.slot < 0:
 		run.slot, l.free = l.free[0], l.free[1:]
+		h := &run.held[len(run.held)-1]
+		h.To, h.Slot = l.now(), run.slot
 	}
 }
 
@@ -144,6 +162,7 @@ func (l *loop) start(s superstep.Start) {
 			if run.slot >= 0 {
 				l.free = append(l.free, run.slot)
 			}
+			m.Held = run.holds(m.Start, m.End)
 			return l.finished(m, err)
 		})
 		if keep != nil {
@@ -247,7 +266,7 @@ func (l *loop) make(ctx context.Context, a *plan.Action, how execution, m *doneM
 		}
 	}
 	if begun != nil {
-		m.Begun, m.Paused = how.head.begun, how.head.at
+		m.Begun, m.Paused, m.BegunIn = how.head.begun, how.head.at, how.head.slot
 	}
 	result, err := l.resume(ctx, begun, executed, how.threads, execute.Moments{Typed: how.typed, Exported: func() {
 		m.Exported = max(1, l.now()) // 0 says that it was not
