@@ -49,6 +49,7 @@ type headStart struct {
 	over   chan struct{}       // closed when nothing is left to be taken
 	slot   int                 // the loop's; -1 when it was given back, or the action has it
 
+	in        int                     // slot that it was begun in
 	begun, at int64                   // when it was begun and paused, microseconds since the plan was here
 	sources   map[string]store.Digest // what it began with; nil where nothing is kept
 	changed   func() string           // which of them has been changed since
@@ -87,6 +88,7 @@ func (l *loop) beginAhead(s superstep.Help) {
 		l.aheads.of = map[plan.ActionID]*headStart{}
 	}
 	h.slot = l.slotFor(a.ID)
+	h.in = h.slot
 	l.aheads.of[a.ID] = h
 	of := superstep.Execution{Action: a.ID, Ahead: true}
 	threads := l.divided(of, s.Threads)
@@ -174,7 +176,7 @@ func (l *loop) resume(ctx context.Context, b *execute.Begun, a *plan.Action, thr
 		if _, failed := errors.AsType[*execute.Failure](err); !failed || m.Exported != 0 {
 			return result, err
 		}
-		m.Begun, m.Paused = 0, 0 // it counts for nothing
+		m.Begun, m.Paused, m.BegunIn = 0, 0, 0 // it counts for nothing
 		vain = result
 	}
 	result, err := l.execute(ctx, l.shared(a), threads, moments)

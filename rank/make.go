@@ -15,6 +15,7 @@ import (
 	"github.com/badbubble/distgo/plan"
 	"github.com/badbubble/distgo/rank/execute"
 	"github.com/badbubble/distgo/rank/launch"
+	"github.com/badbubble/distgo/rank/report"
 	"github.com/badbubble/distgo/rank/superstep"
 	"github.com/badbubble/distgo/sync/store"
 )
@@ -56,7 +57,21 @@ func (r *run) runner(p *plan.Plan) (*execute.Runner, error) {
 type ownRun struct {
 	stop    context.CancelFunc
 	givenUp bool // root asked for that
-	slot    int
+	slot    int  // -1 while it has none
+	held    []report.Hold
+}
+
+// holds are the times from start to end in which the action was held.
+func (r *ownRun) holds(start, end int64) (holds []report.Hold) {
+	for _, h := range r.held {
+		if h.To == 0 { // it ended meanwhile
+			h.To = end
+		}
+		if h.From, h.To = max(h.From, start), min(h.To, end); h.From < h.To {
+			holds = append(holds, h)
+		}
+	}
+	return holds
 }
 
 // divided notes that something begins with so many threads.
@@ -79,8 +94,11 @@ func (l *loop) hold(t superstep.Threads) {
 	case t.Threads == 0:
 		l.free = append(l.free, run.slot)
 		run.slot = -1
+		run.held = append(run.held, report.Hold{From: l.now()})
 	case run.slot < 0:
 		run.slot, l.free = l.free[0], l.free[1:]
+		h := &run.held[len(run.held)-1]
+		h.To, h.Slot = l.now(), run.slot
 	}
 }
 
@@ -133,6 +151,7 @@ func (l *loop) start(s superstep.Start) {
 			if run.slot >= 0 {
 				l.free = append(l.free, run.slot)
 			}
+			m.Held = run.holds(m.Start, m.End)
 			return l.finished(m, err)
 		})
 		if keep != nil {
@@ -236,7 +255,7 @@ func (l *loop) make(ctx context.Context, a *plan.Action, how execution, m *doneM
 		}
 	}
 	if begun != nil {
-		m.Begun = how.head.begun
+		m.Begun, m.BegunIn = how.head.begun, how.head.in
 		m.Paused = max(m.Begun, min(how.head.at, m.Start)) // what is behind the start is the action's own time
 	}
 	result, err := l.resume(ctx, begun, executed, how.threads, execute.Moments{Typed: how.typed, Exported: func() {

@@ -2,6 +2,7 @@ package rank
 
 import (
 	"github.com/badbubble/distgo/plan"
+	"github.com/badbubble/distgo/rank/report"
 	"github.com/badbubble/distgo/rank/superstep"
 	"github.com/badbubble/distgo/rank/toolchain"
 	"github.com/badbubble/distgo/sync/exchange"
@@ -123,6 +124,8 @@ type doneMessage struct {
 	GivenUp  bool          `msgpack:"v,omitempty"` // root asked for that; Digests are of what was given out
 	Begun    int64         `msgpack:"j,omitempty"` // its head start, if it went on from one: when that was begun
 	Paused   int64         `msgpack:"q,omitempty"` // and paused, or when the action was started if that was earlier
+	BegunIn  int           `msgpack:"w,omitempty"` // in which slot
+	Held     []report.Hold `msgpack:"m,omitempty"` // when something more urgent had its slot
 }
 
 // typesMessage comes with the types.

@@ -40,10 +40,10 @@ func (l *loop) lookForSlow() {
 }
 
 // took tells how long an action was executed, as if in one thread: a rank is not
-// faster than others for having less to do.
-func (l *loop) took(on plan.Rank, a *plan.Action, m doneMessage) {
+// faster than others for having less to do, nor slower for what it held.
+func (l *loop) took(on plan.Rank, a *plan.Action, m doneMessage, inSlot int64) {
 	if m.OK && !m.Cached && a.Kind != plan.Link {
-		l.lead.state.Took(a.ID, on, max(m.Paused-m.Begun+m.End-m.Start, m.CPU))
+		l.lead.state.Took(a.ID, on, max(inSlot, m.CPU))
 	}
 }
 

@@ -143,7 +143,11 @@ func undilated(r *report.Report, f float64) *report.Report {
 	}
 	for i := range scaled.Actions {
 		a := &scaled.Actions[i]
-		a.Start, a.End = of(a.Start), of(a.End)
+		a.Start, a.End, a.Begun, a.Paused = of(a.Start), of(a.End), of(a.Begun), of(a.Paused)
+		a.Held = slices.Clone(a.Held)
+		for j := range a.Held {
+			a.Held[j].From, a.Held[j].To = of(a.Held[j].From), of(a.Held[j].To)
+		}
 		if a.Exported > 0 {
 			a.Exported = max(1, of(a.Exported)) // 0 would mean that nothing was there early
 		}

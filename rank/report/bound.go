@@ -43,9 +43,9 @@ func (r *Report) BoundOn(ranks, slots int) Bound {
 	return newBound(parts(r.Undivided()), ranks*slots, shares).whole()
 }
 
-// parts are the actions, with those in two parts that give out their types before
-// their export data: the first needs the types of imports, the second their export
-// data. Part one of action n is number -1-n.
+// parts are the actions as if each had been executed in one piece, but in two parts
+// where its types were there before its export data: the first needs the types of
+// imports, the second their export data. Part one of action n is number -1-n.
 func parts(actions []Action) []Action {
 	typed := map[int32]bool{}
 	for i := range actions {
@@ -53,7 +53,7 @@ func parts(actions []Action) []Action {
 	}
 	all := make([]Action, 0, 2*len(actions))
 	for i := range actions {
-		a := actions[i]
+		a := actions[i].inOne()
 		if typed[a.ID] {
 			first := a
 			first.ID, first.End, first.Exported, first.Deps = -1-a.ID, a.Start+a.types(), 0, slices.Clone(a.Deps)
@@ -83,8 +83,8 @@ func (b Bound) whole() Bound {
 
 // types is how long after its beginning a has given out its types, 0 if it has not.
 func (a *Action) types() int64 {
-	if a.Exported > a.Start && a.Exported < a.End {
-		return plan.TypesAfter(a.Exported - a.Start)
+	if front := a.Front(); a.Exported > a.Start && front < a.Took() {
+		return plan.TypesAfter(front)
 	}
 	return 0
 }
@@ -94,10 +94,11 @@ func newBound(actions []Action, slots, shares int) Bound {
 	index := make(map[int32]int, n)
 	order := make([]int, n)
 	least := make([]int64, n) // how long it takes with all helpers
+	took := make([]int64, n)
 	for i := range actions {
 		index[actions[i].ID] = i
 		order[i] = i
-		least[i] = actions[i].least(shares)
+		least[i], took[i] = actions[i].least(shares), actions[i].Took()
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return int(actions[a].Group) - int(actions[b].Group) })
 
@@ -117,7 +118,7 @@ func newBound(actions []Action, slots, shares int) Bound {
 				head[i], from[i] = at, j
 			}
 		}
-		b.Work += a.End - a.Start
+		b.Work += took[i]
 		if end := head[i] + least[i]; end > b.Chain {
 			b.Chain, last = end, i
 		}
@@ -129,7 +130,7 @@ func newBound(actions []Action, slots, shares int) Bound {
 	if slots < 1 {
 		return b
 	}
-	b.Lower = max(b.Chain, between(actions, head, tails(actions, least, index, order), int64(slots)))
+	b.Lower = max(b.Chain, between(took, head, tails(actions, least, index, order), int64(slots)))
 	return b
 }
 
@@ -149,8 +150,8 @@ func tails(actions []Action, least []int64, index map[int32]int, order []int) []
 }
 
 // between is the largest bound that an interval from head r to tail t gives.
-func between(actions []Action, head, tail []int64, slots int64) (lower int64) {
-	byTail := make([]int, len(actions))
+func between(took, head, tail []int64, slots int64) (lower int64) {
+	byTail := make([]int, len(took))
 	for i := range byTail {
 		byTail[i] = i
 	}
@@ -161,7 +162,7 @@ func between(actions []Action, head, tail []int64, slots int64) (lower int64) {
 		work := int64(0)
 		for _, i := range byTail {
 			if head[i] >= r {
-				work += actions[i].End - actions[i].Start
+				work += took[i]
 				lower = max(lower, r+work/slots+tail[i])
 			}
 		}
@@ -172,7 +173,7 @@ func between(actions []Action, head, tail []int64, slots int64) (lower int64) {
 // lead is how long after its start a, which takes so long, lets c begin.
 func lead(a, c *Action, takes int64) int64 {
 	if a.Exported > 0 && c.Kind != "link" {
-		return a.Exported - a.Start
+		return a.Front()
 	}
 	return takes
 }
@@ -181,8 +182,9 @@ func lead(a, c *Action, takes int64) int64 {
 // so many shares, which are all there when its own is done.
 func (a *Action) least(shares int) int64 {
 	if a.Exported <= a.Start || shares < 2 {
-		return a.End - a.Start
+		return a.Took()
 	}
-	each := (a.End - a.Exported) / int64(shares)
-	return a.Exported - a.Start + each + int64(shares-1)*schedule.Handling(each)
+	front := a.Front()
+	each := (a.Took() - front) / int64(shares)
+	return front + each + int64(shares-1)*schedule.Handling(each)
 }

@@ -115,7 +115,7 @@ func (r *Report) Undivided() []Action {
 		}
 		for j := range r.Shares {
 			if s := &r.Shares[j]; s.Action == a.ID && s.Taken {
-				a.End += schedule.Spared(max(0, s.End-s.Start-(a.Exported-a.Start)))
+				a.End += schedule.Spared(max(0, s.End-s.Start-a.Front()))
 			}
 		}
 	}
@@ -133,10 +133,10 @@ func (r *Report) Replan() *plan.Plan {
 	}
 	for i := range actions {
 		a := &actions[i]
-		action := plan.Action{ID: plan.ActionID(i), Kind: kindOf(a.Kind), Package: a.Package, Group: plan.Superstep(a.Group), Cost: a.End - a.Start}
+		action := plan.Action{ID: plan.ActionID(i), Kind: kindOf(a.Kind), Package: a.Package, Group: plan.Superstep(a.Group), Cost: a.Took()}
 		action.Lead = action.Cost
 		if a.Exported > a.Start {
-			action.Lead = a.Exported - a.Start
+			action.Lead = a.Front()
 		}
 		for _, f := range []plan.Artifact{{Kind: plan.Export, Size: a.Export}, {Kind: plan.Object, Size: a.Object}} {
 			f.ID, f.Producer = plan.ArtifactID(len(p.Artifacts)), action.ID

@@ -15,7 +15,7 @@ func (r *Report) Summary() string {
 	var link, exchange, waiting, busy, cpu int64
 	for i := range r.Actions {
 		if a := &r.Actions[i]; a.Kind == "link" {
-			link = max(link, a.End-a.Start)
+			link = max(link, a.Took())
 		}
 	}
 	slots := 0
@@ -116,7 +116,7 @@ func (r *Report) longest(n int) []string {
 	var path []part
 	for i, id := range r.Bound.Path {
 		a := actions[id]
-		p := part{a, a.End - a.Start}
+		p := part{a, a.Took()}
 		if i+1 < len(r.Bound.Path) {
 			p.adds = lead(a, actions[r.Bound.Path[i+1]], p.adds)
 		}
