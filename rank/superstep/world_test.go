@@ -751,10 +751,13 @@ func TestLoss(t *testing.T) {
 	t.Logf("%d actions were executed again", again)
 }
 
-// seeds is how many random worlds a test goes through: DISTGO_SEEDS, if set.
+// seeds is how many random worlds a test goes through: DISTGO_SEEDS, if set, and fewer under the race detector.
 func seeds(t *testing.T, few uint64) uint64 {
 	n, err := strconv.ParseUint(os.Getenv("DISTGO_SEEDS"), 10, 32)
-	if err != nil {
+	switch {
+	case err != nil && testing.Short():
+		return few / 4
+	case err != nil:
 		return few
 	}
 	t.Logf("%d seeds", n)
