@@ -102,21 +102,31 @@ func (l *loop) hold(t superstep.Threads) {
 	}
 }
 
-// takeSlot is the slot for an action that starts: that of its head start, which runs
-// on there, or a free one.
-func (l *loop) takeSlot(a plan.ActionID) (slot int) {
-	if h := l.aheads.of[a]; h != nil && h.has {
-		h.has = false
-		return h.slot
+// begins notes that an action starts, in the slot of its head start, which runs on
+// there, or in a free one; in none where it is held at once.
+func (l *loop) begins(s superstep.Start, stop context.CancelFunc) *ownRun {
+	run := &ownRun{stop: stop}
+	switch h := l.aheads.of[s.Action]; {
+	case s.Threads == 0:
+		run.slot, run.held = -1, []report.Hold{{From: l.now()}}
+	case h != nil && h.has:
+		run.slot, h.has = h.slot, false
+	default:
+		run.slot, l.free = l.free[0], l.free[1:]
 	}
-	slot, l.free = l.free[0], l.free[1:]
-	return slot
+	if l.running == nil {
+		l.running = map[plan.ActionID]*ownRun{}
+	}
+	l.running[s.Action] = run
+	return run
 }
 
 // start executes an action in a goroutine of its own.
 func (l *loop) start(s superstep.Start) {
 	a := &l.plan.Actions[s.Action]
-	slot := l.takeSlot(a.ID)
+	ctx, stop := context.WithCancel(l.ctx)
+	run := l.begins(s, stop)
+	slot := max(run.slot, 0)
 	again, n := s.Again, s.Threads
 	if l.lead != nil {
 		n = l.lead.threads(s)
@@ -135,12 +145,6 @@ func (l *loop) start(s superstep.Start) {
 			again = true // it has come from who made it before; the loop will hear of it
 		}
 	}
-	ctx, stop := context.WithCancel(l.ctx)
-	if l.running == nil {
-		l.running = map[plan.ActionID]*ownRun{}
-	}
-	l.running[a.ID] = &ownRun{stop: stop, slot: slot}
-	run := l.running[a.ID]
 	var second *secondMade
 	if run := l.seconds.of[a.ID]; run != nil && run.made != nil {
 		second = run.made // it need not be executed
