@@ -83,6 +83,9 @@ func (l *loop) hear(from plan.Rank, body any) error {
 		if m.Artifact < 0 || int(m.Artifact) >= len(l.plan.Artifacts) {
 			return fmt.Errorf("rank %d made artifact %d of %d", from, m.Artifact, len(l.plan.Artifacts))
 		}
+		if m.Took > 0 {
+			d.state.Led(l.plan.Artifacts[m.Artifact].Producer, from, m.Took)
+		}
 		return errors.Join(l.executes(), l.exists(from, m.Artifact))
 	case stepMessage:
 		return l.orders(d.state.Notified(m.Superstep, from))

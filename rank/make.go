@@ -260,7 +260,7 @@ func (l *loop) make(ctx context.Context, a *plan.Action, how execution, m *doneM
 	}
 	result, err := l.resume(ctx, begun, executed, how.threads, execute.Moments{Typed: how.typed, Exported: func() {
 		m.Exported = max(1, l.now()) // 0 says that it was not
-		l.export(a)
+		l.export(a, m.Paused-m.Begun+m.Exported-m.Start)
 	}}, m)
 	m.End = l.now()
 	m.Taken = l.dismissHelpers(a)
@@ -315,7 +315,7 @@ func (l *loop) execute(ctx context.Context, a *plan.Action, threads *execute.Thr
 }
 
 // export gives out the export data of an action that goes on.
-func (l *loop) export(a *plan.Action) {
+func (l *loop) export(a *plan.Action, took int64) {
 	for _, out := range a.Outputs {
 		if l.plan.Artifacts[out].Kind != plan.Export {
 			continue
@@ -328,7 +328,7 @@ func (l *loop) export(a *plan.Action) {
 			if err := l.effects(l.rank.Produced(out)); err != nil {
 				return err
 			}
-			return l.tell(kindExists, existsMessage{out})
+			return l.tell(kindExists, existsMessage{out, took})
 		})
 	}
 }

@@ -73,6 +73,7 @@ type view struct {
 	Compiler string          `msgpack:"c"`           // digest of the pipelined compiler, "" where there is none
 	Slots    int             `msgpack:"s"`
 	Store    string          `msgpack:"i,omitempty"` // the ID of its store, "" where there is none
+	Tight    bool            `msgpack:"m,omitempty"` // it has no memory for compilers that wait
 }
 
 // order is what comes with the plan: how it is to be executed.
@@ -97,6 +98,7 @@ type offerMessage struct {
 
 type existsMessage struct {
 	Artifact plan.ArtifactID `msgpack:"f"`
+	Took     int64           `msgpack:"t"` // microseconds that its action has executed until then
 }
 
 // doneMessage is the record of an action that ended.

@@ -62,6 +62,9 @@ func (l *loop) inRelief(by plan.Rank, m repeatedMessage) error {
 	if ok {
 		l.lead.reliefs.made[a.ID] = made{by, m.Digests}
 		for _, y := range orders.GiveUp {
+			if l.lead.state.Waits(a.ID) {
+				continue // it was stuck behind others: nobody is slow
+			}
 			l.lead.progress.Say("distgo: %s is slow with %s, which %s has made meanwhile", l.who(y.From), a.Package, l.who(by))
 		}
 	}

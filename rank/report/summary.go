@@ -52,7 +52,7 @@ func (r *Report) Summary() string {
 		fmt.Fprintf(&b, "; helpers compiled %s, %d in time", plural(len(r.Shares), "share"), r.taken())
 	}
 	if r.Relieved > 0 {
-		fmt.Fprintf(&b, "; %s taken from slow ranks, made sooner elsewhere", plural(r.Relieved, "action"))
+		fmt.Fprintf(&b, "; %s made elsewhere, sooner than where they were begun", plural(r.Relieved, "action"))
 	}
 	if u := r.Audit; u != nil {
 		fmt.Fprintf(&b, "; audited %d of %s", u.Equal, plural(len(u.Chosen), "chosen action"))

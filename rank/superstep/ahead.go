@@ -87,7 +87,7 @@ func (r *Rank) Paused(a plan.ActionID) (Effects, error) {
 
 // admitAhead queues an action of mine that may be begun, though not started.
 func (r *Rank) admitAhead(a plan.ActionID) {
-	if r.state[a] != waiting || r.missing[a] == 0 || r.ahead[a] != notBegun || r.mode == Blocking || !r.plan.MayBegin(a) {
+	if r.state[a] != waiting || r.missing[a] == 0 || r.ahead[a] != notBegun || r.mode == Blocking || r.plan.Tight || !r.plan.MayBegin(a) {
 		return
 	}
 	for _, in := range r.plan.Actions[a].Inputs {

@@ -12,7 +12,7 @@ import (
 // nothing. One that others help goes on, as what they make would wait for it. Root
 // does not hear of it, and expects it; see Root.enqueue.
 //
-// In Blocking mode nothing is held: it is the textbook's.
+// In Blocking mode nothing is held: it is the textbook's; nor where memory is short.
 
 // mostHeld bounds how many are held, for each slot: they keep their memory.
 const mostHeld = 16
@@ -21,7 +21,7 @@ const mostHeld = 16
 // that can be, if it is less urgent. For a share nothing is held: whoever it is for can
 // do without. Nor for what is held itself, and not what has been begun just now.
 func (r *Rank) makeRoom(q *queue) bool {
-	if q == &r.shares || q == &r.held || r.mode == Blocking || len(r.held.ids) >= mostHeld*r.slots {
+	if q == &r.shares || q == &r.held || r.mode == Blocking || r.plan.Tight || len(r.held.ids) >= mostHeld*r.slots {
 		return false
 	}
 	least := plan.ActionID(-1)

@@ -30,6 +30,7 @@ type paces struct {
 	of       []pace                  // by rank
 	all      pace                    // their sum
 	executed map[plan.ActionID]watch // what ran when Root looked, and has not ended
+	led      map[plan.ActionID]watch // how long it took until export data was out
 }
 
 // A watch is for how long a rank has been seen to execute an action.
@@ -44,10 +45,29 @@ func (p *paces) others(rank plan.Rank) pace {
 	return pace{p.all.expected - own.expected, p.all.took - own.took}
 }
 
+// Led tells how long an action took on a rank until its export data was out. That
+// speaks of the rank long before the end does, which what is held comes to late.
+func (r *Root) Led(a plan.ActionID, on plan.Rank, took int64) {
+	if r.paces.led == nil {
+		r.paces.led = map[plan.ActionID]watch{}
+	}
+	r.paces.led[a] = watch{on, took}
+	r.judged(on, r.plan.Actions[a].Lead, took)
+}
+
 // Took tells how long an action that ends took on a rank that executed it.
 func (r *Root) Took(a plan.ActionID, on plan.Rank, took int64) {
+	expected := r.plan.Actions[a].Cost
+	if led, ok := r.paces.led[a]; ok && led.on == on { // that much has been told
+		expected -= r.plan.Actions[a].Lead
+		took = max(0, took-led.elapsed)
+	}
+	r.judged(on, expected, took)
+}
+
+func (r *Root) judged(on plan.Rank, expected, took int64) {
 	for _, p := range []*pace{&r.paces.of[on], &r.paces.all} {
-		p.expected += r.plan.Actions[a].Cost
+		p.expected += expected
 		p.took += took
 	}
 }

@@ -71,6 +71,10 @@ func (r *Root) stuck(on plan.Rank) (stuck []plan.ActionID) {
 	return stuck
 }
 
+// Waits reports whether an action waits for others where it is, so that who has it is
+// not slow with it.
+func (r *Root) Waits(a plan.ActionID) bool { return !slices.Contains(r.running(r.owner[a]), a) }
+
 // late reports whether an action would be done sooner if another rank began it
 // now: if it takes much longer than it should, or who has it is slow with
 // everything.

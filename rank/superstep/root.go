@@ -434,7 +434,7 @@ func (r *Root) exported(f plan.ArtifactID) {
 // inBackEnd reports whether an action, which has not ended, has given out its export
 // data, and can be held.
 func (r *Root) inBackEnd(a plan.ActionID) bool {
-	return r.mode == Split && len(r.plan.HelpersOf(a)) == 0 && slices.ContainsFunc(r.plan.Actions[a].Outputs, func(f plan.ArtifactID) bool {
+	return r.mode == Split && !r.plan.Tight && len(r.plan.HelpersOf(a)) == 0 && slices.ContainsFunc(r.plan.Actions[a].Outputs, func(f plan.ArtifactID) bool {
 		return r.exists[f] && r.plan.Artifacts[f].Kind == plan.Export
 	})
 }

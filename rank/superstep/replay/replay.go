@@ -229,6 +229,11 @@ func (w *world) produced(r plan.Rank, a plan.ActionID, early bool) {
 		if (split && w.plan.Artifacts[f].Kind == plan.Export) != early {
 			continue
 		}
+		if early {
+			this := w.executions[helper{a, r}]
+			led := w.now - this.begun - this.stopped
+			w.tell(r, 0, func() { w.root.Led(a, r, led) })
+		}
 		w.tell(r, 0, func() { w.orders(w.root.Exists(f, r), nil) })
 		if early {
 			e, err := w.ranks[r].Produced(f)
