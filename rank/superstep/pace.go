@@ -11,7 +11,7 @@ const LookEvery = 200_000
 
 const (
 	slowTimes = 2         // times as long as the others makes a rank slow, or an action late: what is expected is often wrong by half
-	evidence  = 1_000_000 // expected of the actions by which ranks are judged: that much a rank is taken to have done as fast as the others
+	evidence  = 150_000 // expected of the actions by which ranks are judged: that much a rank is taken to have done as fast as the others
 )
 
 // pace is what actions were expected to take, and what they took.
@@ -77,6 +77,12 @@ func (r *Root) Times(rank plan.Rank) float64 {
 	own, others := r.paces.of[rank], r.paces.others(rank)
 	if others.expected < evidence || others.took == 0 {
 		return 1
+	}
+	for a, seen := range r.paces.executed { // what runs too long need not end to tell
+		if cost := r.plan.Actions[a].Cost; seen.on == rank && float64(seen.elapsed) > slowTimes*others.times()*float64(cost) {
+			own.expected += cost
+			own.took += seen.elapsed
+		}
 	}
 	return (float64(own.took)/others.times() + evidence) / float64(own.expected+evidence)
 }

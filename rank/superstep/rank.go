@@ -324,9 +324,6 @@ func (r *Rank) Committed(k plan.Superstep) (Effects, error) {
 // Yield gives up an action so that another rank can execute it, unless it has
 // started, or is being begun.
 func (r *Rank) Yield(a plan.ActionID) (Effects, bool) {
-	if r.ahead[a] == begun {
-		return Effects{}, false
-	}
 	return r.yield(a)
 }
 
