@@ -10,7 +10,7 @@ import "github.com/badbubble/distgo/plan"
 const LookEvery = 200_000
 
 const (
-	slowTimes = 2         // times as long as the others makes a rank slow, or an action late: what is expected is often wrong by half
+	slowTimes = 2       // times as long as the others makes a rank slow, or an action late: what is expected is often wrong by half
 	evidence  = 150_000 // expected of the actions by which ranks are judged: that much a rank is taken to have done as fast as the others
 )
 
