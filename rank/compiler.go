@@ -31,7 +31,7 @@ func (r *run) findCompiler(ctx context.Context) error {
 	var c pipeline.Compiler
 	dir, err := r.storeDir()
 	if err == nil {
-		c, err = pipeline.Ensure(ctx, pipeline.Go{Command: r.tools.OwnCommand(), Root: r.tools.Root(), Version: r.tools.Version()},
+		c, err = pipeline.Ensure(ctx, pipeline.Go{Root: r.tools.Root(), Version: r.tools.Version()},
 			filepath.Join(dir, "compilers"), func(text string) { r.progress.Say("distgo: %s", text) })
 	} else {
 		err = fmt.Errorf("pipelined compiler: %w; using the stock compiler", err)

@@ -75,10 +75,6 @@ func (t *Toolchain) Version() string { return t.Env["GOVERSION"] }
 // Root is the toolchain's GOROOT.
 func (t *Toolchain) Root() string { return t.Env["GOROOT"] }
 
-// OwnCommand is the go command that is part of the toolchain. Command may be another
-// version's, which has selected this one because of GOTOOLCHAIN or a go.mod.
-func (t *Toolchain) OwnCommand() string { return filepath.Join(t.Root(), "bin", "go") }
-
 // ToolDir is the directory of the compiler and the linker.
 func (t *Toolchain) ToolDir() string { return t.Env["GOTOOLDIR"] }
 

@@ -39,17 +39,3 @@ func TestContentID(t *testing.T) {
 		}
 	}
 }
-
-// A toolchain's own command is of its version by itself, whatever the one in PATH would select.
-func TestOwnCommand(t *testing.T) {
-	tools, err := Find(t.Context(), ".")
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(tools.OwnCommand(), "env", "GOVERSION")
-	cmd.Env = append(os.Environ(), "GOTOOLCHAIN=local")
-	out, err := cmd.CombinedOutput()
-	if err != nil || strings.TrimSpace(string(out)) != tools.Version() {
-		t.Errorf("%v, %s, expected %s", err, out, tools.Version())
-	}
-}
