@@ -29,7 +29,7 @@ func compilers(ctx context.Context, p *Program, say func(string)) (string, error
 	if err != nil {
 		return "", config("%s: %v", p.Name, err)
 	}
-	_, err = pipeline.Ensure(ctx, pipeline.Go{Command: tools.Command, Root: tools.Root(), Version: tools.Version()}, dir, say)
+	_, err = pipeline.Ensure(ctx, pipeline.Go{Root: tools.Root(), Version: tools.Version()}, dir, say)
 	if ctx.Err() != nil {
 		return "", context.Cause(ctx)
 	}

@@ -31,9 +31,7 @@ func (r *run) findCompiler(ctx context.Context) error {
 	var c pipeline.Compiler
 	dir, err := r.storeDir()
 	if err == nil {
-		// The go command in PATH may be of another version, which selected this toolchain.
-		command := filepath.Join(r.tools.Root(), "bin", "go")
-		c, err = pipeline.Ensure(ctx, pipeline.Go{Command: command, Root: r.tools.Root(), Version: r.tools.Version()},
+		c, err = pipeline.Ensure(ctx, pipeline.Go{Root: r.tools.Root(), Version: r.tools.Version()},
 			filepath.Join(dir, "compilers"), func(text string) { r.progress.Say("distgo: %s", text) })
 	} else {
 		err = fmt.Errorf("pipelined compiler: %w; using the stock compiler", err)

@@ -19,7 +19,6 @@ import (
 
 // Go is the user's toolchain.
 type Go struct {
-	Command string   // path of its go command
 	Root    string   // GOROOT
 	Version string   // "go1.26.8"
 	Env     []string // environment it is run with, as NAME=value; nil for this process's
@@ -100,9 +99,11 @@ func writeOverlay(dir string, changed map[string][]byte) (string, error) {
 	return name, os.WriteFile(name, text, 0o666)
 }
 
-// command prepares the go command, to be run in workDir with caches in dir.
+// command prepares the go command, to be run in workDir with caches in dir. It is
+// the toolchain's own: the one in PATH may be of another version, and have selected
+// this toolchain because of GOTOOLCHAIN or a go.mod.
 func (g Go) command(ctx context.Context, dir, workDir string, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, g.Command, args...)
+	cmd := exec.CommandContext(ctx, filepath.Join(g.Root, "bin", "go"), args...)
 	cmd.Dir = workDir
 	// The go command believes PWD about symbolic links, which GOROOT may be
 	// made of; without it the module "cmd" could seem to lie elsewhere.

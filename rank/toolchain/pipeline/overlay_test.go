@@ -32,7 +32,7 @@ func installed(t *testing.T, version string) Go {
 	if err != nil || len(words) != 2 {
 		t.Skipf("no %s toolchain on this machine (`GOTOOLCHAIN=%s go version` downloads it)", version, version)
 	}
-	return Go{Command: filepath.Join(words[0], "bin", "go"), Root: words[0], Version: words[1]}
+	return Go{Root: words[0], Version: words[1]}
 }
 
 func TestEditsMatch(t *testing.T) {
@@ -77,7 +77,7 @@ func fakeRoot(t *testing.T) Go {
 		}
 		write(t, filepath.Join(root, name), string(text))
 	}
-	return Go{Command: filepath.Join(root, "bin", "go"), Root: root, Version: goCmd.Version}
+	return Go{Root: root, Version: goCmd.Version}
 }
 
 func write(t *testing.T, name, text string) {

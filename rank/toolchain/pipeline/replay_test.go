@@ -88,6 +88,9 @@ func TestEnvironment(t *testing.T) {
 			t.Errorf("%s got through", setting)
 		}
 	}
+	if path := g.command(t.Context(), "/d", "/w", "version").Path; path != "/go/bin/go" {
+		t.Errorf("%s is run, which may be of another version", path)
+	}
 	if got := g.experiment(); got != "nodwarf5" {
 		t.Errorf("experiment %q", got)
 	}
