@@ -145,16 +145,17 @@ type repeatMessage struct {
 
 // repeatedMessage is the record of a second execution.
 type repeatedMessage struct {
-	Action  plan.ActionID `msgpack:"a"`
-	Digests [][]byte      `msgpack:"g,omitempty"` // of its outputs
-	Refused bool          `msgpack:"f,omitempty"` // it did not build: Output are the tools' words
-	Output  string        `msgpack:"o,omitempty"`
-	Trouble string        `msgpack:"y,omitempty"` // the node's: it says nothing about the action
-	Start   int64         `msgpack:"b"`           // microseconds since the plan was here
-	End     int64         `msgpack:"e"`
-	CPU     int64         `msgpack:"u"` // with that of what was ended to make room
-	RSS     int64         `msgpack:"r"`
-	Slot    int           `msgpack:"s"`
+	Action   plan.ActionID `msgpack:"a"`
+	Digests  [][]byte      `msgpack:"g,omitempty"` // of its outputs
+	Refused  bool          `msgpack:"f,omitempty"` // it did not build: Output are the tools' words
+	Output   string        `msgpack:"o,omitempty"`
+	Trouble  string        `msgpack:"y,omitempty"` // the node's: it says nothing about the action
+	Start    int64         `msgpack:"b"`           // microseconds since the plan was here
+	Exported int64         `msgpack:"x,omitempty"`
+	End      int64         `msgpack:"e"`
+	CPU      int64         `msgpack:"u"` // with that of what was ended to make room
+	RSS      int64         `msgpack:"r"`
+	Slot     int           `msgpack:"s"`
 }
 
 type helpMessage struct {

@@ -162,8 +162,12 @@ func (l *loop) takeSecond(a *plan.Action, s *secondMade, m *doneMessage) (keep f
 			return nil, &nodeError{fmt.Sprintf("the %s (%s) that was made of %s differs from what another rank gave out of the same inputs before it was lost", f.Kind, f.Path, a.Package)}
 		}
 	}
-	if err := l.fill(a, aside(a, secondSuffix).Node, m); err != nil || !s.kept {
+	if err := l.fill(a, aside(a, secondSuffix).Node, m); err != nil {
 		return nil, err
+	}
+	m.Exported = s.record.Exported
+	if !s.kept {
+		return nil, nil
 	}
 	l.cache.note(a, s.hit, true)
 	return func() { l.cache.keep(a, s.hit, s.result.Output, l.runner.Work) }, nil

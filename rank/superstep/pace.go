@@ -27,46 +27,54 @@ func (p pace) times() float64 {
 
 // paces is what Root knows of time.
 type paces struct {
-	of       []pace                  // by rank
-	all      pace                    // their sum
-	executed map[plan.ActionID]watch // what ran when Root looked, and has not ended
-	led      map[plan.ActionID]watch // how long it took until export data was out
+	of  []observed // by rank
+	all pace       // their sum
 }
 
-// A watch is for how long a rank has been seen to execute an action.
-type watch struct {
-	on      plan.Rank
-	elapsed int64
+// observed is what Root knows of one rank.
+type observed struct {
+	pace
+	executed map[plan.ActionID]int64 // for how long what ran when Root looked, and has not ended, has
+	led      map[plan.ActionID]int64 // how long it took until export data was out
 }
 
 // others is the pace of all ranks but one.
 func (p *paces) others(rank plan.Rank) pace {
-	own := p.of[rank]
+	own := p.of[rank].pace
 	return pace{p.all.expected - own.expected, p.all.took - own.took}
 }
 
 // Led tells how long an action took on a rank until its export data was out. That
 // speaks of the rank long before the end does, which what is held comes to late.
 func (r *Root) Led(a plan.ActionID, on plan.Rank, took int64) {
-	if r.paces.led == nil {
-		r.paces.led = map[plan.ActionID]watch{}
+	if r.paces.of[on].led == nil {
+		r.paces.of[on].led = map[plan.ActionID]int64{}
 	}
-	r.paces.led[a] = watch{on, took}
+	r.paces.of[on].led[a] = took
 	r.judged(on, r.plan.Actions[a].Lead, took)
 }
 
 // Took tells how long an action that ends took on a rank that executed it.
 func (r *Root) Took(a plan.ActionID, on plan.Rank, took int64) {
 	expected := r.plan.Actions[a].Cost
-	if led, ok := r.paces.led[a]; ok && led.on == on { // that much has been told
+	if led, ok := r.paces.of[on].led[a]; ok { // that much has been told
 		expected -= r.plan.Actions[a].Lead
-		took = max(0, took-led.elapsed)
+		took = max(0, took-led)
 	}
 	r.judged(on, expected, took)
 }
 
+// part is which part of an action a rank is at that has been seen to execute it for so
+// long: what it is expected to take, and has taken.
+func (r *Root) part(a plan.ActionID, on plan.Rank, elapsed int64) (expected, took int64) {
+	if led, ok := r.paces.of[on].led[a]; ok {
+		return r.plan.Actions[a].Cost - r.plan.Actions[a].Lead, max(0, elapsed-led)
+	}
+	return r.plan.Actions[a].Lead, elapsed
+}
+
 func (r *Root) judged(on plan.Rank, expected, took int64) {
-	for _, p := range []*pace{&r.paces.of[on], &r.paces.all} {
+	for _, p := range []*pace{&r.paces.of[on].pace, &r.paces.all} {
 		p.expected += expected
 		p.took += took
 	}
@@ -74,14 +82,14 @@ func (r *Root) judged(on plan.Rank, expected, took int64) {
 
 // Times says how many times as long as the others a rank takes.
 func (r *Root) Times(rank plan.Rank) float64 {
-	own, others := r.paces.of[rank], r.paces.others(rank)
+	own, others := r.paces.of[rank].pace, r.paces.others(rank)
 	if others.expected < evidence || others.took == 0 {
 		return 1
 	}
-	for a, seen := range r.paces.executed { // what runs too long need not end to tell
-		if cost := r.plan.Actions[a].Cost; seen.on == rank && float64(seen.elapsed) > slowTimes*others.times()*float64(cost) {
-			own.expected += cost
-			own.took += seen.elapsed
+	for a, elapsed := range r.paces.of[rank].executed { // what runs too long need not end to tell
+		if expected, took := r.part(a, rank, elapsed); float64(took) > slowTimes*others.times()*float64(expected) {
+			own.expected += expected
+			own.took += took
 		}
 	}
 	return (float64(own.took)/others.times() + evidence) / float64(own.expected+evidence)
@@ -90,20 +98,18 @@ func (r *Root) Times(rank plan.Rank) float64 {
 // Look tells that Root got on for so long since it last looked. What it does not
 // get on itself, as where its machine is stopped, is nobody's slowness.
 func (r *Root) Look(passed int64) Orders {
-	before := r.paces.executed
-	r.paces.executed = map[plan.ActionID]watch{}
 	for on := range plan.Rank(len(r.slots)) {
+		rank := &r.paces.of[on]
+		before := rank.executed
+		rank.executed = map[plan.ActionID]int64{}
 		running := len(r.running(on))
 		for i, a := range r.load[on] {
-			w, seen := before[a]
-			switch seen = seen && w.on == on; {
-			case seen && i < running:
-				w.elapsed += passed
-			case !seen:
-				w = watch{on: on}
+			elapsed, seen := before[a]
+			if seen && i < running {
+				elapsed += passed
 			}
 			if seen || i < running { // else it has not begun; what was seen is held
-				r.paces.executed[a] = w
+				rank.executed[a] = elapsed
 			}
 		}
 	}

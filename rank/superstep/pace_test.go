@@ -13,7 +13,7 @@ const seconds = 1_000_000
 // paced is what root knows of two ranks, or more that nothing is known of, with one slot each.
 func paced(p *plan.Plan, size int, first, second pace) *Root {
 	r := NewRoot(p, slices.Repeat([]int{1}, size), Split)
-	r.paces.of[0], r.paces.of[1] = first, second
+	r.paces.of[0].pace, r.paces.of[1].pace = first, second
 	r.paces.all = pace{first.expected + second.expected, first.took + second.took}
 	return r
 }
@@ -28,10 +28,10 @@ func costing(p *plan.Plan, costs ...int64) *plan.Plan {
 }
 
 var (
-	sane   = pace{20 * seconds, 22 * seconds}
-	slow   = pace{9 * seconds, 43 * seconds} // 4 times as long as that
-	tenth  = pace{seconds, 10 * seconds}     // all are slow
-	little = pace{seconds / 2, seconds / 2}
+	sane   = pace{20 * evidence, 22 * evidence}
+	slow   = pace{9 * evidence, 43 * evidence} // 4 times as long as that
+	tenth  = pace{evidence, 10 * evidence}     // all are slow
+	little = pace{evidence / 2, evidence / 2}
 )
 
 func TestTimes(t *testing.T) {
@@ -46,11 +46,38 @@ func TestTimes(t *testing.T) {
 		"it is as the others":      {sane, sane, 1},
 		"all take what they take":  {tenth, tenth, 1},
 		"it is slow":               {slow, sane, 4},
-		"it is, but of how little": {pace{seconds / 10, 44 * seconds / 100}, sane, 1.27},
-		"it is fast":               {pace{9 * seconds, 33 * seconds / 10}, sane, 0.4},
+		"it is, but of how little": {pace{evidence / 10, 44 * evidence / 100}, sane, 1.27},
+		"it is fast":               {pace{9 * evidence, 33 * evidence / 10}, sane, 0.4},
 	} {
 		if got := paced(p, 2, c.own, c.others).Times(0); math.Abs(got-c.want) > 0.02 {
 			t.Errorf("%s: %.2f times, expected %.2f", name, got, c.want)
+		}
+	}
+}
+
+// What runs much longer than it should tells of its rank before it ends: the front end, whose export data is not out yet,
+// and then the back end. It tells nothing before.
+func TestTimesOfRunning(t *testing.T) {
+	p := costing(smallPlan(t, 2, []plan.Rank{0}, nil), 10*evidence)
+	p.Actions[0].Lead = evidence
+	for _, c := range []struct {
+		led, elapsed int64 // 0: it has not given out export data
+		want         float64
+	}{
+		{0, 2 * evidence, 1},
+		{0, 3 * evidence, 2},                // 3 for 1, and a prior of 1
+		{8 * evidence, 10 * evidence, 4.5},  // 8 for 1
+		{8 * evidence, 35 * evidence, 3.27}, // 35 for 10
+	} {
+		root := paced(p, 2, pace{}, pace{20 * evidence, 20 * evidence})
+		root.Begin()
+		root.Look(LookEvery)
+		if c.led > 0 {
+			root.Led(0, 0, c.led)
+		}
+		root.Look(c.elapsed)
+		if got := root.Times(0); math.Abs(got-c.want) > 0.01 {
+			t.Errorf("export data after %.1f s, %.1f s until now: %.2f times, expected %.2f", float64(c.led)/seconds, float64(c.elapsed)/seconds, got, c.want)
 		}
 	}
 }
@@ -73,7 +100,7 @@ func TestLate(t *testing.T) {
 		"the rank is slow":                       {slow, sane, 0, 10 * seconds, true},
 		"the rank is slow, and has nearly ended": {slow, sane, 35 * seconds, 10 * seconds, false},
 		"the rank is slow, the action short":     {slow, sane, 0, seconds / 10, false},
-		"the rank is a little slow":              {pace{9 * seconds, 19 * seconds}, sane, 0, 10 * seconds, false},
+		"the rank is a little slow":              {pace{9 * evidence, 19 * evidence}, sane, 0, 10 * seconds, false},
 	} {
 		root := paced(costing(smallPlan(t, 2, []plan.Rank{0}, nil), c.cost), 2, c.own, c.others)
 		root.Begin()

@@ -322,12 +322,8 @@ func (r *Rank) Committed(k plan.Superstep) (Effects, error) {
 }
 
 // Yield gives up an action so that another rank can execute it, unless it has
-// started, or is being begun.
+// started.
 func (r *Rank) Yield(a plan.ActionID) (Effects, bool) {
-	return r.yield(a)
-}
-
-func (r *Rank) yield(a plan.ActionID) (Effects, bool) {
 	switch r.state[a] {
 	case waiting:
 	case ready:

@@ -86,10 +86,7 @@ func (r *Root) late(a plan.ActionID, on plan.Rank) bool {
 	if others.expected < evidence {
 		return false
 	}
-	should, elapsed := others.times()*float64(r.plan.Actions[a].Cost), 0.0
-	if seen := r.paces.executed[a]; seen.on == on {
-		elapsed = float64(seen.elapsed)
-	}
+	should, elapsed := others.times()*float64(r.plan.Actions[a].Cost), float64(r.paces.of[on].executed[a])
 	after := lateAfter * max(1, others.times()) // where all are slowed down, what is on its way is, too
 	return elapsed > slowTimes*should+after || r.slow(on) && should*r.Times(on)-elapsed > should+after
 }
@@ -176,8 +173,8 @@ func (r *Root) GaveUp(a plan.ActionID, by plan.Rank) (Orders, error) {
 		return Orders{}, violation("rank %d gave up %s, which is rank %d's", by, r.plan.Actions[a].Package, r.owner[a])
 	}
 	r.dequeue(by, a)
-	if seen, ok := r.paces.executed[a]; ok && seen.on == by {
-		r.Took(a, by, seen.elapsed) // and would have taken longer
+	if elapsed, ok := r.paces.of[by].executed[a]; ok {
+		r.Took(a, by, elapsed) // and would have taken longer
 	}
 	if r.dropped[a] {
 		return r.take(), nil
@@ -210,6 +207,6 @@ func (r *Rank) GiveUp(a plan.ActionID) (runs, gaveUp bool, e Effects) {
 	if r.state[a] == running {
 		return true, false, Effects{}
 	}
-	e, gaveUp = r.yield(a)
+	e, gaveUp = r.Yield(a)
 	return false, gaveUp, e
 }

@@ -95,7 +95,7 @@ func NewRoot(p *plan.Plan, slots []int, mode Mode) *Root {
 		homeless: make([]bool, len(p.Actions)),
 
 		vain:      make([]bool, len(p.Actions)),
-		paces:     paces{of: make([]pace, len(slots))},
+		paces:     paces{of: make([]observed, len(slots))},
 		withdrawn: make([]bool, len(p.Actions)),
 	}
 	for i := range r.alive {

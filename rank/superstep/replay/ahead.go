@@ -33,7 +33,9 @@ func (w *world) ahead(r plan.Rank, a plan.ActionID) {
 }
 
 func (w *world) pause(r plan.Rank, a plan.ActionID) {
-	w.typed(r, a)
+	if w.types(r, a) > 0 {
+		w.typed(r, a)
+	}
 	e, err := w.ranks[r].Paused(a)
 	w.effects(r, e, err)
 }

@@ -65,7 +65,7 @@ func TestRecordedRuns(t *testing.T) {
 			sum, worst, runs = sum+ratio, max(worst, ratio), runs+1
 		}
 	}
-	if mean := sum / float64(runs); mean > 0.99 || worst > 1.035 {
+	if mean := sum / float64(runs); mean > 0.995 || worst > 1.05 {
 		t.Errorf("%.3f of the list schedule in the mean, %.3f at worst", mean, worst)
 	}
 }

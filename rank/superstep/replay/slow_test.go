@@ -45,10 +45,9 @@ func TestSlowRank(t *testing.T) {
 			}
 		}
 	}
-	// Were nothing done about it, they would be 1.614 and 6.597: a rank that begins with the longest action of all, as any
-	// other would, shows late. The mean was below 1.12 while seven ranks without the slow one found no helpers for one of
-	// the runs, and took 15 % longer: it is a ratio.
-	if mean := sum / float64(runs); mean > 1.19 || worst > 1.8 {
+	// Were nothing done about it, they would be 2.787 and 7.210. At worst the slow rank begins with the longest action of
+	// all, as any other would, and shows late.
+	if mean := sum / float64(runs); mean > 1.15 || worst > 2.1 {
 		t.Errorf("%.3f of the world without the slow rank in the mean, %.3f at worst", mean, worst)
 	}
 }
