@@ -299,16 +299,15 @@ func (r *Root) balance() {
 	if r.mode == Blocking || r.asked > 0 {
 		return
 	}
+	queueing := r.queueing()
 	for to := range r.slots {
-		if !r.queues() { // most often: each rank that idles need not look at all others
-			break
-		}
-		for r.moves() && len(r.load[to])+r.helping(plan.Rank(to)) < r.slots[to] {
-			from, a := r.waiting(plan.Rank(to), func(plan.Rank, plan.ActionID) bool { return true })
+		for len(queueing) > 0 && r.moves() && len(r.load[to])+r.helping(plan.Rank(to)) < r.slots[to] {
+			from, a := r.waiting(queueing, plan.Rank(to), func(plan.Rank, plan.ActionID) bool { return true })
 			if from < 0 {
 				break
 			}
 			r.move(a, from, plan.Rank(to))
+			queueing = r.queueing()
 		}
 	}
 	if r.moves() {
@@ -317,20 +316,14 @@ func (r *Root) balance() {
 	r.audit()
 }
 
-// queues reports whether an action waits for a slot anywhere.
-func (r *Root) queues() bool {
-	for rank := range r.slots {
-		if r.queue(plan.Rank(rank)) {
-			return true
+// queueing lists the ranks where an action waits for a slot: most often there is none.
+func (r *Root) queueing() (all []plan.Rank) {
+	for rank, slots := range r.slots {
+		if load := len(r.load[rank]); load > slots || load > 0 && load+r.helping(plan.Rank(rank)) > slots {
+			all = append(all, plan.Rank(rank))
 		}
 	}
-	return false
-}
-
-// queue reports whether an action of a rank waits for a slot there.
-func (r *Root) queue(rank plan.Rank) bool {
-	load := len(r.load[rank])
-	return load > r.slots[rank] || load > 0 && load+r.helping(rank) > r.slots[rank]
+	return all
 }
 
 // moves reports whether actions may be moved now.
@@ -361,7 +354,7 @@ func (r *Root) expedite(to plan.Rank) {
 	if len(r.load[to]) > n {
 		urgency = max(urgency, r.plan.Priority[r.load[to][n]]) // it would not be next
 	}
-	from, a := r.waiting(to, func(rank plan.Rank, c plan.ActionID) bool {
+	from, a := r.waiting(r.queueing(), to, func(rank plan.Rank, c plan.ActionID) bool {
 		before := r.load[rank][0] // a share, if that is c
 		return r.plan.Priority[c] > urgency && (before == c || r.plan.Actions[before].Cost > 2*r.plan.Actions[begun].Cost)
 	})
@@ -370,14 +363,13 @@ func (r *Root) expedite(to plan.Rank) {
 	}
 }
 
-// waiting finds the most urgent of the actions that queue elsewhere and that
-// another rank may be given: of each queue the first that can be moved, if it is
-// wanted.
-func (r *Root) waiting(to plan.Rank, wanted func(plan.Rank, plan.ActionID) bool) (from plan.Rank, a plan.ActionID) {
+// waiting finds the most urgent of the actions that wait for a slot on ranks that
+// queue and that another rank may be given: of each queue the first that can be moved,
+// if it is wanted.
+func (r *Root) waiting(queueing []plan.Rank, to plan.Rank, wanted func(plan.Rank, plan.ActionID) bool) (from plan.Rank, a plan.ActionID) {
 	from = -1
-	for i := range r.slots {
-		rank := plan.Rank(i)
-		if rank == to || !r.queue(rank) {
+	for _, rank := range queueing {
+		if rank == to {
 			continue
 		}
 		if c, ok := r.movable(rank, to); ok && wanted(rank, c) && (from < 0 || r.plan.Priority[c] > r.plan.Priority[a]) {
