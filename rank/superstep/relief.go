@@ -125,7 +125,11 @@ func (r *Root) idlest(a plan.ActionID, but []plan.Rank) (best plan.Rank, others 
 			continue
 		}
 		others = true
-		if idles := float64(r.spare(to)) / r.Times(to); idles > most {
+		spare := r.spare(to)
+		if spare <= 0 {
+			continue // most often, and it need not be judged
+		}
+		if idles := float64(spare) / r.Times(to); idles > most {
 			best, most = to, idles
 		}
 	}
