@@ -54,6 +54,9 @@ func Prove(ctx context.Context, goCmd Go, c Compiler, dir string) error {
 		return err
 	}
 	work := filepath.Join(dir, "work")
+	if err := os.RemoveAll(work); err != nil { // an earlier proof's files would be read
+		return err
+	}
 	if err := newReplay(script, c, work, source, dry.Env, runtime.GOMAXPROCS(0)).run(ctx, script); err != nil {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
