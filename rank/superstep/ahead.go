@@ -47,9 +47,6 @@ func (r *Rank) Typed(f plan.ArtifactID) Effects {
 			break
 		}
 		send(r.owner[c])
-		for _, helper := range r.plan.HelpersOf(c) { // to number positions as the action does
-			send(helper)
-		}
 	}
 	return r.TypesArrived(f)
 }

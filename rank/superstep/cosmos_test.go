@@ -87,7 +87,7 @@ func rankParts(r *Rank) []any {
 }
 
 func rootParts(r *Root) []any {
-	return []any{&r.owner, &r.ended, &r.dropped, &r.failed, &r.tried, &r.homeless, &r.missing, &r.holder, &r.exists, &r.alive, &r.epoch, &r.asked,
+	return []any{&r.owner, &r.ended, &r.dropped, &r.failed, &r.tried, &r.homeless, &r.missing, &r.holder, &r.exists, &r.exporter, &r.alive, &r.epoch, &r.asked,
 		&r.answers, &r.moving, &r.settled, &r.load, &r.reached, &r.open, &r.left, &r.closed, &r.finished, &r.slots, &r.held, &r.audits, &r.vain, &r.withdrawn}
 }
 

@@ -98,8 +98,8 @@ func (r *Rank) admitShare(a plan.ActionID) {
 // giveWay stops the least urgent share that holds the slot of a more urgent action
 // or share, if none is being stopped already.
 func (r *Rank) giveWay() {
-	next := r.next()
-	if next == nil || next == &r.aheads || next == &r.held {
+	next := mostUrgent(&r.queue, &r.shares)
+	if next == nil {
 		return
 	}
 	least := plan.ActionID(-1)

@@ -19,9 +19,9 @@ const mostHeld = 16
 
 // makeRoom frees a slot for what is first in q by holding the least urgent compile
 // that can be, if it is less urgent. For a share nothing is held: whoever it is for can
-// do without. Nor for what is held itself, and not what has been begun just now.
+// do without. Nor is what has been begun just now.
 func (r *Rank) makeRoom(q *queue) bool {
-	if q == &r.shares || q == &r.held || r.mode == Blocking || r.plan.Tight || len(r.held.ids) >= mostHeld*r.slots {
+	if q == &r.shares || r.mode == Blocking || r.plan.Tight || len(r.held.ids) >= mostHeld*r.slots {
 		return false
 	}
 	least := plan.ActionID(-1)

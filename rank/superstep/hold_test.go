@@ -129,8 +129,8 @@ func TestLoadWithBackEnds(t *testing.T) {
 			{1, []plan.ActionID{2, 3, 1}},    // held for 3
 			{2, []plan.ActionID{3, 2, 1}},    // goes on beside it
 			{0, []plan.ActionID{3, 4, 2, 1}}, // 4 is ready, and 2 held for it
-			{3, []plan.ActionID{4, 3, 2, 1}}, // goes on: nothing is held for what is held, though more urgent
-			{4, []plan.ActionID{4, 3, 2, 1}},
+			{3, []plan.ActionID{4, 2, 3, 1}}, // held for 2, which was itself
+			{4, []plan.ActionID{4, 2, 3, 1}},
 		} {
 			if mode == Blocking {
 				c.want = map[int][]plan.ActionID{3: {1, 2, 3}, 4: {1, 2, 4, 3}}[len(c.want)]
@@ -140,9 +140,45 @@ func TestLoadWithBackEnds(t *testing.T) {
 				t.Errorf("%s, %d has exported: %v, want %v", mode, c.export, root.load[0], c.want)
 			}
 		}
-		if _, err := root.Done(4, 0, true); mode == Split && (err != nil || !slices.Equal(root.load[0], []plan.ActionID{3, 2, 1})) {
+		if _, err := root.Done(4, 0, true); mode == Split && (err != nil || !slices.Equal(root.load[0], []plan.ActionID{2, 3, 1})) {
 			t.Errorf("4 has ended: %v, %v", root.load[0], err)
 		}
+	}
+}
+
+// What is held goes on in place of what has become less urgent, and what is ready then comes after it.
+func TestHeldForHeld(t *testing.T) {
+	// 3 imports 2, which is rank 1's; the back end of 0 is more urgent than 3, and that than the back end of 1.
+	p := compiles(smallPlan(t, 2, []plan.Rank{0, 0, 1, 0}, nil, nil, nil, []plan.ActionID{2}), 70, 10, 0, 40)
+	p.Priority[0], p.Priority[1] = 2000, 1000
+	r, _ := NewRank(p, 0, 1, Split)
+	produced(t, r, p.Actions[0].Outputs[0]) // held, 1 runs
+	e := produced(t, r, p.Actions[1].Outputs[0])
+	if !slices.Equal(e.Threads, []Threads{{Execution{Action: 0}, 1}, {Execution{Action: 1}, 0}}) {
+		t.Errorf("0 is more urgent than what is left of 1: %+v", e)
+	}
+	if e = r.Arrived(p.Actions[2].Outputs[0]); len(e.Start)+len(e.Threads) > 0 {
+		t.Errorf("3 is less urgent than 0: %+v", e)
+	}
+	if e, err := r.Finished(0, true); err != nil || !slices.Equal(e.Start, []Start{{3, 1, false}}) || len(e.Threads) > 0 {
+		t.Errorf("3 is more urgent than 1: %+v, %v", e, err)
+	}
+}
+
+// What is executed again after a loss is in its front end, though its export data exists elsewhere, and can be moved.
+func TestNotInBackEndAgain(t *testing.T) {
+	// 0 and 2 are rank 2's, 2 links; rank 1 has a copy of what 0 exports.
+	p := compiles(smallPlan(t, 3, []plan.Rank{2, 1, 0, 1}, nil, []plan.ActionID{0}, nil, nil), 50, 50, 50, 500)
+	root := NewRoot(p, []int{1, 1, 1}, Split)
+	root.Begin()
+	export := p.Actions[0].Outputs[0]
+	root.Exists(export, 2)
+	if !root.inBackEnd(0) {
+		t.Fatal("it is in its back end")
+	}
+	root.exists[export], root.holder[export], root.owner[0] = true, 1, 1
+	if root.inBackEnd(0) {
+		t.Error("it was rank 2 that was in its back end")
 	}
 }
 

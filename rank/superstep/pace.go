@@ -64,13 +64,21 @@ func (r *Root) Took(a plan.ActionID, on plan.Rank, took int64) {
 	r.judged(on, expected, took)
 }
 
-// part is which part of an action a rank is at that has been seen to execute it for so
-// long: what it is expected to take, and has taken.
-func (r *Root) part(a plan.ActionID, on plan.Rank, elapsed int64) (expected, took int64) {
-	if led, ok := r.paces.of[on].led[a]; ok {
-		return r.plan.Actions[a].Cost - r.plan.Actions[a].Lead, max(0, elapsed-led)
+// tooLong reports whether the front end of an action that a rank has been seen to
+// execute, or its back end if export data is out, has taken much longer than expected
+// already: that need not end to tell.
+func (r *Root) tooLong(a plan.ActionID, on plan.Rank) (expected, took int64, long bool) {
+	elapsed, seen := r.paces.of[on].executed[a]
+	action := &r.plan.Actions[a]
+	if !seen || action.Kind == plan.Link {
+		return 0, 0, false
 	}
-	return r.plan.Actions[a].Lead, elapsed
+	expected, took = action.Lead, elapsed
+	if led, ok := r.paces.of[on].led[a]; ok {
+		expected, took = action.Cost-action.Lead, max(0, elapsed-led)
+	}
+	others := r.paces.others(on).times()
+	return expected, took, float64(took) > others*slowTimes*float64(expected)+max(1, others)*lateAfter
 }
 
 func (r *Root) judged(on plan.Rank, expected, took int64) {
@@ -86,8 +94,8 @@ func (r *Root) Times(rank plan.Rank) float64 {
 	if others.expected < evidence || others.took == 0 {
 		return 1
 	}
-	for a, elapsed := range r.paces.of[rank].executed { // what runs too long need not end to tell
-		if expected, took := r.part(a, rank, elapsed); float64(took) > slowTimes*others.times()*float64(expected) {
+	for a := range r.paces.of[rank].executed {
+		if expected, took, long := r.tooLong(a, rank); long {
 			own.expected += expected
 			own.took += took
 		}

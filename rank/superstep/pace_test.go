@@ -56,28 +56,55 @@ func TestTimes(t *testing.T) {
 }
 
 // What runs much longer than it should tells of its rank before it ends: the front end, whose export data is not out yet,
-// and then the back end. It tells nothing before.
+// and then the back end. It tells nothing before, and nothing that a link takes does. When it has ended it tells that.
 func TestTimesOfRunning(t *testing.T) {
-	p := costing(smallPlan(t, 2, []plan.Rank{0}, nil), 10*evidence)
-	p.Actions[0].Lead = evidence
 	for _, c := range []struct {
-		led, elapsed int64 // 0: it has not given out export data
+		kind         plan.ActionKind
+		led, elapsed int64 // in seconds; 0: it has not given out export data
 		want         float64
 	}{
-		{0, 2 * evidence, 1},
-		{0, 3 * evidence, 2},                // 3 for 1, and a prior of 1
-		{8 * evidence, 10 * evidence, 4.5},  // 8 for 1
-		{8 * evidence, 35 * evidence, 3.27}, // 35 for 10
+		{plan.Compile, 0, 3, 1},     // a second of it may be that its inputs are on their way
+		{plan.Compile, 0, 4, 3.61},  // 4 for 1, with a prior of 1 for as much as is evidence
+		{plan.Link, 0, 40, 1},       // as it is for no rank
+		{plan.Compile, 8, 10, 7.09}, // 8 for 1
+		{plan.Compile, 8, 35, 3.46}, // 35 for 10
 	} {
-		root := paced(p, 2, pace{}, pace{20 * evidence, 20 * evidence})
+		p := costing(smallPlan(t, 2, []plan.Rank{0}, nil), 10*seconds)
+		p.Actions[0].Kind, p.Actions[0].Lead = c.kind, seconds
+		root := paced(p, 2, pace{}, pace{20 * seconds, 20 * seconds})
 		root.Begin()
 		root.Look(LookEvery)
 		if c.led > 0 {
-			root.Led(0, 0, c.led)
+			root.Led(0, 0, c.led*seconds)
 		}
-		root.Look(c.elapsed)
+		root.Look(c.elapsed * seconds)
 		if got := root.Times(0); math.Abs(got-c.want) > 0.01 {
-			t.Errorf("export data after %.1f s, %.1f s until now: %.2f times, expected %.2f", float64(c.led)/seconds, float64(c.elapsed)/seconds, got, c.want)
+			t.Errorf("export data after %d s, %d s until now: %.2f times, expected %.2f", c.led, c.elapsed, got, c.want)
+		}
+		root.Took(0, 0, c.elapsed*seconds)
+		if _, err := root.Done(0, 0, true); err != nil {
+			t.Fatal(err)
+		}
+		once := (float64(c.elapsed*seconds) + evidence) / (10*seconds + evidence)
+		if got := root.Times(0); math.Abs(got-once) > 0.01 {
+			t.Errorf("it has ended after %d s: %.2f times, expected %.2f", c.elapsed, got, once)
+		}
+	}
+}
+
+// What was held is given up, and tells nothing of its rank; what took too long does.
+func TestTimesOfGivenUp(t *testing.T) {
+	for elapsed, want := range map[int64]float64{1: 1, 50: 4.94} {
+		p := costing(smallPlan(t, 2, []plan.Rank{0}, nil), 10*seconds)
+		root := paced(p, 2, pace{}, pace{20 * seconds, 20 * seconds})
+		root.Begin()
+		root.Look(LookEvery)
+		root.Look(elapsed * seconds)
+		if _, err := root.GaveUp(0, 0); err != nil {
+			t.Fatal(err)
+		}
+		if got := root.Times(0); math.Abs(got-want) > 0.01 {
+			t.Errorf("given up after %d of 10 s: %.2f times, expected %.2f", elapsed, got, want)
 		}
 	}
 }

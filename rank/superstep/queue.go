@@ -39,3 +39,13 @@ func (q *queue) remove(a plan.ActionID) {
 
 // urgency is that of the most urgent; there has to be one.
 func (q *queue) urgency() int64 { return q.priority[q.ids[0]] }
+
+// mostUrgent is the first queue with the most urgent, nil where all are empty.
+func mostUrgent(queues ...*queue) (most *queue) {
+	for _, q := range queues {
+		if len(q.ids) > 0 && (most == nil || q.urgency() > most.urgency()) {
+			most = q
+		}
+	}
+	return most
+}

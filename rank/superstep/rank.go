@@ -397,13 +397,11 @@ func (r *Rank) advance() {
 // next is the queue with the most urgent of what waits for a slot, nil where nothing
 // does: of what is equally urgent, actions come before shares, shares before head
 // starts, and those before what is held.
-func (r *Rank) next() (next *queue) {
-	for _, q := range []*queue{&r.queue, &r.shares, &r.aheads, &r.held} {
-		if len(q.ids) > 0 && (q != &r.aheads || r.mayBegin()) && (next == nil || q.urgency() > next.urgency()) {
-			next = q
-		}
+func (r *Rank) next() *queue {
+	if !r.mayBegin() {
+		return mostUrgent(&r.queue, &r.shares, &r.held)
 	}
-	return next
+	return mostUrgent(&r.queue, &r.shares, &r.aheads, &r.held)
 }
 
 // start starts an action that is ready.

@@ -176,10 +176,10 @@ func (r *Root) GaveUp(a plan.ActionID, by plan.Rank) (Orders, error) {
 	if r.owner[a] != by {
 		return Orders{}, violation("rank %d gave up %s, which is rank %d's", by, r.plan.Actions[a].Package, r.owner[a])
 	}
-	r.dequeue(by, a)
-	if elapsed, ok := r.paces.of[by].executed[a]; ok {
-		r.Took(a, by, elapsed) // and would have taken longer
+	if expected, took, long := r.tooLong(a, by); long {
+		r.judged(by, expected, took) // and would have taken longer
 	}
+	r.dequeue(by, a)
 	if r.dropped[a] {
 		return r.take(), nil
 	}

@@ -51,6 +51,7 @@ type Root struct {
 	missing  []int           // by action: inputs that do not exist anywhere
 	holder   []plan.Rank     // by artifact that exists: who made it, or has it
 	exists   []bool          // by artifact
+	exporter []plan.Rank     // by action: who has given out its export data in executing it, nobody
 	alive    []bool          // by rank
 	epoch    int             // ranks lost
 	asked    int             // answers to the survey that are still out
@@ -77,19 +78,20 @@ type Root struct {
 func NewRoot(p *plan.Plan, slots []int, mode Mode) *Root {
 	r := &Root{
 		plan: p, mode: mode, slots: slices.Clone(slots),
-		exists:  make([]bool, len(p.Artifacts)),
-		alive:   make([]bool, len(slots)),
-		owner:   slices.Clone(p.Owner),
-		ended:   make([]bool, len(p.Actions)),
-		dropped: make([]bool, len(p.Actions)),
-		missing: make([]int, len(p.Actions)),
-		holder:  make([]plan.Rank, len(p.Artifacts)),
-		moving:  make([]plan.Rank, len(p.Actions)),
-		settled: make([]bool, len(p.Actions)),
-		load:    make([][]plan.ActionID, len(slots)),
-		reached: make([]plan.Superstep, len(slots)),
-		open:    make([]int, len(p.Groups())),
-		left:    len(p.Actions),
+		exists:   make([]bool, len(p.Artifacts)),
+		alive:    make([]bool, len(slots)),
+		owner:    slices.Clone(p.Owner),
+		ended:    make([]bool, len(p.Actions)),
+		dropped:  make([]bool, len(p.Actions)),
+		missing:  make([]int, len(p.Actions)),
+		holder:   make([]plan.Rank, len(p.Artifacts)),
+		exporter: slices.Repeat([]plan.Rank{nobody}, len(p.Actions)),
+		moving:   make([]plan.Rank, len(p.Actions)),
+		settled:  make([]bool, len(p.Actions)),
+		load:     make([][]plan.ActionID, len(slots)),
+		reached:  make([]plan.Superstep, len(slots)),
+		open:     make([]int, len(p.Groups())),
+		left:     len(p.Actions),
 
 		tried:    make([][]plan.Rank, len(p.Actions)),
 		homeless: make([]bool, len(p.Actions)),
@@ -168,7 +170,7 @@ func (r *Root) Exists(f plan.ArtifactID, on plan.Rank) Orders {
 	}
 	r.exists[f] = true
 	r.holder[f] = on
-	r.exported(f)
+	r.exported(f, on)
 	for _, c := range r.plan.Artifacts[f].Consumers {
 		if r.missing[c]--; r.missing[c] == 0 && !r.ended[c] {
 			r.ready(c)
@@ -406,8 +408,12 @@ func (r *Root) enqueue(rank plan.Rank, a plan.ActionID) {
 
 // exported moves an action that is in its back end now, and can be held, behind front
 // ends, and behind what is more urgent: of what waits, only what would be held for.
-func (r *Root) exported(f plan.ArtifactID) {
+func (r *Root) exported(f plan.ArtifactID, on plan.Rank) {
 	a := r.plan.Artifacts[f].Producer
+	if r.plan.Artifacts[f].Kind != plan.Export {
+		return
+	}
+	r.exporter[a] = on
 	load, slots := r.load[r.owner[a]], r.slots[r.owner[a]]
 	i := slices.Index(load, a)
 	if i < 0 || !r.inBackEnd(a) {
@@ -416,7 +422,7 @@ func (r *Root) exported(f plan.ArtifactID) {
 	for ; i+1 < len(load); i++ {
 		next := load[i+1]
 		held := r.inBackEnd(next)
-		if (held || i+1 >= slots) && r.urgency(next) <= r.urgency(a) || held && i+1 == slots {
+		if (held || i+1 >= slots) && r.urgency(next) <= r.urgency(a) {
 			break
 		}
 		load[i], load[i+1] = next, a
@@ -424,11 +430,9 @@ func (r *Root) exported(f plan.ArtifactID) {
 }
 
 // inBackEnd reports whether an action, which has not ended, has given out its export
-// data, and can be held.
+// data where it is, and can be held.
 func (r *Root) inBackEnd(a plan.ActionID) bool {
-	return r.mode == Split && !r.plan.Tight && len(r.plan.HelpersOf(a)) == 0 && slices.ContainsFunc(r.plan.Actions[a].Outputs, func(f plan.ArtifactID) bool {
-		return r.exists[f] && r.plan.Artifacts[f].Kind == plan.Export
-	})
+	return r.exporter[a] == r.owner[a] && r.mode == Split && !r.plan.Tight && len(r.plan.HelpersOf(a)) == 0
 }
 
 // urgency is that of what is left of an action.
@@ -440,6 +444,7 @@ func (r *Root) urgency(a plan.ActionID) int64 {
 }
 
 func (r *Root) dequeue(rank plan.Rank, a plan.ActionID) {
+	delete(r.paces.of[rank].executed, a)
 	if i := slices.Index(r.load[rank], a); i >= 0 {
 		r.load[rank] = slices.Delete(r.load[rank], i, i+1)
 	}

@@ -16,14 +16,12 @@
 // words, p.x is removed again, and the exit status is the stock one's.
 //
 // A package's types are known before its export data, after a third of the time.
-// With DISTGO_TYPES set the compiler writes them to p.x.types and says so with a
-// byte of its own; importers can then be begun, parse and type-check, hand out their
-// own types, and wait for the export data where only inlining and escape analysis
-// need it. added/cmd/compile/internal/noder/distgo_types.go.txt has the details. What
-// is type-checked against types and what against export data differs in nothing that
-// is compiled; in the stub that the compiler writes for itself, positions in types of
-// imports may be numbered otherwise. That is why the proof builds everything so. Where
-// the source does not match the edits for types, as that of go1.23, the compiler is made
+// They are at the end of p.x, too, for importers to read first. With DISTGO_TYPES set
+// the compiler writes them to p.x.types and says so with a byte of its own; importers
+// can then be begun, parse and type-check, hand out their own types, and wait for the
+// export data where only inlining and escape analysis need it.
+// added/cmd/compile/internal/noder/distgo_types.go.txt has the details. Where the
+// source does not match the edits for types, as that of go1.23, the compiler is made
 // and proved without: Compiler.Types says so. Since that follows from its digest, ranks
 // that have the same compiler agree.
 //

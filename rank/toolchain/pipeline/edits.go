@@ -15,10 +15,10 @@ const (
 	SharesEnv = "DISTGO_SHARES"
 	// TypesEnv, if set, has the compiler write P.types, where P is what -o says, as
 	// soon as the package is type-checked, and say SaysTypes on SignalEnv's descriptor.
-	// Of an import it reads P.types first, where there is one. If TypesWait is its value,
-	// P need not be there yet: it says SaysWaits before it goes on from its types, and
-	// waits until it is told GoOn. A
-	// share's compiler writes no types; it is to be given those that the others have.
+	// Of an import it reads P.types while P is not there. If TypesWait is its value, P
+	// need not be there yet: it says SaysWaits before it goes on from its types, and
+	// waits until it is told GoOn. It ends with an error if P's types are others then.
+	// A share's compiler writes no types.
 	TypesEnv  = "DISTGO_TYPES"
 	TypesWait = "wait"
 )

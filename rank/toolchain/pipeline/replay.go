@@ -253,7 +253,6 @@ func (r *replay) runCompile(ctx context.Context, n *node, cmd *exec.Cmd, exports
 		return share(helper)
 	}
 	if types := r.compile.Types; types != "" {
-		helper.Env = append(helper.Env, types+"=1")
 		cmd.Env = append(cmd.Env, types+"="+TypesWait)
 	} else if err := goesOn(); err != nil {
 		return err
