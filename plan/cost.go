@@ -145,10 +145,6 @@ func sources(c *transcript.Command, ext string, measure func(path string) Source
 // ready, beside the tool's start: fitted to the same compiles.
 const frontEnd = 0.25
 
-// typesPart is which part of that passes before its types are known: a quarter
-// to nine twentieths in the large packages of wego, go1.26.8.
-const typesPart = 3
-
 // Bytes of an object for a microsecond of cost: 4.0 in wego, 3.9 in tdl, 5.3 in
 // alist, where it is reading literals more.
 const (
@@ -169,20 +165,6 @@ func (p *Plan) Pipeline() {
 	}
 	p.Priority = BottomLevels(p)
 }
-
-// Types is how long after it was begun an action hands out types, as estimated; 0
-// where it hands out none. To get so far, its imports' types are enough.
-func (p *Plan) Types(a ActionID) int64 {
-	action := &p.Actions[a]
-	if !p.Pipelined || action.Kind != Compile || action.Lead >= action.Cost {
-		return 0
-	}
-	text := min(action.text, action.Lead) // is read first
-	return text + TypesAfter(action.Lead-text)
-}
-
-// TypesAfter is that of a compile that takes so long to its export data.
-func TypesAfter(lead int64) int64 { return lead / typesPart }
 
 // After is how long after its start an action has made an artifact, as
 // estimated.

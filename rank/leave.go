@@ -151,6 +151,7 @@ func (r *run) fill(l *loop, told []farewell) {
 	if l.plan.Pipelined {
 		rep.Compiler = "pipelined"
 	}
+	rep.HeadStarts = l.aheads.possible
 	rep.Outcome = "built"
 	if !l.built {
 		rep.Outcome = "failed"
@@ -236,7 +237,7 @@ func (r *run) fill(l *loop, told []farewell) {
 			}
 		}
 	}
-	rep.Bound = report.NewBound(rep.Actions, slots)
+	rep.Bound = report.NewBound(rep.Actions, slots, rep.HeadStarts)
 	if rep.Bound.Lower > 0 {
 		rep.Bound.Ratio = float64(end) / float64(rep.Bound.Lower)
 	}

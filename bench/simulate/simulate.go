@@ -73,7 +73,7 @@ func Run(recorded *report.Report, dilation float64, network schedule.Network, ra
 	}
 	r := undilated(recorded, dilation)
 	sec := func(us int64) float64 { return float64(us) / 1e6 }
-	whole := report.NewBound(r.Undivided(), 1)
+	whole := report.NewBound(r.Undivided(), 1, r.HeadStarts)
 	res := &Result{Measured: sec(r.Wall), Before: sec(r.Plan), Chain: sec(whole.Chain), Work: sec(whole.Work)}
 	for _, k := range r.Ranks {
 		res.Recorded = World{len(r.Ranks), max(res.Recorded.Cores, k.Slots)}

@@ -68,7 +68,7 @@ func TestPiecesAreNoMatter(t *testing.T) {
 	split := 0
 	for seed := range uint64(100) {
 		rng := rand.New(rand.NewPCG(seed, 3))
-		whole := &Report{Plan: 1000, Actions: randomRun(rng, 8), Compiler: "pipelined"}
+		whole := &Report{Plan: 1000, Actions: randomRun(rng, 8), Compiler: "pipelined", HeadStarts: seed%2 == 0}
 		for i := range whole.Actions {
 			if a := &whole.Actions[i]; a.Exported > 0 && rng.IntN(2) == 0 {
 				whole.Shares = append(whole.Shares, Share{Action: a.ID, Rank: 1, End: 40, Taken: true})
@@ -81,7 +81,7 @@ func TestPiecesAreNoMatter(t *testing.T) {
 			split += len(parted.Actions[len(parted.Actions)-1].Pieces()) - 1
 		}
 		for _, ranks := range []int{1, 4} {
-			if got, want := NewBound(parted.Actions, ranks), NewBound(whole.Actions, ranks); !reflect.DeepEqual(got, want) {
+			if got, want := NewBound(parted.Actions, ranks, whole.HeadStarts), NewBound(whole.Actions, ranks, whole.HeadStarts); !reflect.DeepEqual(got, want) {
 				t.Fatalf("seed %d: the bound is %+v in pieces, %+v else", seed, got, want)
 			}
 			if got, want := parted.BoundOn(ranks, 1), whole.BoundOn(ranks, 1); !reflect.DeepEqual(got, want) {
@@ -99,11 +99,17 @@ func TestPiecesAreNoMatter(t *testing.T) {
 
 // The summary counts time with a slot.
 func TestLongestInPieces(t *testing.T) {
-	r := &Report{Bound: Bound{Path: []int32{0, 1}}, Actions: []Action{
+	r := &Report{Actions: []Action{
 		{ID: 0, Kind: "compile", Package: "a", Begun: 1, Paused: 1_000_001, Start: 5_000_000, Exported: 6_000_000, End: 7_000_000},
-		{ID: 1, Kind: "compile", Package: "b", Start: 6_000_000, Exported: 6_500_000, End: 20_000_000, Held: []Hold{{From: 7_000_000, To: 19_500_000}}},
+		{ID: 1, Kind: "compile", Package: "b", Deps: []int32{0}, Group: 1, Start: 6_000_000, Exported: 6_500_000, End: 20_000_000, Held: []Hold{{From: 7_000_000, To: 19_500_000}}},
 	}}
-	if got := r.longest(2); !slices.Equal(got, []string{"a 2.00s", "b 1.50s"}) {
-		t.Errorf("%v", got)
+	for headStarts, want := range map[bool][]string{
+		false: {"a 2.00s", "b 1.50s"},
+		true:  {"a 2.00s", "b 1.33s"}, // b waits for the export data of a, with its types known
+	} {
+		r.Bound = NewBound(r.Actions, 2, headStarts)
+		if got := r.longest(2); !slices.Equal(got, want) {
+			t.Errorf("head starts %v: %v", headStarts, got)
+		}
 	}
 }

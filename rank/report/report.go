@@ -20,8 +20,9 @@ type Report struct {
 	Program    []string    `json:"program"` // what was built, as go build is told
 	Flags      []string    `json:"flags,omitempty"`
 	Barrier    string      `json:"barrier"`
-	Compiler   string      `json:"compiler"` // stock or pipelined
-	Outcome    string      `json:"outcome"`  // built, failed
+	Compiler   string      `json:"compiler"`              // stock or pipelined
+	HeadStarts bool        `json:"head_starts,omitempty"` // compiles could be begun on their imports' types
+	Outcome    string      `json:"outcome"`               // built, failed
 	Size       int         `json:"size"`
 	Wall       int64       `json:"wall_us"`               // from start to the program in its place, at root
 	Capture    int64       `json:"capture_us"`            // the go command's part of planning

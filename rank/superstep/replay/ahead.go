@@ -12,8 +12,8 @@ type headStart struct {
 
 // types is how long it takes on a rank until an action's types are known, 0 if it hands out none.
 func (w *world) types(r plan.Rank, a plan.ActionID) int64 {
-	if took := w.takes(r, a); took.Lead < took.Cost && w.plan.Types(a) > 0 {
-		return int64(float64(took.Lead) * float64(w.plan.Types(a)) / float64(w.plan.Actions[a].Lead))
+	if took := w.takes(r, a); took.Lead < took.Cost {
+		return took.Types
 	}
 	return 0
 }

@@ -43,7 +43,6 @@ func TestRecordedRuns(t *testing.T) {
 		for _, n := range []int{2, 4, 8, 16} {
 			p := recorded.Replan()
 			p.Pipelined = false // nobody helps here
-			var took []replay.Duration
 			ranks, slots := make([]schedule.Rank, n), make([]int, n)
 			for i := range ranks {
 				ranks[i].Slots, slots[i] = 1, 1
@@ -51,8 +50,8 @@ func TestRecordedRuns(t *testing.T) {
 			for i := range p.Actions {
 				a := &p.Actions[i]
 				a.Cost, a.Lead = a.Cost/dilation, a.Lead/dilation
-				took = append(took, replay.Duration{Cost: a.Cost, Lead: a.Lead})
 			}
+			took := recorded.Durations(p)
 			best := schedule.Place(p, ranks, schedule.Network{})
 			estimated(p, recorded)
 			schedule.Place(p, ranks, schedule.Gigabit)

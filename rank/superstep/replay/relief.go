@@ -26,7 +26,9 @@ func (w *world) takes(r plan.Rank, a plan.ActionID) Duration {
 	}
 	took := w.took[a]
 	if w.times != nil {
-		took.Cost, took.Lead = int64(w.times[r]*float64(took.Cost)), int64(w.times[r]*float64(took.Lead))
+		for _, part := range []*int64{&took.Cost, &took.Lead, &took.Types} {
+			*part = int64(w.times[r] * float64(*part))
+		}
 	}
 	return took
 }

@@ -9,8 +9,9 @@ import (
 	"github.com/badbubble/distgo/rank/superstep"
 )
 
-// A Duration is how long an action takes without helpers, and of that, until its export data is there: microseconds.
-type Duration struct{ Cost, Lead int64 }
+// A Duration is how long an action takes without helpers, of that, until its export data is there, and of that, until its
+// types are, 0 where it hands out none: microseconds.
+type Duration struct{ Cost, Lead, Types int64 }
 
 // Run executes a plan as it has been scheduled on ranks with so many slots, and returns when the last action ends. The
 // plan's costs are what root takes actions for; took is what they turn out to take, and times how many times as long a

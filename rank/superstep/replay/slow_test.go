@@ -16,10 +16,9 @@ func TestSlowRank(t *testing.T) {
 	for recorded, dilation := range recordedRuns(t) {
 		run := func(n, slots int, times []float64) int64 {
 			p := recorded.Replan()
-			var took []replay.Duration
-			for i := range p.Actions {
-				a := &p.Actions[i]
-				took = append(took, replay.Duration{Cost: a.Cost / dilation, Lead: a.Lead / dilation})
+			took := recorded.Durations(p)
+			for i := range took {
+				took[i].Cost, took[i].Lead, took[i].Types = took[i].Cost/dilation, took[i].Lead/dilation, took[i].Types/dilation
 			}
 			estimated(p, recorded)
 			schedule.Help(p, slices.Repeat([]schedule.Rank{{Slots: slots}}, n), schedule.Gigabit)
