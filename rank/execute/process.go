@@ -66,12 +66,14 @@ type running struct {
 }
 
 // start starts the process in a group of its own. When ctx is done the whole group
-// is killed, held or not.
+// is killed, held or not. The kernel kills the process if this one is killed: where it
+// is held, and init is of the same session, as in a container, nothing else would have
+// it go on and end.
 func (p *process) start(ctx context.Context) (*running, error) {
 	cmd := exec.CommandContext(ctx, p.argv[0], p.argv[1:]...)
 	cmd.Dir = p.dir
 	cmd.Env = p.env
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = waitDelay
 	r := &running{process: p, cmd: cmd, out: new(bytes.Buffer)}

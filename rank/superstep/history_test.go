@@ -193,6 +193,13 @@ func (h *history) hold(on plan.Rank, t Threads) {
 	if j.held && h.x.mutant == neverGoesOn {
 		return
 	}
+	runs := 0
+	for _, j := range h.jobs[on] {
+		runs += int(flag(!j.held && !j.joined))
+	}
+	if goesOn := j.held && t.Threads > 0; goesOn && runs >= h.x.slots[on] {
+		h.fail("rank %d has %s go on, and %d in its slots", on, a.Package, runs)
+	}
 	if j.held = t.Threads == 0; !j.held {
 		return
 	}

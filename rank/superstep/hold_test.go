@@ -154,7 +154,7 @@ func TestHeldForHeld(t *testing.T) {
 	r, _ := NewRank(p, 0, 1, Split)
 	produced(t, r, p.Actions[0].Outputs[0]) // held, 1 runs
 	e := produced(t, r, p.Actions[1].Outputs[0])
-	if !slices.Equal(e.Threads, []Threads{{Execution{Action: 0}, 1}, {Execution{Action: 1}, 0}}) {
+	if !slices.Equal(e.Threads, []Threads{{Execution{Action: 1}, 0}, {Execution{Action: 0}, 1}}) {
 		t.Errorf("0 is more urgent than what is left of 1: %+v", e)
 	}
 	if e = r.Arrived(p.Actions[2].Outputs[0]); len(e.Start)+len(e.Threads) > 0 {

@@ -28,7 +28,7 @@ func (m Mode) String() string {
 
 // Effects is what a Rank wants done, in no particular order but for Threads.
 type Effects struct {
-	Threads []Threads // before Start, Help, Repeat and Ahead, which take what others give up
+	Threads []Threads // in this order, and before Start, Help, Repeat and Ahead: they take what others give up
 	Start   []Start
 	Help    []Help
 	Stop    []plan.ActionID // end a share that nobody wants; Helped follows all the same

@@ -117,6 +117,8 @@ func (r *Rank) divide() {
 			r.out.Start[s].Threads = n
 		}
 	}
+	// Who gets fewer comes first: a slot is free before it is taken.
+	slices.SortStableFunc(r.out.Threads, func(a, b Threads) int { return cmp.Compare(a.Threads, b.Threads) })
 }
 
 // backEnd reports whether an action has given out its export data. In relief none

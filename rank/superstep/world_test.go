@@ -299,11 +299,17 @@ func (w *world) effects(self plan.Rank, e Effects, err error) {
 
 // hold has an action stand still, or go on.
 func (w *world) hold(self plan.Rank, t Threads) {
-	if t.Execution != (Execution{Action: t.Action}) || t.Threads > 0 {
-		delete(w.halted[self], t.Action)
+	if t.Execution != (Execution{Action: t.Action}) {
 		return
 	}
 	a := &w.plan.Actions[t.Action]
+	if t.Threads > 0 {
+		if _, held := w.halted[self][a.ID]; held && w.running(self) >= w.slots[self] {
+			w.t.Fatalf("rank %d has %s go on before a slot is free", self, a.Package)
+		}
+		delete(w.halted[self], a.ID)
+		return
+	}
 	if w.mode == Blocking || len(w.plan.HelpersOf(a.ID)) > 0 || !w.ranks[self].Holds(a.Outputs[0]) {
 		w.t.Fatalf("rank %d holds %s, with helpers %v, in %s mode", self, a.Package, w.plan.HelpersOf(a.ID), w.mode)
 	}
@@ -316,15 +322,21 @@ func (w *world) count(self plan.Rank) {
 	if w.dead[self] {
 		return
 	}
-	n, held := len(w.busy[self]), len(w.halted[self])
+	n, held := w.running(self), len(w.halted[self])
+	if held > mostHeld*w.slots[self] || n > w.slots[self] || n < w.slots[self] && held > 0 || n != w.ranks[self].active {
+		w.t.Fatalf("rank %d runs %d executions in %d slots, holds %d, and counts %d", self, n, w.slots[self], held, w.ranks[self].active)
+	}
+}
+
+// running counts what has a slot.
+func (w *world) running(self plan.Rank) int {
+	n := len(w.busy[self]) - len(w.halted[self])
 	for _, t := range w.busy[self] {
 		if t.Ahead && w.joined[self][t.Action] { // it has the slot of its action, or none if that was given back
 			n--
 		}
 	}
-	if n -= held; held > mostHeld*w.slots[self] || n > w.slots[self] || n < w.slots[self] && held > 0 || n != w.ranks[self].active {
-		w.t.Fatalf("rank %d runs %d executions in %d slots, holds %d, and counts %d", self, n, w.slots[self], held, w.ranks[self].active)
-	}
+	return n
 }
 
 // ahead begins an action: it may hand out types, and pauses.
