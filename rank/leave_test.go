@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -46,8 +47,12 @@ func TestFarewells(t *testing.T) {
 func TestFarewellsInterrupted(t *testing.T) {
 	r, l, words := concluding()
 	ctx, cancel := context.WithCancelCause(t.Context())
-	stop := time.AfterFunc(time.Millisecond, func() { cancel(errors.New("interrupted")) }) // while it waits
-	defer stop.Stop()
+	go func() {
+		for len(l.lead.farewells) > 0 {
+			runtime.Gosched()
+		}
+		cancel(errors.New("interrupted")) // while it waits
+	}()
 	begun := time.Now()
 	told := r.farewells(ctx, l)
 	if took := time.Since(begun); took >= farewellTimeout {

@@ -86,7 +86,7 @@ type Action struct {
 	Exported int64   `json:"exported_us,omitempty"` // when its export data was there, if before the end
 	End      int64   `json:"end_us"`
 	Begun    int64   `json:"begun_us,omitempty"`   // its head start, if it went on from one: when that was begun
-	Paused   int64   `json:"paused_us,omitempty"`  // and paused, maybe after the start; CPU is of both
+	Paused   int64   `json:"paused_us,omitempty"`  // and paused, or when the action was started if that was earlier; CPU is of both
 	BegunIn  int     `json:"begun_slot,omitempty"` // and in which slot
 	Held     []Hold  `json:"held,omitempty"`       // when something more urgent had its slot
 	CPU      int64   `json:"cpu_us"`
