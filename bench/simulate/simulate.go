@@ -96,38 +96,45 @@ func Run(recorded *report.Report, dilation float64, network schedule.Network, ra
 			if err != nil {
 				return nil, err
 			}
-			free, err := r.Predict(busy, c, schedule.Network{})
+			b := r.BoundOn(busy, c)
+			binds, err := binding(r.Plan, took, b, func() (int64, error) { return r.Predict(busy, c, schedule.Network{}) })
 			if err != nil {
 				return nil, err
 			}
-			b := r.BoundOn(busy, c)
-			res.Worlds = append(res.Worlds, Prediction{
-				World: World{n, c}, Seconds: sec(took), Bound: sec(r.Plan + b.Lower), Binds: binding(r.Plan, took, free, b),
-			})
+			res.Worlds = append(res.Worlds, Prediction{World: World{n, c}, Seconds: sec(took), Bound: sec(r.Plan + b.Lower), Binds: binds})
 		}
 	}
 	return res, nil
 }
 
 // binding is the greatest part of a prediction: planning, the bound by what makes it, and what the schedule and the
-// network add. The bound is what binds while they are small.
-func binding(before, took, free int64, b report.Bound) Binding {
+// network add. The bound is what binds while they are small. free predicts what it would
+// take without the network's part.
+func binding(before, took int64, b report.Bound, free func() (int64, error)) (Binding, error) {
 	const small = 10 // a tenth of the prediction
-	network, order := took-free, free-before-b.Lower
+	if before > took/2 {
+		return Planning, nil
+	}
+	if over := took - before - b.Lower; over > took/small {
+		without, err := free()
+		network, order := took-without, over-(took-without)
+		switch {
+		case err != nil:
+			return "", err
+		case network > took/small && network >= order:
+			return Transfer, nil
+		case order > took/small:
+			return Schedule, nil
+		}
+	}
 	switch {
-	case before > took/2:
-		return Planning
-	case network > took/small && network >= order:
-		return Transfer
-	case order > took/small:
-		return Schedule
 	case b.Lower == b.Chain:
-		return Chain
+		return Chain, nil
 	// Within a hundredth of W/P the ends do not matter.
 	case b.Lower-b.Work/int64(b.Slots) <= b.Lower/100:
-		return Work
+		return Work, nil
 	}
-	return Ends
+	return Ends, nil
 }
 
 // undilated is a report with its times divided, as far as a simulation reads them.

@@ -146,13 +146,24 @@ func NewRank(p *plan.Plan, self plan.Rank, slots int, mode Mode) (*Rank, Effects
 	return r, r.take()
 }
 
-// expect counts, by group, the artifacts that others are to put here.
+// expect counts, by group, the artifacts that others are to put here. Nobody waits for
+// that in Split mode.
 func (r *Rank) expect() {
+	if r.mode == Split {
+		return
+	}
 	clear(r.due)
 	for i := range r.plan.Artifacts {
 		if f := &r.plan.Artifacts[i]; !r.here[i] && r.owner[f.Producer] != r.self && r.reads(f) {
 			r.due[r.plan.Actions[f.Producer].Group]++
 		}
+	}
+}
+
+// comes notes that an artifact that is not here need not be waited for any more.
+func (r *Rank) comes(f plan.ArtifactID) {
+	if file := &r.plan.Artifacts[f]; r.mode == Blocking && r.owner[file.Producer] != r.self && r.reads(file) {
+		r.due[r.plan.Actions[file.Producer].Group]--
 	}
 }
 
@@ -203,9 +214,7 @@ func (r *Rank) produce(f plan.ArtifactID) {
 // what that rank said. A second arrival changes nothing.
 func (r *Rank) Arrived(f plan.ArtifactID) Effects {
 	if !r.here[f] {
-		if file := &r.plan.Artifacts[f]; r.reads(file) && r.owner[file.Producer] != r.self {
-			r.due[r.plan.Actions[file.Producer].Group]--
-		}
+		r.comes(f)
 		r.arrive(f)
 	}
 	r.advance()
@@ -277,8 +286,8 @@ func (r *Rank) Failed(a plan.ActionID) Effects {
 func (r *Rank) drop(a plan.ActionID) {
 	for _, out := range r.plan.Actions[a].Outputs {
 		if f := &r.plan.Artifacts[out]; !r.here[out] && r.owner[f.Producer] != r.self && r.reads(f) {
-			r.here[out] = true // it will not come
-			r.due[r.plan.Actions[f.Producer].Group]--
+			r.comes(out) // it will not
+			r.here[out] = true
 		}
 	}
 	r.plan.Dependents(a, func(c plan.ActionID) {

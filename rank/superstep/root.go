@@ -303,7 +303,7 @@ func (r *Root) balance() {
 	}
 	queueing := r.queueing()
 	for to := range r.slots {
-		for len(queueing) > 0 && r.moves() && len(r.load[to])+r.helping(plan.Rank(to)) < r.slots[to] {
+		for len(queueing) > 0 && r.moves() && r.idles(plan.Rank(to)) {
 			from, a := r.waiting(queueing, plan.Rank(to), func(plan.Rank, plan.ActionID) bool { return true })
 			if from < 0 {
 				break
@@ -316,6 +316,12 @@ func (r *Root) balance() {
 		r.relieveAll()
 	}
 	r.audit()
+}
+
+// idles reports whether a rank has a slot that nothing is ready for.
+func (r *Root) idles(rank plan.Rank) bool {
+	free := r.slots[rank] - len(r.load[rank])
+	return free > 0 && free > r.helping(rank)
 }
 
 // queueing lists the ranks where an action waits for a slot: most often there is none.

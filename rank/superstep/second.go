@@ -192,7 +192,11 @@ func (r *Root) auditor(a plan.ActionID) plan.Rank {
 
 // spare counts the slots of a rank that nothing is ready for. A link takes all.
 func (r *Root) spare(rank plan.Rank) int {
-	n := r.slots[rank] - len(r.load[rank]) - r.helping(rank)
+	n := r.slots[rank] - len(r.load[rank])
+	if n <= 0 {
+		return 0
+	}
+	n -= r.helping(rank)
 	for _, a := range r.load[rank] {
 		if r.plan.Actions[a].Kind == plan.Link {
 			return 0
