@@ -99,6 +99,7 @@ type Plan struct {
 	Helpers   [][]Rank   `msgpack:"h,omitempty"` // by ActionID: who compiles a share of it, see Shares; nil where nobody helps
 	Env       []string   `msgpack:"e"`           // environment of every command, sorted
 	Pipelined bool       `msgpack:"l"`           // compiles hand out export data before their end
+	Tight     bool       `msgpack:"k,omitempty"` // some rank has no memory for compilers that wait, begun or held
 }
 
 // Groups lists the actions by group, each in ascending order.

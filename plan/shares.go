@@ -3,6 +3,8 @@ package plan
 import (
 	"fmt"
 	"slices"
+
+	"github.com/badbubble/distgo/plan/transcript"
 )
 
 // The functions of a package are compiled one by one once the front end is
@@ -66,6 +68,21 @@ func (a *Action) CompileStep() int {
 func (p *Plan) MayBeShared(a ActionID) bool {
 	action := &p.Actions[a]
 	return p.Pipelined && action.Kind == Compile && (len(action.Steps) == 0 || action.CompileStep() >= 0)
+}
+
+// MayBegin reports whether an action can be begun on its imports' types: it is a
+// compile before which nothing runs that takes long.
+func (p *Plan) MayBegin(a ActionID) bool {
+	if !p.MayBeShared(a) {
+		return false
+	}
+	action := &p.Actions[a]
+	for i := range max(0, action.CompileStep()) {
+		if c := &action.Steps[i]; c.Op == transcript.Run && !isTool(c, "asm") {
+			return false
+		}
+	}
+	return true
 }
 
 func (p *Plan) validateHelpers(size int) error {

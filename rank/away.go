@@ -26,6 +26,7 @@ type away struct {
 	Compiler string `msgpack:"p,omitempty"`
 	Digest   string `msgpack:"d,omitempty"` // of the pipelined compiler
 	Signal   string `msgpack:"s,omitempty"`
+	Types    string `msgpack:"y,omitempty"`
 	Local    bool   `msgpack:"l,omitempty"` // files of the node may serve that are the same under the same path
 }
 
@@ -111,7 +112,7 @@ func clipIDs(place string) string {
 func (r *run) awayOrder(p *plan.Plan) *away {
 	o := &away{Goroot: r.tools.Root(), ToolDir: r.tools.ToolDir(), Cwd: r.cfg.Cwd, Local: !r.cfg.SendFiles}
 	if p.Pipelined {
-		o.Compiler, o.Digest, o.Signal = r.compiler.Path, r.compiler.Digest, r.compiler.Signal
+		o.Compiler, o.Digest, o.Signal, o.Types = r.compiler.Path, r.compiler.Digest, r.compiler.Signal, r.compiler.Types
 	}
 	return o
 }
@@ -145,7 +146,7 @@ func (r *run) takeAway(o *away) error {
 	r.view = &execute.View{Dir: filepath.Join(r.scratch.Dir(), "root"), Goroot: o.Goroot}
 	r.compiler = nil
 	if o.Compiler != "" {
-		r.compiler = &pipeline.Compiler{Path: r.view.Path(o.Compiler), Digest: o.Digest, Signal: o.Signal}
+		r.compiler = &pipeline.Compiler{Path: r.view.Path(o.Compiler), Digest: o.Digest, Signal: o.Signal, Types: o.Types}
 	}
 	return nil
 }

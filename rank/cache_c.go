@@ -166,7 +166,7 @@ func (t *tracer) ask(ctx context.Context, argv []string) (string, error) {
 }
 
 func (t *tracer) run(ctx context.Context, steps ...transcript.Command) error {
-	_, err := t.runner.Run(ctx, &plan.Action{Kind: plan.Prepare, Package: "C compiler", Steps: steps}, execute.NewThreads(1), nil)
+	_, err := t.runner.Run(ctx, &plan.Action{Kind: plan.Prepare, Package: "C compiler", Steps: steps}, execute.NewThreads(1), execute.Moments{})
 	return err
 }
 

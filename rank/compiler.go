@@ -108,7 +108,7 @@ func (r *run) pipelined(p *plan.Plan) (*execute.Pipelined, error) {
 	if r.compiler == nil {
 		return nil, fmt.Errorf("the plan is for a pipelined compiler, which this rank does not have")
 	}
-	return &execute.Pipelined{Path: r.compiler.Path, Signal: r.compiler.Signal}, nil
+	return &execute.Pipelined{Path: r.compiler.Path, Signal: r.compiler.Signal, Types: r.compiler.Types}, nil
 }
 
 // compilerDigest identifies the pipelined compiler to the other ranks.

@@ -19,7 +19,7 @@ import (
 // an error at worst.
 func FuzzMessages(f *testing.F) {
 	for kind, body := range map[transport.Kind]any{
-		kindWant: wantMessage{0, true}, kindExists: existsMessage{0}, kindDone: doneMessage{Action: 1, OK: true}, kindNotify: stepMessage{0},
+		kindWant: wantMessage{0, true}, kindExists: existsMessage{0, 1}, kindDone: doneMessage{Action: 1, OK: true}, kindNotify: stepMessage{0},
 		kindCommit: stepMessage{0}, kindFail: actionMessage{0}, kindYield: actionMessage{1}, kindYielded: yieldedMessage{1, true},
 		kindAssign: assignMessage{plan.Action{ID: 0}, []plan.Rank{0}}, kindOver: overMessage{true}, kindFarewell: farewellMessage{},
 		kindAbort: abortMessage{3, "gone"}, kindSurvey: surveyMessage{1, []plan.ArtifactID{0}}, kindHeld: surveyMessage{1, nil},

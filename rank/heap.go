@@ -17,6 +17,11 @@ const (
 	usualHeap   = 128  // MiB
 )
 
+// roomy reports whether compilers may wait in memory beside those that run, begun or
+// held: where they may grow as large as they like. It is not known to be so where memory
+// is unknown.
+func roomy(memory int64, slots int) bool { return memory>>20/int64(slots)/2 >= largestHeap }
+
 // heap is how large a compiler's heap may grow before it is collected, in MiB,
 // where slots share so many bytes of memory; 0 leaves it to the compiler: where
 // memory is short or unknown, where the user has said something about it, and

@@ -143,7 +143,7 @@ func (r *run) learn(l *loop) error {
 			}
 			continue
 		}
-		if a.CPU <= 0 || a.End <= a.Start {
+		if a.CPU <= 0 || a.Took() <= 0 {
 			continue
 		}
 		m := measured{Estimate: l.plan.Actions[a.ID].Estimate, CPU: a.CPU, Host: host}
@@ -151,7 +151,7 @@ func (r *run) learn(l *loop) error {
 			m.Estimate = a.Cost
 		}
 		if a.Exported > a.Start {
-			m.Lead = int64(float64(a.CPU) * float64(a.Exported-a.Start) / float64(a.End-a.Start))
+			m.Lead = int64(float64(a.CPU) * float64(a.Front()) / float64(a.Took()))
 		}
 		m.CPU += schedule.Spared(r.report.HelpersCPU(a.ID, m.Lead))
 		seen[key] = m

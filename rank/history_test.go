@@ -50,7 +50,7 @@ func TestLearnAndRemember(t *testing.T) {
 	}
 	r.report.Ranks = []report.Rank{{Host: "node001"}, {Rank: 1, Host: "node002"}}
 	r.report.Actions = []report.Action{
-		{ID: 0, Kind: "compile", Package: "p0", Rank: 1, Start: 10, Exported: 20, End: 50, CPU: 400, Cost: 100},
+		{ID: 0, Kind: "compile", Package: "p0", Rank: 1, Begun: 2, Paused: 5, Start: 23, Exported: 30, End: 90, Held: []report.Hold{{From: 40, To: 70}}, CPU: 400, Cost: 100},
 		{ID: 1, Kind: "compile", Package: "p1", Start: 10, End: 50, CPU: 0, Cost: 100},                         // nothing was measured
 		{ID: 2, Kind: "compile", Package: "p2", Rank: 1, Start: 10, End: 50, CPU: 30, Cost: 100, Cached: true}, // no compile
 	}

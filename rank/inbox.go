@@ -150,6 +150,8 @@ func (b *inbox) dispatch(l *loop, from plan.Rank, f transport.Frame) error {
 		l.post(func() error { return l.called(from, m) })
 	case kindShare:
 		return l.receiveShare(from, f)
+	case kindTypes:
+		return l.receiveTypes(from, f)
 	case kindCommit:
 		m, err := decode[stepMessage](f)
 		if err != nil {

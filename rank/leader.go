@@ -83,6 +83,9 @@ func (l *loop) hear(from plan.Rank, body any) error {
 		if m.Artifact < 0 || int(m.Artifact) >= len(l.plan.Artifacts) {
 			return fmt.Errorf("rank %d made artifact %d of %d", from, m.Artifact, len(l.plan.Artifacts))
 		}
+		if m.Took > 0 {
+			d.state.Led(l.plan.Artifacts[m.Artifact].Producer, from, m.Took)
+		}
 		return errors.Join(l.executes(), l.exists(from, m.Artifact))
 	case stepMessage:
 		return l.orders(d.state.Notified(m.Superstep, from))
@@ -144,7 +147,7 @@ func (l *loop) done(on plan.Rank, m doneMessage) error {
 		}
 		l.lead.taken[a.ID] = m.Taken
 	}
-	l.lead.record(l.plan, on, m)
+	record := l.lead.record(l.plan, on, m)
 	if m.OK {
 		for _, out := range a.Outputs {
 			if err := l.exists(on, out); err != nil {
@@ -157,7 +160,7 @@ func (l *loop) done(on plan.Rank, m doneMessage) error {
 		return err
 	}
 	l.relievedBy(on, a.ID)
-	l.took(on, a, m)
+	l.took(on, a, m, record.Took())
 	if err := l.audit(on, m, compared); err != nil {
 		return err
 	}
@@ -169,11 +172,12 @@ func (l *loop) done(on plan.Rank, m doneMessage) error {
 	return nil
 }
 
-func (d *leader) record(p *plan.Plan, on plan.Rank, m doneMessage) {
+func (d *leader) record(p *plan.Plan, on plan.Rank, m doneMessage) report.Action {
 	a := &p.Actions[m.Action]
 	r := report.Action{
 		ID: int32(a.ID), Kind: a.Kind.String(), Package: a.Package, Node: a.Node, Group: int32(a.Group), Cost: a.Cost,
 		Rank: int(on), Slot: m.Slot, Threads: m.Threads, Start: m.Start, Exported: m.Exported, End: m.End,
+		Begun: m.Begun, Paused: m.Paused, BegunIn: m.BegunIn, Held: m.Held,
 		CPU: m.CPU, RSS: m.RSS, Commands: m.Commands, Cached: m.Cached,
 	}
 	p.Dependencies(a.ID, func(dep plan.ActionID) {
@@ -193,6 +197,7 @@ func (d *leader) record(p *plan.Plan, on plan.Rank, m doneMessage) {
 		}
 	}
 	d.records = append(d.records, r)
+	return r
 }
 
 // share is the record of a share that a rank compiled.

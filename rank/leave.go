@@ -151,6 +151,7 @@ func (r *run) fill(l *loop, told []farewell) {
 	if l.plan.Pipelined {
 		rep.Compiler = "pipelined"
 	}
+	rep.HeadStarts = l.aheads.possible
 	rep.Outcome = "built"
 	if !l.built {
 		rep.Outcome = "failed"
@@ -193,7 +194,7 @@ func (r *run) fill(l *loop, told []farewell) {
 	for i := range rep.Actions {
 		a := &rep.Actions[i]
 		k := &rep.Ranks[a.Rank]
-		k.Executed += a.End - a.Start
+		k.Executed += a.Took()
 		k.CPU += a.CPU
 		k.Commands += a.Commands
 		end = max(end, a.End)
@@ -221,8 +222,8 @@ func (r *run) fill(l *loop, told []farewell) {
 		k.OtherCPU = max(0, k.OtherCPU-k.CPU)
 		k.Waiting = link * int64(k.Slots)
 		for j := range rep.Actions {
-			if a := &rep.Actions[j]; a.Rank == i && a.Start < link {
-				k.Waiting -= min(a.End, link) - a.Start
+			if a := &rep.Actions[j]; a.Rank == i {
+				k.Waiting -= a.Until(link)
 			}
 		}
 		for j := range rep.Shares {
@@ -236,7 +237,7 @@ func (r *run) fill(l *loop, told []farewell) {
 			}
 		}
 	}
-	rep.Bound = report.NewBound(rep.Actions, slots)
+	rep.Bound = report.NewBound(rep.Actions, slots, rep.HeadStarts)
 	if rep.Bound.Lower > 0 {
 		rep.Bound.Ratio = float64(end) / float64(rep.Bound.Lower)
 	}
@@ -258,7 +259,7 @@ func (r *run) supersteps(l *loop, records []farewell) {
 	}
 	for i := range r.report.Actions {
 		a := &r.report.Actions[i]
-		r.report.Supers[a.Group].Execute[a.Rank] += a.End - a.Start
+		r.report.Supers[a.Group].Execute[a.Rank] += a.Took()
 	}
 }
 

@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/badbubble/distgo/plan"
 	"github.com/badbubble/distgo/rank/launch"
+	"github.com/badbubble/distgo/rank/report"
 	"github.com/badbubble/distgo/rank/superstep"
 )
 
@@ -45,8 +47,12 @@ func TestFarewells(t *testing.T) {
 func TestFarewellsInterrupted(t *testing.T) {
 	r, l, words := concluding()
 	ctx, cancel := context.WithCancelCause(t.Context())
-	stop := time.AfterFunc(time.Millisecond, func() { cancel(errors.New("interrupted")) }) // while it waits
-	defer stop.Stop()
+	go func() {
+		for len(l.lead.farewells) > 0 {
+			runtime.Gosched()
+		}
+		cancel(errors.New("interrupted")) // while it waits
+	}()
 	begun := time.Now()
 	told := r.farewells(ctx, l)
 	if took := time.Since(begun); took >= farewellTimeout {
@@ -72,5 +78,35 @@ func TestLossIsTold(t *testing.T) {
 	}
 	if f := <-l.lead.farewells; f.from != plan.Rank(4) || !f.lost {
 		t.Errorf("told %+v", f)
+	}
+}
+
+// A rank is busy while its actions have slots: in their head starts, and not while they are held.
+func TestFill(t *testing.T) {
+	p := independent(3)
+	p.Actions[2].Kind = plan.Link
+	r := &run{cfg: Config{Mode: superstep.Split, Place: launch.Place{Size: 2}}}
+	r.report.Ranks = []report.Rank{{Slots: 1}, {Rank: 1, Slots: 1}}
+	l := &loop{plan: p, built: true, lead: &leader{}}
+	for _, m := range []doneMessage{
+		{Action: 0, Start: 0, Exported: 10, End: 60, Held: []report.Hold{{From: 20, To: 50}}},
+		{Action: 1, Begun: 20, Paused: 45, Start: 70, Exported: 80, End: 110},
+		{Action: 2, Start: 100, End: 130},
+	} {
+		l.lead.record(p, root, m)
+	}
+	r.fill(l, nil)
+	// Until the link: 30 of the first action, 25 and 30 of the second.
+	if k := r.report.Ranks[0]; k.Executed != 30+25+40+30 || k.Waiting != 100-30-25-30 {
+		t.Errorf("rank 0: executed %d, waiting %d", k.Executed, k.Waiting)
+	}
+	if k := r.report.Ranks[1]; k.Executed != 0 || k.Waiting != 100 {
+		t.Errorf("rank 1: executed %d, waiting %d", k.Executed, k.Waiting)
+	}
+	if got := r.report.Supers[0].Execute[0]; got != 125 {
+		t.Errorf("executed %d in its superstep", got)
+	}
+	if b := r.report.Bound; b.Work != 125 || b.Slots != 2 {
+		t.Errorf("bound %+v", b)
 	}
 }

@@ -48,6 +48,7 @@ type loop struct {
 
 	placed sync.Map // shapes of programs, by their places
 	shares shares
+	aheads aheads
 
 	seconds  seconds
 	running  map[plan.ActionID]*ownRun
@@ -76,6 +77,7 @@ func (l *loop) run(mode superstep.Mode) (err error) {
 	l.notified, l.committed = make([]int64, groups), make([]int64, groups)
 
 	var effects superstep.Effects
+	l.aheads.possible = mode == superstep.Split && l.plan.Pipelined && !l.plan.Tight && l.runner.Pipelined.Types != ""
 	l.rank, effects = superstep.NewRank(l.plan, l.self, l.slots, mode)
 	if err := l.effects(effects, nil); err != nil {
 		return err
@@ -132,12 +134,24 @@ func (l *loop) effects(e superstep.Effects, err error) error {
 	}
 	for _, t := range e.Threads {
 		l.threads[t.Execution].Set(t.Threads)
+		l.hold(t)
+	}
+	for _, a := range e.Quit {
+		l.aheads.of[a].quit()
+	}
+	for _, p := range e.Types {
+		if err := l.sendTypes(p); err != nil {
+			return err
+		}
 	}
 	for _, s := range e.Start {
 		l.start(s)
 	}
 	for _, h := range e.Help {
 		l.startShare(h)
+	}
+	for _, h := range e.Ahead {
+		l.beginAhead(h)
 	}
 	for _, a := range e.Stop {
 		l.shares.stop[a]()

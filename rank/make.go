@@ -15,6 +15,7 @@ import (
 	"github.com/badbubble/distgo/plan"
 	"github.com/badbubble/distgo/rank/execute"
 	"github.com/badbubble/distgo/rank/launch"
+	"github.com/badbubble/distgo/rank/report"
 	"github.com/badbubble/distgo/rank/superstep"
 	"github.com/badbubble/distgo/sync/store"
 )
@@ -56,6 +57,21 @@ func (r *run) runner(p *plan.Plan) (*execute.Runner, error) {
 type ownRun struct {
 	stop    context.CancelFunc
 	givenUp bool // root asked for that
+	slot    int  // -1 while it has none
+	held    []report.Hold
+}
+
+// holds are the times from start to end in which the action was held.
+func (r *ownRun) holds(start, end int64) (holds []report.Hold) {
+	for _, h := range r.held {
+		if h.To == 0 { // it ended meanwhile
+			h.To = end
+		}
+		if h.From, h.To = max(h.From, start), min(h.To, end); h.From < h.To {
+			holds = append(holds, h)
+		}
+	}
+	return holds
 }
 
 // divided notes that something begins with so many threads.
@@ -67,11 +83,29 @@ func (l *loop) divided(of superstep.Execution, n int) *execute.Threads {
 	return l.threads[of]
 }
 
+// hold gives the slot of an action away that gets no threads any more, and takes one when it does again.
+func (l *loop) hold(t superstep.Threads) {
+	if t.Share || t.Second || t.Ahead {
+		return
+	}
+	run := l.running[t.Action]
+	switch {
+	case run == nil:
+	case t.Threads == 0:
+		l.free = append(l.free, run.slot)
+		run.slot = -1
+		run.held = append(run.held, report.Hold{From: l.now()})
+	case run.slot < 0:
+		run.slot, l.free = l.free[0], l.free[1:]
+		h := &run.held[len(run.held)-1]
+		h.To, h.Slot = l.now(), run.slot
+	}
+}
+
 // start executes an action in a goroutine of its own.
 func (l *loop) start(s superstep.Start) {
 	a := &l.plan.Actions[s.Action]
-	slot := l.free[0]
-	l.free = l.free[1:]
+	slot := l.slotFor(a.ID)
 	again, n := s.Again, s.Threads
 	if l.lead != nil {
 		n = l.lead.threads(s)
@@ -94,16 +128,19 @@ func (l *loop) start(s superstep.Start) {
 	if l.running == nil {
 		l.running = map[plan.ActionID]*ownRun{}
 	}
-	l.running[a.ID] = &ownRun{stop: stop}
+	l.running[a.ID] = &ownRun{stop: stop, slot: slot}
+	run := l.running[a.ID]
 	var second *secondMade
 	if run := l.seconds.of[a.ID]; run != nil && run.made != nil {
 		second = run.made // it need not be executed
 		delete(l.seconds.of, a.ID)
 	}
+	how := execution{again: again, second: second, head: l.aheads.of[a.ID], threads: threads, typed: l.typed(a, l.ctx)}
 	l.tools.Go(func() {
 		defer stop()
+		defer how.head.end()
 		m := doneMessage{Action: a.ID, Start: l.now(), Slot: slot}
-		keep, err := l.make(ctx, a, again, second, threads, &m)
+		keep, err := l.make(ctx, a, how, &m)
 		if second == nil {
 			m.Threads = threads.Most()
 		}
@@ -111,7 +148,10 @@ func (l *loop) start(s superstep.Start) {
 			l.discard(claimed, m.Exported != 0)
 		}
 		l.post(func() error {
-			l.free = append(l.free, slot) // not always that in which it was made
+			if run.slot >= 0 {
+				l.free = append(l.free, run.slot)
+			}
+			m.Held = run.holds(m.Start, m.End)
 			return l.finished(m, err)
 		})
 		if keep != nil {
@@ -130,22 +170,34 @@ func (l *loop) discard(files []plan.ArtifactID, exported bool) {
 	}
 }
 
+// An execution is how an action is executed.
+type execution struct {
+	again   bool        // aside: some of what it makes is here
+	second  *secondMade // not at all: it was
+	head    *headStart  // from there, if anything came of it
+	threads *execute.Threads
+	typed   func() // what to do with its types; nil where nobody wants them
+}
+
 // make executes an action, or takes what it would make out of the store. Keep,
 // if not nil, puts what was made into the store.
-func (l *loop) make(ctx context.Context, a *plan.Action, again bool, second *secondMade, threads *execute.Threads, m *doneMessage) (keep func(), err error) {
+func (l *loop) make(ctx context.Context, a *plan.Action, how execution, m *doneMessage) (keep func(), err error) {
 	if err := l.makeScratch(); err != nil {
 		return nil, err
 	}
-	if second != nil {
-		return l.takeSecond(a, second, m)
+	if how.second != nil || how.again {
+		how.head.end()
+	}
+	if how.second != nil {
+		return l.takeSecond(a, how.second, m)
 	}
 	if l.take != nil {
 		if err := l.take.learn(ctx, a.ID); err != nil {
 			return nil, err
 		}
 	}
-	if again {
-		err := l.makeAgain(ctx, a, threads, m)
+	if how.again {
+		err := l.makeAgain(ctx, a, how.threads, m)
 		return nil, cmp.Or(l.unaltered(a, m), err)
 	}
 	if err := l.runner.Prepare(a); err != nil {
@@ -158,6 +210,7 @@ func (l *loop) make(ctx context.Context, a *plan.Action, again bool, second *sec
 			return nil, err
 		}
 		if h.found {
+			how.head.end()
 			err := l.cache.restore(a, h, l.runner.Work)
 			if err == nil {
 				l.look(a, &h)
@@ -192,10 +245,23 @@ func (l *loop) make(ctx context.Context, a *plan.Action, again bool, second *sec
 	if err := l.callHelpers(a); err != nil {
 		return nil, err
 	}
-	result, err := l.execute(ctx, l.shared(executed), threads, func() {
+	begun := how.head.take()
+	if begun != nil && kept {
+		if how.head.from(h.keyed) {
+			changed = how.head.changed
+		} else {
+			begun.Quit()
+			begun = nil
+		}
+	}
+	if begun != nil {
+		m.Begun, m.BegunIn = how.head.begun, how.head.in
+		m.Paused = max(m.Begun, min(how.head.at, m.Start)) // what is behind the start is the action's own time
+	}
+	result, err := l.resume(ctx, begun, executed, how.threads, execute.Moments{Typed: how.typed, Exported: func() {
 		m.Exported = max(1, l.now()) // 0 says that it was not
-		l.export(a)
-	})
+		l.export(a, m.Paused-m.Begun+m.Exported-m.Start)
+	}}, m)
 	m.End = l.now()
 	m.Taken = l.dismissHelpers(a)
 	l.look(a, &h)
@@ -238,18 +304,18 @@ func (l *loop) look(a *plan.Action, h *hit) {
 }
 
 // execute runs an action's commands where the files that they read are.
-func (l *loop) execute(ctx context.Context, a *plan.Action, threads *execute.Threads, exported func()) (execute.Result, error) {
+func (l *loop) execute(ctx context.Context, a *plan.Action, threads *execute.Threads, moments execute.Moments) (execute.Result, error) {
 	if l.take != nil {
 		var err error
 		if a, err = l.take.prepare(ctx, a); err != nil {
 			return execute.Result{}, err
 		}
 	}
-	return l.runner.Run(ctx, a, threads, exported)
+	return l.runner.Run(ctx, a, threads, moments)
 }
 
 // export gives out the export data of an action that goes on.
-func (l *loop) export(a *plan.Action) {
+func (l *loop) export(a *plan.Action, took int64) {
 	for _, out := range a.Outputs {
 		if l.plan.Artifacts[out].Kind != plan.Export {
 			continue
@@ -262,7 +328,7 @@ func (l *loop) export(a *plan.Action) {
 			if err := l.effects(l.rank.Produced(out)); err != nil {
 				return err
 			}
-			return l.tell(kindExists, existsMessage{out})
+			return l.tell(kindExists, existsMessage{out, took})
 		})
 	}
 }

@@ -2,6 +2,7 @@ package rank
 
 import (
 	"github.com/badbubble/distgo/plan"
+	"github.com/badbubble/distgo/rank/report"
 	"github.com/badbubble/distgo/rank/superstep"
 	"github.com/badbubble/distgo/rank/toolchain"
 	"github.com/badbubble/distgo/sync/exchange"
@@ -58,6 +59,9 @@ const (
 	kindDismiss  transport.Kind = 63 // root: this second execution, or what it made, is of no use
 )
 
+// kindTypes: see ahead.go.
+const kindTypes transport.Kind = 64 // the types of an export artifact, before that
+
 // byRootAlone are the kinds with which root directs the others.
 var byRootAlone = []transport.Kind{kindPlan, kindCommit, kindFail, kindYield, kindAssign, kindOver, kindSurvey, kindRecover, kindFiles, kindParcel, kindRepeat, kindGiveUp, kindDismiss}
 
@@ -69,6 +73,7 @@ type view struct {
 	Compiler string          `msgpack:"c"`           // digest of the pipelined compiler, "" where there is none
 	Slots    int             `msgpack:"s"`
 	Store    string          `msgpack:"i,omitempty"` // the ID of its store, "" where there is none
+	Tight    bool            `msgpack:"m,omitempty"` // it has no memory for compilers that wait
 }
 
 // order is what comes with the plan: how it is to be executed.
@@ -93,6 +98,7 @@ type offerMessage struct {
 
 type existsMessage struct {
 	Artifact plan.ArtifactID `msgpack:"f"`
+	Took     int64           `msgpack:"t"` // microseconds that its action has executed until then
 }
 
 // doneMessage is the record of an action that ended.
@@ -118,6 +124,16 @@ type doneMessage struct {
 	Taken    []int         `msgpack:"p,omitempty"` // the shares of helpers that its compile took
 	Digests  [][]byte      `msgpack:"g,omitempty"` // of its outputs, empty where they are not known
 	GivenUp  bool          `msgpack:"v,omitempty"` // root asked for that; Digests are of what was given out
+	Begun    int64         `msgpack:"j,omitempty"` // its head start, if it went on from one: when that was begun
+	Paused   int64         `msgpack:"q,omitempty"` // and paused, or when the action was started if that was earlier
+	BegunIn  int           `msgpack:"w,omitempty"` // in which slot
+	Held     []report.Hold `msgpack:"m,omitempty"` // when something more urgent had its slot
+}
+
+// typesMessage comes with the types.
+type typesMessage struct {
+	Artifact plan.ArtifactID `msgpack:"f"`
+	Digest   []byte          `msgpack:"d"`
 }
 
 // repeatMessage asks for a second execution.
@@ -129,16 +145,17 @@ type repeatMessage struct {
 
 // repeatedMessage is the record of a second execution.
 type repeatedMessage struct {
-	Action  plan.ActionID `msgpack:"a"`
-	Digests [][]byte      `msgpack:"g,omitempty"` // of its outputs
-	Refused bool          `msgpack:"f,omitempty"` // it did not build: Output are the tools' words
-	Output  string        `msgpack:"o,omitempty"`
-	Trouble string        `msgpack:"y,omitempty"` // the node's: it says nothing about the action
-	Start   int64         `msgpack:"b"`           // microseconds since the plan was here
-	End     int64         `msgpack:"e"`
-	CPU     int64         `msgpack:"u"` // with that of what was ended to make room
-	RSS     int64         `msgpack:"r"`
-	Slot    int           `msgpack:"s"`
+	Action   plan.ActionID `msgpack:"a"`
+	Digests  [][]byte      `msgpack:"g,omitempty"` // of its outputs
+	Refused  bool          `msgpack:"f,omitempty"` // it did not build: Output are the tools' words
+	Output   string        `msgpack:"o,omitempty"`
+	Trouble  string        `msgpack:"y,omitempty"` // the node's: it says nothing about the action
+	Start    int64         `msgpack:"b"`           // microseconds since the plan was here
+	Exported int64         `msgpack:"x,omitempty"`
+	End      int64         `msgpack:"e"`
+	CPU      int64         `msgpack:"u"` // with that of what was ended to make room
+	RSS      int64         `msgpack:"r"`
+	Slot     int           `msgpack:"s"`
 }
 
 type helpMessage struct {

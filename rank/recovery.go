@@ -129,7 +129,7 @@ func (l *loop) makeAgain(ctx context.Context, a *plan.Action, threads *execute.T
 	if err := l.prepareAside(a, &elsewhere); err != nil {
 		return err
 	}
-	result, err := l.execute(ctx, &elsewhere, threads, func() {})
+	result, err := l.execute(ctx, &elsewhere, threads, execute.Moments{})
 	m.End = l.now()
 	m.CPU, m.RSS, m.Commands, m.Output = result.CPU.Microseconds(), result.MaxRSS, result.Commands, result.Output
 	if err != nil {

@@ -40,10 +40,10 @@ func (l *loop) lookForSlow() {
 }
 
 // took tells how long an action was executed, as if in one thread: a rank is not
-// faster than others for having less to do.
-func (l *loop) took(on plan.Rank, a *plan.Action, m doneMessage) {
+// faster than others for having less to do, nor slower for what it held.
+func (l *loop) took(on plan.Rank, a *plan.Action, m doneMessage, inSlot int64) {
 	if m.OK && !m.Cached && a.Kind != plan.Link {
-		l.lead.state.Took(a.ID, on, max(m.End-m.Start, m.CPU))
+		l.lead.state.Took(a.ID, on, max(inSlot, m.CPU))
 	}
 }
 
@@ -62,6 +62,9 @@ func (l *loop) inRelief(by plan.Rank, m repeatedMessage) error {
 	if ok {
 		l.lead.reliefs.made[a.ID] = made{by, m.Digests}
 		for _, y := range orders.GiveUp {
+			if l.lead.state.Waits(a.ID) {
+				continue // it was stuck behind others: nobody is slow
+			}
 			l.lead.progress.Say("distgo: %s is slow with %s, which %s has made meanwhile", l.who(y.From), a.Package, l.who(by))
 		}
 	}
@@ -159,8 +162,12 @@ func (l *loop) takeSecond(a *plan.Action, s *secondMade, m *doneMessage) (keep f
 			return nil, &nodeError{fmt.Sprintf("the %s (%s) that was made of %s differs from what another rank gave out of the same inputs before it was lost", f.Kind, f.Path, a.Package)}
 		}
 	}
-	if err := l.fill(a, aside(a, secondSuffix).Node, m); err != nil || !s.kept {
+	if err := l.fill(a, aside(a, secondSuffix).Node, m); err != nil {
 		return nil, err
+	}
+	m.Exported = s.record.Exported
+	if !s.kept {
+		return nil, nil
 	}
 	l.cache.note(a, s.hit, true)
 	return func() { l.cache.keep(a, s.hit, s.result.Output, l.runner.Work) }, nil

@@ -302,15 +302,31 @@ func (r *run) slots() int {
 // root's store.
 func (r *run) rankSlots() (slots []int, oneStore bool, err error) {
 	slots, oneStore = []int{r.slots()}, r.store != nil
-	for i := 1; i < r.cfg.Place.Size; i++ {
-		var v view
-		if err := (transport.Frame{Body: r.world.Peer(transport.Rank(i)).Info}).Decode(&v); err != nil {
-			return nil, false, err
-		}
+	views, err := r.views()
+	for _, v := range views {
 		slots = append(slots, max(1, v.Slots))
 		oneStore = oneStore && v.Store == r.store.ID()
 	}
-	return slots, oneStore, nil
+	return slots, oneStore, err
+}
+
+// tight reports whether memory is short on a rank.
+func (r *run) tight() (bool, error) {
+	views, err := r.views()
+	own := !roomy(launch.Memory(r.cfg.Place, os.ReadFile), r.slots())
+	return own || slices.ContainsFunc(views, func(v view) bool { return v.Tight }), err
+}
+
+// views are those of all ranks but this one, root.
+func (r *run) views() (views []view, err error) {
+	for i := 1; i < r.cfg.Place.Size; i++ {
+		var v view
+		if err := (transport.Frame{Body: r.world.Peer(transport.Rank(i)).Info}).Decode(&v); err != nil {
+			return nil, err
+		}
+		views = append(views, v)
+	}
+	return views, nil
 }
 
 // distribute places the plan and sends every rank its part.
@@ -323,6 +339,9 @@ func (r *run) distribute(p *plan.Plan) (*plan.Plan, error) {
 		return nil, err
 	}
 	if err := r.chooseCompiler(p); err != nil {
+		return nil, err
+	}
+	if p.Tight, err = r.tight(); err != nil {
 		return nil, err
 	}
 	seen := r.remember(p)

@@ -108,7 +108,7 @@ func (l *loop) makeSecond(ctx context.Context, a *plan.Action, made *secondMade,
 			changed = l.cache.watch(made.hit.keyed)
 		}
 	}
-	made.result, err = l.execute(ctx, &b, made.threads, func() {})
+	made.result, err = l.execute(ctx, &b, made.threads, execute.Moments{Exported: func() { m.Exported = l.now() }})
 	m.CPU, m.RSS = made.result.CPU.Microseconds(), made.result.MaxRSS
 	if altered := l.unaltered(a, &doneMessage{}); altered != nil {
 		return altered // whatever the tools made or said of it

@@ -167,7 +167,7 @@ func (l *loop) compileShare(ctx context.Context, a *plan.Action, threads *execut
 	if err := l.prepareAside(a, b); err != nil {
 		return nil, err
 	}
-	result, err := l.runner.Run(ctx, b, threads, func() {})
+	result, err := l.runner.Run(ctx, b, threads, execute.Moments{})
 	m.CPU, m.RSS = result.CPU.Microseconds(), result.MaxRSS
 	if err != nil {
 		return nil, err

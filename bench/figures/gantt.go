@@ -16,12 +16,13 @@ import (
 	"github.com/badbubble/distgo/rank/report"
 )
 
-// A bar is one action on its slot, a share of one, or one executed a second time, in undilated seconds.
+// A bar is an action while it has a slot, a share of one, or one executed a second time, in undilated seconds.
 type bar struct {
 	row               int // slots of rank 0 first
 	start, ready, end float64
 	kind, name        string
 	critical          bool
+	ahead             bool // its head start
 }
 
 // A chart is a run by rank and slot.
@@ -56,17 +57,20 @@ func newChart(r *report.Report, f float64) *chart {
 		return row + slot, ok && row+slot < len(c.rows)
 	}
 	for _, a := range r.Actions {
-		row, ok := rowOf(a.Rank, a.Slot)
-		if !ok {
-			continue
+		kind, critical := kindOf(&a, own), slices.Contains(r.Bound.Path, a.ID)
+		for _, p := range a.Pieces() {
+			row, ok := rowOf(a.Rank, p.Slot)
+			if !ok {
+				continue
+			}
+			b := bar{row: row, start: sec(p.Start), end: sec(p.End), kind: kind, name: a.Package, critical: critical, ahead: p.Start < a.Start}
+			b.ready = b.end
+			if a.Exported > 0 {
+				b.ready = min(b.end, max(b.start, sec(a.Exported)))
+			}
+			c.bars = append(c.bars, b)
+			c.end = max(c.end, b.end)
 		}
-		b := bar{row: row, start: sec(a.Start), end: sec(a.End), kind: kindOf(&a, own), name: a.Package, critical: slices.Contains(r.Bound.Path, a.ID)}
-		b.ready = b.end
-		if a.Exported > 0 {
-			b.ready = sec(a.Exported)
-		}
-		c.bars = append(c.bars, b)
-		c.end = max(c.end, b.end)
 	}
 	packages := map[int32]string{}
 	for _, a := range r.Actions {
@@ -175,6 +179,9 @@ func (c *Campaign) ganttFigure(s *sample.Sample, r *report.Report) *Figure {
 	if slices.ContainsFunc(ch.bars, func(b bar) bool { return b.kind != kindShare && b.kind != kindSecond && b.ready < b.end }) {
 		sh.key = append(sh.key, entry{label: "export data is out", fill: lighter(blue, 0.55)})
 	}
+	if slices.ContainsFunc(ch.bars, func(b bar) bool { return b.ahead }) {
+		sh.key = append(sh.key, entry{label: "a head start", fill: darker(blue)})
+	}
 	sh.key = append(sh.key, entry{label: "critical path", fill: paper, border: ink}, entry{label: "barrier passed", line: stroke(loser, 0.8)})
 	sh.notes = []string{"The build whose time is nearest to its cell's median. Ranks share no clock: each row counts from the arrival of the plan at its rank." + planned(s)}
 	return sh.figure()
@@ -224,6 +231,9 @@ func (b bars) Plot(c draw.Canvas, p *plot.Plot) {
 	for _, v := range b.ch.bars {
 		low, high := top(v.row)
 		colour := kindColours[v.kind]
+		if v.ahead {
+			colour = darker(colour)
+		}
 		c.FillPolygon(colour, rectangle(x(v.start), low, x(v.ready), high))
 		if v.ready < v.end {
 			c.FillPolygon(lighter(colour, 0.55), rectangle(x(v.ready), low, x(v.end), high))

@@ -22,9 +22,9 @@ func oneRun() *report.Report {
 		Schema: report.Schema, Barrier: "blocking", Size: 2, Compiler: "pipelined",
 		Ranks: []report.Rank{{Rank: 1, Slots: 2}, {Rank: 0, Slots: 1}},
 		Actions: []report.Action{
-			{ID: 1, Kind: "compile", Package: "runtime", Group: 0, Rank: 0, Slot: 0, Start: 0, Exported: 1e6, End: 4e6},
+			{ID: 1, Kind: "compile", Package: "runtime", Group: 0, Rank: 0, Slot: 0, Start: 0, Exported: 1e6, End: 4e6, Held: []report.Hold{{From: 2e6, To: 3e6}}},
 			{ID: 2, Kind: "compile", Package: "plain/sub", Group: 0, Rank: 1, Slot: 1, Start: 0, End: 2e6},
-			{ID: 3, Kind: "compile", Package: "example.com/m", Group: 1, Rank: 1, Slot: 0, Start: 5e6, End: 6e6},
+			{ID: 3, Kind: "compile", Package: "example.com/m", Group: 1, Rank: 1, Slot: 0, Start: 5e6, End: 6e6, Begun: 3e6, Paused: 35e5, BegunIn: 1},
 			{ID: 4, Kind: "link", Package: "plain", Group: 2, Rank: 0, Slot: 0, Start: 7e6, End: 8e6},
 			{ID: 5, Kind: "compile", Package: "lost", Rank: 7},
 		},
@@ -34,7 +34,7 @@ func oneRun() *report.Report {
 			{Action: 3, Rank: 1, Slot: 1, Start: 8e6, End: 9e6, Trouble: "no space"},
 		},
 		Supers: []report.Superstep{
-			{Superstep: 0, Actions: 2, Execute: []int64{4e6, 2e6}, Notified: []int64{4e6, 3e6}, Committed: []int64{5e6, 5e6}},
+			{Superstep: 0, Actions: 2, Execute: []int64{3e6, 2e6}, Notified: []int64{4e6, 3e6}, Committed: []int64{5e6, 5e6}},
 			{Superstep: 1, Actions: 1, Execute: []int64{0, 1e6}, Notified: []int64{5e6, 6e6}, Committed: []int64{7e6, 7e6}},
 			{Superstep: 2, Actions: 1, Execute: []int64{1e6, 0}, Notified: []int64{8e6, 7e6}, Committed: []int64{8e6, 9e6}},
 		},
@@ -44,12 +44,14 @@ func oneRun() *report.Report {
 
 func TestChart(t *testing.T) {
 	ch := newChart(oneRun(), 2)
-	if strings.Join(ch.rows, " ") != "rank 0 1.0 1.1" || len(ch.bars) != 9 || ch.end != 4.5 { // which is a second execution's
+	if strings.Join(ch.rows, " ") != "rank 0 1.0 1.1" || len(ch.bars) != 11 || ch.end != 4.5 { // which is a second execution's
 		t.Fatalf("chart %+v", ch)
 	}
 	for i, want := range []bar{
-		{row: 0, start: 0, ready: 0.5, end: 2, kind: kindStd, name: "runtime", critical: true},
-		{row: 2, start: 0, ready: 1, end: 1, kind: kindModules, name: "plain/sub"}, // the program's own, though without a dot
+		{row: 0, start: 0, ready: 0.5, end: 1, kind: kindStd, name: "runtime", critical: true},
+		{row: 0, start: 1.5, ready: 1.5, end: 2, kind: kindStd, name: "runtime", critical: true}, // it was held
+		{row: 2, start: 0, ready: 1, end: 1, kind: kindModules, name: "plain/sub"},               // the program's own, though without a dot
+		{row: 2, start: 1.5, ready: 1.75, end: 1.75, kind: kindModules, name: "example.com/m", ahead: true},
 		{row: 1, start: 2.5, ready: 3, end: 3, kind: kindModules, name: "example.com/m"},
 		{row: 0, start: 3.5, ready: 4, end: 4, kind: kindLink, name: "plain", critical: true},
 		{row: 1, start: 0.5, ready: 1, end: 1, kind: kindShare, name: "runtime"},
@@ -76,8 +78,8 @@ func TestSteps(t *testing.T) {
 		t.Fatalf("%d supersteps", len(all))
 	}
 	s := all[0]
-	// Rank 0: 2 s of executing, 0.5 in the barrier. Rank 1, two slots: 0.5 s of executing a slot, 1 in the barrier, 1 idle.
-	if s.begin != 0 || s.executed != 2 || s.committed != 2.5 || s.execute != 1.25 || s.barrier != 0.75 || s.idle != 0.5 {
+	// Rank 0: 1.5 s of executing, 0.5 in the barrier, 0.5 idle. Rank 1, two slots: 0.5 s of executing a slot, 1 in the barrier, 1 idle.
+	if s.begin != 0 || s.executed != 2 || s.committed != 2.5 || s.execute != 1 || s.barrier != 0.75 || s.idle != 0.75 {
 		t.Errorf("superstep 0: %+v", s)
 	}
 	if sum := s.total(true); sum != 2.5 {

@@ -44,6 +44,12 @@ func lighter(c color.RGBA, by float64) color.RGBA {
 	return color.RGBA{mix(c.R), mix(c.G), mix(c.B), 0xff}
 }
 
+// darker mixes a colour with the ink.
+func darker(c color.RGBA) color.RGBA {
+	mix := func(v, with uint8) uint8 { return uint8((int(v) + int(with)) / 2) }
+	return color.RGBA{mix(c.R, ink.R), mix(c.G, ink.G), mix(c.B, ink.B), 0xff}
+}
+
 // diamond is a filled square on its corner.
 type diamond struct{}
 

@@ -73,7 +73,7 @@ func Run(recorded *report.Report, dilation float64, network schedule.Network, ra
 	}
 	r := undilated(recorded, dilation)
 	sec := func(us int64) float64 { return float64(us) / 1e6 }
-	whole := report.NewBound(r.Undivided(), 1)
+	whole := report.NewBound(r.Undivided(), 1, r.HeadStarts)
 	res := &Result{Measured: sec(r.Wall), Before: sec(r.Plan), Chain: sec(whole.Chain), Work: sec(whole.Work)}
 	for _, k := range r.Ranks {
 		res.Recorded = World{len(r.Ranks), max(res.Recorded.Cores, k.Slots)}
@@ -96,38 +96,45 @@ func Run(recorded *report.Report, dilation float64, network schedule.Network, ra
 			if err != nil {
 				return nil, err
 			}
-			free, err := r.Predict(busy, c, schedule.Network{})
+			b := r.BoundOn(busy, c)
+			binds, err := binding(r.Plan, took, b, func() (int64, error) { return r.Predict(busy, c, schedule.Network{}) })
 			if err != nil {
 				return nil, err
 			}
-			b := r.BoundOn(busy, c)
-			res.Worlds = append(res.Worlds, Prediction{
-				World: World{n, c}, Seconds: sec(took), Bound: sec(r.Plan + b.Lower), Binds: binding(r.Plan, took, free, b),
-			})
+			res.Worlds = append(res.Worlds, Prediction{World: World{n, c}, Seconds: sec(took), Bound: sec(r.Plan + b.Lower), Binds: binds})
 		}
 	}
 	return res, nil
 }
 
 // binding is the greatest part of a prediction: planning, the bound by what makes it, and what the schedule and the
-// network add. The bound is what binds while they are small.
-func binding(before, took, free int64, b report.Bound) Binding {
+// network add. The bound is what binds while they are small. free predicts what it would
+// take without the network's part.
+func binding(before, took int64, b report.Bound, free func() (int64, error)) (Binding, error) {
 	const small = 10 // a tenth of the prediction
-	network, order := took-free, free-before-b.Lower
+	if before > took/2 {
+		return Planning, nil
+	}
+	if over := took - before - b.Lower; over > took/small {
+		without, err := free()
+		network, order := took-without, over-(took-without)
+		switch {
+		case err != nil:
+			return "", err
+		case network > took/small && network >= order:
+			return Transfer, nil
+		case order > took/small:
+			return Schedule, nil
+		}
+	}
 	switch {
-	case before > took/2:
-		return Planning
-	case network > took/small && network >= order:
-		return Transfer
-	case order > took/small:
-		return Schedule
 	case b.Lower == b.Chain:
-		return Chain
+		return Chain, nil
 	// Within a hundredth of W/P the ends do not matter.
 	case b.Lower-b.Work/int64(b.Slots) <= b.Lower/100:
-		return Work
+		return Work, nil
 	}
-	return Ends
+	return Ends, nil
 }
 
 // undilated is a report with its times divided, as far as a simulation reads them.
@@ -143,7 +150,11 @@ func undilated(r *report.Report, f float64) *report.Report {
 	}
 	for i := range scaled.Actions {
 		a := &scaled.Actions[i]
-		a.Start, a.End = of(a.Start), of(a.End)
+		a.Start, a.End, a.Begun, a.Paused = of(a.Start), of(a.End), of(a.Begun), of(a.Paused)
+		a.Held = slices.Clone(a.Held)
+		for j := range a.Held {
+			a.Held[j].From, a.Held[j].To = of(a.Held[j].From), of(a.Held[j].To)
+		}
 		if a.Exported > 0 {
 			a.Exported = max(1, of(a.Exported)) // 0 would mean that nothing was there early
 		}

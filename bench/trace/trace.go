@@ -95,8 +95,8 @@ func naming(what string, rank, thread int, name string) event {
 	return event{Name: what, Phase: "M", Process: rank, Thread: thread, Args: map[string]any{"name": name}}
 }
 
-// slices are an action's: the whole of it and, inside, its front end.
-func slices(a *report.Action, critical bool) []event {
+// slices are an action's: each time that it had a slot and, inside, its head start and its front end.
+func slices(a *report.Action, critical bool) (all []event) {
 	name := a.Package
 	if name == "" || a.Kind != "compile" {
 		name = a.Kind + " " + a.Package
@@ -105,17 +105,22 @@ func slices(a *report.Action, critical bool) []event {
 	if critical {
 		category += ",critical"
 	}
-	duration := a.End - a.Start
-	all := []event{{
-		Name: name, Category: category, Phase: "X", Time: a.Start, Duration: &duration, Process: a.Rank, Thread: a.Slot,
-		Args: map[string]any{
-			"superstep": a.Group, "cpu_us": a.CPU, "rss_bytes": a.RSS, "threads": a.Threads, "expected_us": a.Cost,
-			"export_bytes": a.Export, "object_bytes": a.Object, "critical": critical,
-		},
-	}}
-	if a.Exported > a.Start && a.Exported < a.End {
-		front := a.Exported - a.Start
-		all = append(all, event{Name: "front end", Category: "frontend", Phase: "X", Time: a.Start, Duration: &front, Process: a.Rank, Thread: a.Slot})
+	args := map[string]any{
+		"superstep": a.Group, "took_us": a.Took(), "cpu_us": a.CPU, "rss_bytes": a.RSS, "threads": a.Threads, "expected_us": a.Cost,
+		"export_bytes": a.Export, "object_bytes": a.Object, "critical": critical,
+	}
+	for _, p := range a.Pieces() {
+		slice := func(name, category string, end int64, args map[string]any) {
+			duration := end - p.Start
+			all = append(all, event{Name: name, Category: category, Phase: "X", Time: p.Start, Duration: &duration, Process: a.Rank, Thread: p.Slot, Args: args})
+		}
+		slice(name, category, p.End, args)
+		switch {
+		case p.Start < a.Start:
+			slice("head start", "headstart", p.End, nil)
+		case p.Start < a.Exported && a.Exported < a.End:
+			slice("front end", "frontend", min(p.End, a.Exported), nil)
+		}
 	}
 	return all
 }
@@ -149,15 +154,27 @@ func arrows(from, to *report.Action, id int) []event {
 		there = from.Exported
 	}
 	// The end of a slice is no longer in it, and an arrow must begin in one.
-	there = max(from.Start, min(there, from.End-1))
-	return between("artifact", from.Rank, from.Slot, there, to, max(to.Start, there), id)
+	begin, slot := from.Start, from.Slot
+	for _, p := range from.Pieces() {
+		if p.Start >= from.Start && p.Start < there {
+			begin, slot = max(p.Start, min(there, p.End-1)), p.Slot
+		}
+	}
+	return between("artifact", from.Rank, slot, begin, to, max(to.Start, begin), id)
 }
 
-// between is an arrow from a time of a slot to one of an action.
+// between is an arrow from a time of a slot to one of an action, or to when that had a slot again.
 func between(what string, rank, slot int, begin int64, to *report.Action, end int64, id int) []event {
+	into := to.Slot
+	for _, p := range to.Pieces() {
+		if into = p.Slot; p.Start >= to.Start && end <= p.End {
+			end = max(end, p.Start)
+			break
+		}
+	}
 	return []event{
 		{Name: what, Category: what, Phase: "s", Time: begin, Process: rank, Thread: slot, ID: id},
-		{Name: what, Category: what, Phase: "f", Bind: "e", Time: end, Process: to.Rank, Thread: to.Slot, ID: id},
+		{Name: what, Category: what, Phase: "f", Bind: "e", Time: end, Process: to.Rank, Thread: into, ID: id},
 	}
 }
 

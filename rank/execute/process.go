@@ -22,64 +22,110 @@ type process struct {
 	env    []string
 	stdout string // file for standard output; "" joins it with the diagnostics
 
-	// signalled, where set, is called when the process writes a byte to
-	// descriptor 3, a socket that it inherits. There it is told how many threads
-	// it gets, a byte each time, when that is no longer what it began with.
-	signalled func()
-	threads   *Threads
-	begun     int
+	// Where pipelined, the process inherits a socket as descriptor 3. It says there
+	// how far it is, a byte each time, and is told there how many threads it gets
+	// when that is no longer what it began with. Where it gets none, it is held:
+	// its group is suspended.
+	pipelined bool
+	begun     int // threads; unknown where it may have been told others
+}
+
+const unknown = -1
+
+// What a pipelined compiler says, and what it is told beside numbers of threads.
+// See package rank/toolchain/pipeline.
+const (
+	saysExported = 1 // its export data is in its place
+	saysTypes    = 2 // its types are
+	saysWaits    = 3 // it waits for export data of its imports
+	goOn         = 0 // that is there
+)
+
+// Moments of a pipelined compile. Each function, where set, is called when what it
+// is named for is in its place.
+type Moments struct {
+	Typed    func() // the types of the package, for head starts of its importers; without it they are not written
+	Exported func() // the export data
 }
 
 type usage struct {
-	started bool
-	output  []byte // standard error, and standard output unless it went to a file
-	cpu     time.Duration
-	maxRSS  int64 // bytes
-	signal  string
+	output []byte // standard error, and standard output unless it went to a file
+	cpu    time.Duration
+	maxRSS int64 // bytes
+	signal string
 }
 
-// run starts the process in a group of its own and waits for it. When ctx is
-// done the whole group is killed.
-func (p *process) run(ctx context.Context) (usage, error) {
+// running is a process that was started. Somebody has to wait for it.
+type running struct {
+	process *process
+	cmd     *exec.Cmd
+	out     *bytes.Buffer
+	stdout  *os.File // nil where it joins the diagnostics
+	socket  *os.File // our end; nil where the process has none
+	held    bool     // guarded by the Threads that it follows
+}
+
+// start starts the process in a group of its own. When ctx is done the whole group
+// is killed, held or not. The kernel kills the process if this one is killed: where it
+// is held, and init is of the same session, as in a container, nothing else would have
+// it go on and end.
+func (p *process) start(ctx context.Context) (*running, error) {
 	cmd := exec.CommandContext(ctx, p.argv[0], p.argv[1:]...)
 	cmd.Dir = p.dir
 	cmd.Env = p.env
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = waitDelay
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
+	r := &running{process: p, cmd: cmd, out: new(bytes.Buffer)}
+	cmd.Stdout, cmd.Stderr = r.out, r.out
+	var err error
 	if p.stdout != "" {
-		f, err := os.Create(p.stdout)
-		if err != nil {
-			return usage{}, err
+		if r.stdout, err = os.Create(p.stdout); err != nil {
+			return nil, err
 		}
-		defer f.Close()
-		cmd.Stdout = f
+		cmd.Stdout = r.stdout
 	}
-	var ours, theirs *os.File
-	if p.signalled != nil {
-		var err error
-		if ours, theirs, err = socketPair(); err != nil {
-			return usage{}, err
+	if p.pipelined {
+		var theirs *os.File
+		if r.socket, theirs, err = socketPair(); err != nil {
+			r.close()
+			return nil, err
 		}
-		defer ours.Close()
 		defer theirs.Close()
 		cmd.ExtraFiles = []*os.File{theirs}
 	}
 	if err := cmd.Start(); err != nil {
-		return usage{}, err
+		r.close()
+		return nil, err
 	}
+	return r, nil
+}
+
+func (r *running) close() {
+	if r.stdout != nil {
+		r.stdout.Close()
+	}
+	if r.socket != nil {
+		r.socket.Close()
+	}
+}
+
+// finish tells the process what its threads are while it runs, calls the moments,
+// and waits for its end.
+func (r *running) finish(threads *Threads, moments Moments) (usage, error) {
+	defer r.close()
 	var listener sync.WaitGroup
-	if p.signalled != nil {
-		theirs.Close()
-		defer p.threads.follow(p.begun, ours)()
-		listener.Go(func() { p.listen(ours) })
+	if r.socket != nil {
+		defer threads.follow(r.process.begun, r)()
+		listener.Go(func() {
+			for r.hear(moments) != 0 {
+			}
+		})
 	}
-	err := cmd.Wait()
+	err := r.cmd.Wait()
 	listener.Wait()
-	u := usage{started: true, output: out.Bytes()}
-	if s := cmd.ProcessState; s != nil {
+	u := usage{output: r.out.Bytes()}
+	if s := r.cmd.ProcessState; s != nil {
 		u.cpu = s.UserTime() + s.SystemTime()
 		if ru, ok := s.SysUsage().(*syscall.Rusage); ok {
 			u.maxRSS = ru.Maxrss * 1024 // kilobytes on Linux
@@ -94,10 +140,45 @@ func (p *process) run(ctx context.Context) (usage, error) {
 	return u, err
 }
 
-// listen waits for a byte, or for the socket's other end to be closed, which it
+// hear waits until the process says how far it is, calls what is to be called then,
+// and returns what was said. It is 0 when the socket's other end is closed, which it
 // is at the latest with the process's end.
-func (p *process) listen(socket *os.File) {
-	if n, _ := socket.Read(make([]byte, 1)); n == 1 {
-		p.signalled()
+func (r *running) hear(moments Moments) (said byte) {
+	var b [1]byte
+	if n, _ := r.socket.Read(b[:]); n == 0 {
+		return 0
 	}
+	switch {
+	case b[0] == saysTypes && moments.Typed != nil:
+		moments.Typed()
+	case b[0] == saysExported && moments.Exported != nil:
+		moments.Exported()
+	}
+	return b[0]
 }
+
+// tell holds the process where it gets no threads, and else has it go on if it was
+// held, and writes their number: one byte, for which there is always room in a socket.
+// A process that has ended need not know.
+func (r *running) tell(threads int) {
+	if threads == 0 {
+		r.held = r.signal(syscall.SIGSTOP) == nil
+		return
+	}
+	if r.held {
+		r.held = r.signal(syscall.SIGCONT) != nil
+	}
+	r.say(byte(min(threads, 255)))
+}
+
+// signal sends the whole group a signal, as the compiler may have been started by
+// another tool. The process itself gets it first: once that has ended, the group's
+// number may be somebody else's.
+func (r *running) signal(s syscall.Signal) error {
+	if err := r.cmd.Process.Signal(s); err != nil {
+		return err
+	}
+	return syscall.Kill(-r.cmd.Process.Pid, s)
+}
+
+func (r *running) say(b byte) { _, _ = r.socket.Write([]byte{b}) }

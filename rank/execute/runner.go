@@ -41,7 +41,8 @@ type Runner struct {
 // rank/toolchain/pipeline).
 type Pipelined struct {
 	Path   string
-	Signal string // the variable that names the descriptor it writes a byte to, and reads numbers of threads from
+	Signal string // the variable that names the descriptor on which it says how far it is, and reads numbers of threads
+	Types  string // the variable that has it hand out types, or do that and wait for export data; "" where it cannot
 }
 
 // A Result is what executing an action took.
@@ -63,16 +64,20 @@ func (f *Failure) Error() string { return strings.TrimSuffix(f.Output, "\n") }
 
 // Run executes the commands of a, giving its tools so many threads. It returns
 // when they have ended, or were killed because ctx was done. With a pipelined
-// compiler it calls exported, from another goroutine but before it returns,
-// when the action's export data is in its place.
-func (r *Runner) Run(ctx context.Context, a *plan.Action, threads *Threads, exported func()) (Result, error) {
+// compiler it calls the moments, from another goroutine but before it returns.
+func (r *Runner) Run(ctx context.Context, a *plan.Action, threads *Threads, moments Moments) (Result, error) {
 	var result Result
-	for i := 0; i < len(a.Steps); i++ {
+	return result, r.steps(ctx, a, 0, len(a.Steps), threads, moments, &result)
+}
+
+// steps executes the commands of a from one to another, which is not executed.
+func (r *Runner) steps(ctx context.Context, a *plan.Action, from, to int, threads *Threads, moments Moments, result *Result) error {
+	for i := from; i < to; i++ {
 		c := &a.Steps[i]
 		var err error
 		switch c.Op {
 		case transcript.Run:
-			err = r.tool(ctx, a, c, threads, exported, &result)
+			err = r.tool(ctx, a, c, threads, moments, result)
 			if f, failed := errors.AsType[*Failure](err); failed && f.Signal == "" && c.MayFail && i+1 < len(a.Steps) {
 				i++
 				err = r.trialFailed(&a.Steps[i])
@@ -81,14 +86,28 @@ func (r *Runner) Run(ctx context.Context, a *plan.Action, threads *Threads, expo
 			err = r.builtin(a, c)
 		}
 		if err != nil {
-			return result, err
+			return err
 		}
 	}
-	return result, nil
+	return nil
 }
 
 // tool starts the process of one command and waits for it.
-func (r *Runner) tool(ctx context.Context, a *plan.Action, c *transcript.Command, threads *Threads, exported func(), result *Result) error {
+func (r *Runner) tool(ctx context.Context, a *plan.Action, c *transcript.Command, threads *Threads, moments Moments, result *Result) error {
+	types := noTypes
+	if moments.Typed != nil {
+		types = handOut
+	}
+	running, err := r.start(ctx, a, c, threads, types, result)
+	if err != nil {
+		return err
+	}
+	return r.finish(ctx, a, c, running, threads, moments, result)
+}
+
+// start starts the process of one command. A pipelined compile is to hand out types
+// if they are wanted.
+func (r *Runner) start(ctx context.Context, a *plan.Action, c *transcript.Command, threads *Threads, types types, result *Result) (*running, error) {
 	begun := threads.get()
 	follows := r.Pipelined != nil && filepath.Base(c.Args[0]) == "compile"
 	most := begun
@@ -98,7 +117,7 @@ func (r *Runner) tool(ctx context.Context, a *plan.Action, c *transcript.Command
 	argv := make([]string, len(c.Args))
 	for i, arg := range c.Args {
 		if i > 0 && strings.HasPrefix(arg, "@") {
-			return fmt.Errorf("%s: response file %s refused", a.Package, arg)
+			return nil, fmt.Errorf("%s: response file %s refused", a.Package, arg)
 		}
 		argv[i] = r.expand(strings.ReplaceAll(arg, plan.Threads, strconv.Itoa(backends(most))))
 	}
@@ -109,7 +128,7 @@ func (r *Runner) tool(ctx context.Context, a *plan.Action, c *transcript.Command
 		}
 	}
 	if err := r.Tools.check(argv[0]); err != nil {
-		return fmt.Errorf("%s: %w", a.Package, err)
+		return nil, fmt.Errorf("%s: %w", a.Package, err)
 	}
 	dir := r.dir(c)
 	env := slices.Clone(r.Env)
@@ -123,21 +142,35 @@ func (r *Runner) tool(ctx context.Context, a *plan.Action, c *transcript.Command
 	if r.Trace != nil {
 		r.Trace(a, strings.Join(argv, " "))
 	}
-	p := process{argv: append(slices.Clone(r.Wrap), argv...), dir: dir, env: env, threads: threads, begun: begun}
+	p := &process{argv: append(slices.Clone(r.Wrap), argv...), dir: dir, env: env, pipelined: follows, begun: begun}
 	if follows {
 		p.argv[len(r.Wrap)] = r.Pipelined.Path
 		p.env = append(p.env, r.Pipelined.Signal+"=3") // the first descriptor behind the standard three
-		p.signalled = exported
+		if types != noTypes && r.Pipelined.Types != "" {
+			p.env = append(p.env, r.Pipelined.Types+"="+string(types))
+		}
 	}
 	if c.Stdout != "" {
 		path, err := r.inside(c.Stdout)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		p.stdout = path
 	}
-	usage, err := p.run(ctx)
+	running, err := p.start(ctx)
 	result.Commands++
+	switch {
+	case err == nil:
+		return running, nil
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	}
+	return nil, fmt.Errorf("%s: starting %s: %w", a.Package, filepath.Base(argv[0]), err)
+}
+
+// finish waits for the process of a command, and puts its words as cmd/go does.
+func (r *Runner) finish(ctx context.Context, a *plan.Action, c *transcript.Command, running *running, threads *Threads, moments Moments, result *Result) error {
+	usage, err := running.finish(threads, moments)
 	result.CPU += usage.cpu
 	result.MaxRSS = max(result.MaxRSS, usage.maxRSS)
 	if ctx.Err() != nil {
@@ -151,11 +184,17 @@ func (r *Runner) tool(ctx context.Context, a *plan.Action, c *transcript.Command
 		result.Output += text
 		return nil
 	}
-	if usage.started {
-		return &Failure{Package: a.Package, Output: result.Output + text, Signal: usage.signal}
-	}
-	return fmt.Errorf("%s: starting %s: %w", a.Package, filepath.Base(argv[0]), err)
+	return &Failure{Package: a.Package, Output: result.Output + text, Signal: usage.signal}
 }
+
+// types is whether a pipelined compile is to hand out its package's types.
+type types string
+
+const (
+	noTypes        types = ""
+	handOut        types = "1"
+	handOutAndWait types = "wait" // for the export data of imports
+)
 
 // backends is the number that a compile's -c gets. One would also switch off
 // the compiler's large starting heap (GOROOT/src/cmd/compile/internal/gc/main.go)

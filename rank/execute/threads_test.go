@@ -22,7 +22,7 @@ func TestThreadsFollow(t *testing.T) {
 		return path
 	}
 	// Two bytes are read after the one is written; what they say, in octal, and what it began with, are its diagnostics.
-	compile := script("compile", `printf . >&3; echo "$GOMAXPROCS $1 $(head -c1 <&3 | od -An -to1) $(head -c1 <&3 | od -An -to1)"`)
+	compile := script("compile", `printf '\001' >&3; echo "$GOMAXPROCS $1 $(head -c1 <&3 | od -An -to1) $(head -c1 <&3 | od -An -to1)"`)
 	asm := script("asm", `echo "asm $GOMAXPROCS"`)
 	r := Runner{Work: work, Tools: Tools{Dir: work}, Pipelined: &Pipelined{Path: compile, Signal: "EARLY"}, Slots: 8}
 	threads := NewThreads(2)
@@ -30,7 +30,7 @@ func TestThreadsFollow(t *testing.T) {
 	result, err := r.Run(t.Context(), &plan.Action{Steps: []transcript.Command{
 		{Op: transcript.Run, Dir: work, Args: []string{compile, "-c=" + plan.Threads}},
 		{Op: transcript.Run, Dir: work, Args: []string{asm}},
-	}}, threads, func() { threads.Set(5); threads.Set(5); r.Trace = nil })
+	}}, threads, Moments{Exported: func() { threads.Set(5); threads.Set(5); r.Trace = nil }})
 	if err != nil {
 		t.Fatal(err)
 	}

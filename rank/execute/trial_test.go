@@ -35,7 +35,7 @@ func TestTrialFails(t *testing.T) {
 		result, err := r.Run(t.Context(), &plan.Action{Node: "b001", Steps: []transcript.Command{
 			{Op: transcript.Run, Dir: work, Args: []string{linker, "-o", "$WORK/b001/_cgo_.o"}, MayFail: true},
 			{Op: transcript.Run, Dir: work, Args: []string{cgo, "-dynimport", "$WORK/b001/_cgo_.o", "-dynout", "$WORK/b001/_cgo_import.go"}},
-		}}, NewThreads(1), func() {})
+		}}, NewThreads(1), Moments{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -76,7 +76,7 @@ func TestEmptyHeader(t *testing.T) {
 		r := Runner{Work: work}
 		_, err := r.Run(t.Context(), &plan.Action{Kind: plan.Link, Steps: []transcript.Command{
 			{Op: transcript.Copy, Args: []string{"$WORK/b001/_cgo_install.h", header}, MayFail: true},
-		}}, NewThreads(1), func() {})
+		}}, NewThreads(1), Moments{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -144,9 +144,10 @@ func TestBound(t *testing.T) {
 	for seed := range uint64(400) {
 		rng := rand.New(rand.NewPCG(seed, 0))
 		actions := randomRun(rng, 1+rng.IntN(7))
+		actions = parts(actions, seed%2 == 0)
 		g := newGraph(actions)
 		for slots := 1; slots <= 3; slots++ {
-			b := NewBound(actions, slots)
+			b := newBound(actions, slots, 1)
 			lower, work, chain := g.lower(int64(slots))
 			if b.Lower != lower || b.Work != work || b.Chain != chain || b.Slots != slots {
 				t.Fatalf("seed %d, %d slots: bound %d, work %d, chain %d; by definition %d, %d, %d", seed, slots, b.Lower, b.Work, b.Chain, lower, work, chain)
@@ -169,8 +170,9 @@ func TestBound(t *testing.T) {
 // checkPath checks that the critical path is a chain of dependencies as long as is said.
 func checkPath(t *testing.T, seed uint64, actions []Action, b Bound) {
 	t.Helper()
-	at := int64(0)
+	at, adds := int64(0), int64(0)
 	for n, id := range b.Path {
+		adds += b.Adds[n]
 		a := &actions[slices.IndexFunc(actions, func(a Action) bool { return a.ID == id })]
 		if n+1 == len(b.Path) {
 			at += a.End - a.Start
@@ -186,20 +188,41 @@ func checkPath(t *testing.T, seed uint64, actions []Action, b Bound) {
 			at += a.End - a.Start
 		}
 	}
-	if at != b.Chain {
-		t.Fatalf("seed %d: the path %v takes %d, the chain is said to take %d", seed, b.Path, at, b.Chain)
+	if at != b.Chain || adds != at {
+		t.Fatalf("seed %d: the path %v takes %d, adds up to %d, and the chain is said to take %d", seed, b.Path, at, adds, b.Chain)
+	}
+}
+
+// An importer begins with the types, a third of the way to the export data, and goes on when that is there.
+func TestBoundWithTypes(t *testing.T) {
+	actions := []Action{
+		{ID: 3, Kind: "compile", Start: 100, Exported: 160, End: 200},
+		{ID: 4, Kind: "compile", Start: 100, Exported: 130, End: 140, Deps: []int32{3}, Group: 1},
+		{ID: 5, Kind: "compile", Start: 100, Exported: 190, End: 200, Deps: []int32{4}, Group: 2},
+		{ID: 6, Kind: "link", Start: 300, End: 350, Deps: []int32{3, 4, 5}, Group: 3},
+	}
+	// Types: 20, 30, 60; export data: 60, 80, 140; objects: 100, 90, 150.
+	b := NewBound(actions, 3, true)
+	if b.Chain != 200 || !slices.Equal(b.Path, []int32{3, 4, 5, 6}) || !slices.Equal(b.Adds, []int64{60, 20, 70, 50}) {
+		t.Errorf("chain of %d: %v, which add %v", b.Chain, b.Path, b.Adds)
+	}
+	if b := NewBound(actions, 3, false); b.Chain != 240 || !slices.Equal(b.Adds, []int64{60, 30, 100, 50}) {
+		t.Errorf("without head starts, a chain of %d: %v", b.Chain, b.Adds)
+	}
+	if b := NewBound(actions, 1, true); b.Work != 290 || b.Lower != 290 {
+		t.Errorf("work %d, bound %d", b.Work, b.Lower)
 	}
 }
 
 // What came out of a store is no dependency, and nothing is no work.
 func TestBoundOfLittle(t *testing.T) {
-	if b := NewBound(nil, 4); b.Lower != 0 || b.Path != nil {
+	if b := NewBound(nil, 4, true); b.Lower != 0 || b.Path != nil {
 		t.Errorf("of nothing: %+v", b)
 	}
-	if b := NewBound([]Action{{ID: 3, Start: 5, End: 15, Deps: []int32{1, 2}}}, 2); b.Lower != 10 || b.Chain != 10 || b.Work != 10 {
+	if b := NewBound([]Action{{ID: 3, Start: 5, End: 15, Deps: []int32{1, 2}}}, 2, true); b.Lower != 10 || b.Chain != 10 || b.Work != 10 {
 		t.Errorf("of one: %+v", b)
 	}
-	if b := NewBound([]Action{{End: 15}}, 0); b.Chain != 15 || b.Lower != 0 {
+	if b := NewBound([]Action{{End: 15}}, 0, true); b.Chain != 15 || b.Lower != 0 {
 		t.Errorf("without slots: %+v", b)
 	}
 }
@@ -218,7 +241,7 @@ func predict(t *testing.T, r *Report, ranks, slots int) int64 {
 func TestPredict(t *testing.T) {
 	for seed := range uint64(50) {
 		rng := rand.New(rand.NewPCG(seed, 1))
-		r := &Report{Plan: 1000, Actions: randomRun(rng, 8), Compiler: "pipelined"}
+		r := &Report{Plan: 1000, Actions: randomRun(rng, 8), Compiler: "pipelined", HeadStarts: seed%2 == 0}
 		one := predict(t, r, 1, 1)
 		if b := r.BoundOn(1, 1); one != r.Plan+b.Work {
 			t.Errorf("seed %d: on one slot %d, but the work is %d", seed, one, b.Work)

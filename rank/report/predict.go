@@ -33,10 +33,7 @@ func (r *Report) Predict(ranks, slots int, network schedule.Network) (int64, err
 	if err := p.Validate(ranks); err != nil {
 		return 0, err
 	}
-	took := make([]replay.Duration, len(p.Actions))
-	for i := range p.Actions {
-		took[i] = replay.Duration{Cost: p.Actions[i].Cost, Lead: p.Actions[i].Lead}
-	}
+	took := r.Durations(p)
 	places, each := make([]schedule.Rank, ranks), make([]int, ranks)
 	for i := range places {
 		places[i].Slots, each[i] = slots, slots
@@ -58,6 +55,19 @@ func (r *Report) Predict(ranks, slots int, network schedule.Network) (int64, err
 	return r.Plan + ends[executions/2], nil
 }
 
+// Durations are what the actions of p, which the run was planned as anew, have taken.
+func (r *Report) Durations(p *plan.Plan) []replay.Duration {
+	took := make([]replay.Duration, len(p.Actions))
+	for i := range p.Actions {
+		a := &p.Actions[i]
+		took[i] = replay.Duration{Cost: a.Cost, Lead: a.Lead}
+		if r.HeadStarts && a.Lead < a.Cost {
+			took[i].Types = typesAfter(a.Lead)
+		}
+	}
+	return took
+}
+
 // scattered are the durations of an execution: of the first as they are, then in
 // pairs of which one has what the other lacks. So more than half of all take no
 // less than any sum of durations that is a bound of the first.
@@ -72,8 +82,9 @@ func scattered(took []replay.Duration, execution int) []replay.Duration {
 		if execution%2 == 0 {
 			part = -part
 		}
-		other[i].Cost += int64(part * float64(took[i].Cost))
-		other[i].Lead += int64(part * float64(took[i].Lead))
+		for _, d := range []*int64{&other[i].Cost, &other[i].Lead, &other[i].Types} {
+			*d += int64(part * float64(*d))
+		}
 	}
 	return other
 }
@@ -115,7 +126,7 @@ func (r *Report) Undivided() []Action {
 		}
 		for j := range r.Shares {
 			if s := &r.Shares[j]; s.Action == a.ID && s.Taken {
-				a.End += schedule.Spared(max(0, s.End-s.Start-(a.Exported-a.Start)))
+				a.End += schedule.Spared(max(0, s.End-s.Start-a.Front()))
 			}
 		}
 	}
@@ -133,10 +144,10 @@ func (r *Report) Replan() *plan.Plan {
 	}
 	for i := range actions {
 		a := &actions[i]
-		action := plan.Action{ID: plan.ActionID(i), Kind: kindOf(a.Kind), Package: a.Package, Group: plan.Superstep(a.Group), Cost: a.End - a.Start}
+		action := plan.Action{ID: plan.ActionID(i), Kind: kindOf(a.Kind), Package: a.Package, Group: plan.Superstep(a.Group), Cost: a.Took()}
 		action.Lead = action.Cost
 		if a.Exported > a.Start {
-			action.Lead = a.Exported - a.Start
+			action.Lead = a.Front()
 		}
 		for _, f := range []plan.Artifact{{Kind: plan.Export, Size: a.Export}, {Kind: plan.Object, Size: a.Object}} {
 			f.ID, f.Producer = plan.ArtifactID(len(p.Artifacts)), action.ID

@@ -20,8 +20,9 @@ type Report struct {
 	Program    []string    `json:"program"` // what was built, as go build is told
 	Flags      []string    `json:"flags,omitempty"`
 	Barrier    string      `json:"barrier"`
-	Compiler   string      `json:"compiler"` // stock or pipelined
-	Outcome    string      `json:"outcome"`  // built, failed
+	Compiler   string      `json:"compiler"`              // stock or pipelined
+	HeadStarts bool        `json:"head_starts,omitempty"` // compiles could be begun on their imports' types
+	Outcome    string      `json:"outcome"`               // built, failed
 	Size       int         `json:"size"`
 	Wall       int64       `json:"wall_us"`               // from start to the program in its place, at root
 	Capture    int64       `json:"capture_us"`            // the go command's part of planning
@@ -49,7 +50,7 @@ type Rank struct {
 	Rank     int     `json:"rank"`
 	Host     string  `json:"host"`
 	Slots    int     `json:"slots"`
-	Executed int64   `json:"execute_us"` // sum over its actions
+	Executed int64   `json:"execute_us"` // sum over its actions, of the times in which they had slots
 	CPU      int64   `json:"tool_cpu_us"`
 	OwnCPU   int64   `json:"own_cpu_us"` // distgo itself
 	OwnRSS   int64   `json:"own_rss_bytes"`
@@ -84,6 +85,10 @@ type Action struct {
 	Start    int64   `json:"start_us"`
 	Exported int64   `json:"exported_us,omitempty"` // when its export data was there, if before the end
 	End      int64   `json:"end_us"`
+	Begun    int64   `json:"begun_us,omitempty"`   // its head start, if it went on from one: when that was begun
+	Paused   int64   `json:"paused_us,omitempty"`  // and paused, or when the action was started if that was earlier; CPU is of both
+	BegunIn  int     `json:"begun_slot,omitempty"` // and in which slot
+	Held     []Hold  `json:"held,omitempty"`       // when something more urgent had its slot
 	CPU      int64   `json:"cpu_us"`
 	RSS      int64   `json:"rss_bytes"`
 	Commands int     `json:"commands"`
@@ -92,6 +97,13 @@ type Action struct {
 	Deps     []int32 `json:"deps,omitempty"`   // actions whose outputs it reads
 	Export   int64   `json:"export_bytes,omitempty"`
 	Object   int64   `json:"object_bytes,omitempty"`
+}
+
+// A Hold is a time of an action in which it was suspended and had no slot.
+type Hold struct {
+	From int64 `json:"from_us" msgpack:"b"`
+	To   int64 `json:"to_us" msgpack:"e"`
+	Slot int   `json:"slot" msgpack:"s"` // in which it went on
 }
 
 // A Share is a part of a package's functions that another rank than the

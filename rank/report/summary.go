@@ -15,7 +15,7 @@ func (r *Report) Summary() string {
 	var link, exchange, waiting, busy, cpu int64
 	for i := range r.Actions {
 		if a := &r.Actions[i]; a.Kind == "link" {
-			link = max(link, a.End-a.Start)
+			link = max(link, a.Took())
 		}
 	}
 	slots := 0
@@ -52,7 +52,7 @@ func (r *Report) Summary() string {
 		fmt.Fprintf(&b, "; helpers compiled %s, %d in time", plural(len(r.Shares), "share"), r.taken())
 	}
 	if r.Relieved > 0 {
-		fmt.Fprintf(&b, "; %s taken from slow ranks, made sooner elsewhere", plural(r.Relieved, "action"))
+		fmt.Fprintf(&b, "; %s made elsewhere, sooner than where they were begun", plural(r.Relieved, "action"))
 	}
 	if u := r.Audit; u != nil {
 		fmt.Fprintf(&b, "; audited %d of %s", u.Equal, plural(len(u.Chosen), "chosen action"))
@@ -102,36 +102,26 @@ func (r *Report) taken() (n int) {
 }
 
 // longest names the n actions that make up most of the critical path, with what
-// they add to it: a package whose export data was there early adds no more than
-// that took.
+// they add to it.
 func (r *Report) longest(n int) []string {
-	actions := map[int32]*Action{}
+	names := map[int32]string{}
 	for i := range r.Actions {
-		actions[r.Actions[i].ID] = &r.Actions[i]
-	}
-	type part struct {
-		action *Action
-		adds   int64
-	}
-	var path []part
-	for i, id := range r.Bound.Path {
-		a := actions[id]
-		p := part{a, a.End - a.Start}
-		if i+1 < len(r.Bound.Path) {
-			p.adds = lead(a, actions[r.Bound.Path[i+1]], p.adds)
+		a := &r.Actions[i]
+		names[a.ID] = a.Package
+		if a.Kind == "link" {
+			names[a.ID] = "the link"
 		}
-		path = append(path, p)
 	}
-	slices.SortStableFunc(path, func(a, b part) int { return cmp.Compare(b.adds, a.adds) })
-	var names []string
-	for _, p := range path[:min(n, len(path))] {
-		name := p.action.Package
-		if p.action.Kind == "link" {
-			name = "the link"
-		}
-		names = append(names, name+" "+seconds(p.adds))
+	order := make([]int, len(r.Bound.Path))
+	for i := range order {
+		order[i] = i
 	}
-	return names
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(r.Bound.Adds[b], r.Bound.Adds[a]) })
+	var longest []string
+	for _, i := range order[:min(n, len(order))] {
+		longest = append(longest, names[r.Bound.Path[i]]+" "+seconds(r.Bound.Adds[i]))
+	}
+	return longest
 }
 
 func shape(ranks, slots int) string {

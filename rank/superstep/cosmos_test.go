@@ -36,6 +36,7 @@ const (
 	opDismissSecond
 	opGiveUp
 	opGaveUp
+	opTypes
 )
 
 // A message is what is on its way; it never changes.
@@ -48,7 +49,7 @@ type message struct {
 	recovery *Recovery
 }
 
-// A job is an action that runs, a share of one, or its second execution.
+// A job is an action that runs, a share of one, its second execution, or its head start.
 type job struct {
 	action   plan.ActionID
 	exported bool // or will not be, as it is made again
@@ -57,6 +58,11 @@ type job struct {
 	relief   bool
 	ceasing  bool // may be ended before its end
 	givingUp bool // is to be given up
+	typed    bool // has handed out its types
+	ahead    bool
+	quit     bool // a head start nobody wants
+	joined   bool // a head start whose action was started: it has the slot of that, if any
+	held     bool
 }
 
 // cosmos is one state of a world.
@@ -65,6 +71,7 @@ type cosmos struct {
 	root            Root
 	links           [][]message // by sender*size+receiver
 	jobs            [][]job     // by rank
+	paused          [][]job     // by rank: head starts that can be continued
 	dead            []bool
 	runs            []int8 // by action
 	twice           []bool // by action: root was told of a second execution
@@ -75,11 +82,12 @@ type cosmos struct {
 
 // rankParts and rootParts are what changes in the state machines. TestExploreKnowsAll checks that nothing is forgotten.
 func rankParts(r *Rank) []any {
-	return []any{&r.state, &r.doomed, &r.missing, &r.here, &r.made, &r.owner, &r.asked, &r.queue.ids, &r.sharing, &r.caller, &r.shares.ids, &r.seconds, &r.occupied, &r.active, &r.open, &r.due, &r.notified, &r.committed}
+	return []any{&r.state, &r.doomed, &r.missing, &r.here, &r.made, &r.owner, &r.asked, &r.queue.ids, &r.sharing, &r.caller, &r.shares.ids, &r.seconds, &r.occupied, &r.active,
+		&r.typed, &r.ahead, &r.aheads.ids, &r.held.ids, &r.begun, &r.open, &r.due, &r.notified, &r.committed}
 }
 
 func rootParts(r *Root) []any {
-	return []any{&r.owner, &r.ended, &r.dropped, &r.failed, &r.tried, &r.homeless, &r.missing, &r.holder, &r.exists, &r.alive, &r.epoch, &r.asked,
+	return []any{&r.owner, &r.ended, &r.dropped, &r.failed, &r.tried, &r.homeless, &r.missing, &r.holder, &r.exists, &r.exporter, &r.alive, &r.epoch, &r.asked,
 		&r.answers, &r.moving, &r.settled, &r.load, &r.reached, &r.open, &r.left, &r.closed, &r.finished, &r.slots, &r.held, &r.audits, &r.vain, &r.withdrawn}
 }
 
@@ -113,6 +121,8 @@ func separate(parts []any) {
 		case *[]plan.ActionID:
 			*p = slices.Clone(*p)
 		case *[]plan.Superstep:
+			*p = slices.Clone(*p)
+		case *[]headStart:
 			*p = slices.Clone(*p)
 		case *[]second:
 			*p = slices.Clone(*p)
@@ -177,9 +187,11 @@ func encode(b []byte, parts []any) []byte {
 			b = number(b, *p)
 		case *[]plan.Superstep:
 			b = number(b, *p)
+		case *[]headStart:
+			b = number(b, *p)
 		case *[]Threads:
 			for _, t := range *p {
-				b = append(b, byte(t.Action), flag(t.Share), flag(t.Second), byte(t.Threads))
+				b = append(b, byte(t.Action), flag(t.Share), flag(t.Second), flag(t.Ahead), byte(t.Threads))
 			}
 		case *[]second:
 			for _, s := range *p {
@@ -249,11 +261,14 @@ func (x *exploration) key(c *cosmos, b []byte) uint64 {
 		}
 		b = append(b, 254)
 	}
-	for _, jobs := range c.jobs {
-		for _, j := range jobs {
-			b = append(b, byte(j.action), flag(j.exported), flag(j.share), flag(j.second), flag(j.relief), flag(j.ceasing), flag(j.givingUp))
+	for _, of := range [][][]job{c.jobs, c.paused} {
+		for _, jobs := range of {
+			for _, j := range jobs {
+				b = append(b, byte(j.action), flag(j.exported), flag(j.share), flag(j.second), flag(j.relief), flag(j.ceasing), flag(j.givingUp),
+					flag(j.typed), flag(j.ahead), flag(j.quit), flag(j.joined), flag(j.held))
+			}
+			b = append(b, 254)
 		}
-		b = append(b, 254)
 	}
 	b = flags(b, c.dead)
 	b = number(b, c.runs)
@@ -272,9 +287,9 @@ func (c *cosmos) clone() *cosmos {
 	}
 	separate(rootParts(&d.root))
 	d.links = slices.Clone(c.links)
-	d.jobs = slices.Clone(c.jobs)
+	d.jobs, d.paused = slices.Clone(c.jobs), slices.Clone(c.paused)
 	for i := range d.jobs {
-		d.jobs[i] = slices.Clone(d.jobs[i])
+		d.jobs[i], d.paused[i] = slices.Clone(d.jobs[i]), slices.Clone(d.paused[i])
 	}
 	for i := range d.links {
 		d.links[i] = slices.Clip(d.links[i]) // an append copies

@@ -9,8 +9,10 @@
 //  1. tell a Rank of every artifact that exists locally (Produced, Arrived),
 //     every action that ended (Finished), every share that did (Helped), every
 //     call for a share (Called, Dismissed), every second execution that did
-//     (Repeated) and every message of root;
-//  2. carry out all effects it got before it waits for the next event;
+//     (Repeated), types that exist (Typed, TypesArrived), every head start that
+//     paused (Paused) and every message of root;
+//  2. carry out all effects it got before it waits for the next event: what is given
+//     no threads stands still until it is given some;
 //  3. tell Root of every Done and Notify, its own included, in the order in
 //     which each rank sent them;
 //  4. tell Root how long each action took (Took), before its Done, and that time
@@ -32,7 +34,14 @@
 // no slot that anything else is ready for, and only the end of the run waits for
 // an audit. What is made in relief counts when its rank owns the action.
 // Invariant 7: what runs on a rank, audits aside, has all its slots as
-// threads, at least one each.
+// threads, at least one each; what is held has none.
+// Invariant 8: nothing waits for types or for a head start to begin. One that runs
+// has a slot, begins only where nothing more urgent is ready for it, and has left
+// that when it has paused. An action that is started meanwhile has its slot at
+// once, and goes on when it has paused.
+// Invariant 9: only a compile whose export data is out, and that nobody helps, is
+// held, for something more urgent and while no slot is free. It may end, or be given
+// up or back, all the same. In Blocking mode nothing is held.
 //
 // A violation is an *Error: a defect of distgo or a peer that lies. The types
 // are not safe for concurrent use.

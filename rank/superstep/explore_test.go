@@ -19,6 +19,7 @@ type exploration struct {
 	plan    *plan.Plan
 	mode    Mode
 	early   bool // exports appear before the action ends
+	types   bool // types may, before that
 	slots   []int
 	mutant  mutant
 	seen    map[uint64]struct{}
@@ -35,6 +36,9 @@ type exploration struct {
 
 // misses is the event that ends that. It need not come.
 const misses = "a store misses"
+
+// isHeld marks the ends of what is held. They come only if they are on their way.
+const isHeld = " (is held)"
 
 // isSlow marks the events that root takes a rank to be slow. None need come.
 const isSlow = " (is slow)"
@@ -56,6 +60,14 @@ const (
 	neverCeases    mutant = "a second execution keeps a slot that an action is ready for"
 	wordsOnly      mutant = "a rank says that it gave up an action, and goes on with it"
 	secondIsDone   mutant = "a second execution that was ended counts as one that ended"
+	pausedHolds    mutant = "a head start keeps its slot when it has paused"
+	pausedStarts   mutant = "what has paused goes on without its inputs"
+	startsTwice    mutant = "an action is started while its head start runs"
+	neverQuits     mutant = "what was begun of an action that changes hands is kept"
+	joinedEnds     mutant = "a head start gives up its slot when it has paused, though its action has that now"
+	neverGoesOn    mutant = "what is held never goes on"
+	heldKeepsSlot  mutant = "what is held keeps its slot"
+	holdsHelped    mutant = "a compile is held that others help"
 )
 
 // events lists what can happen next, each with its name.
@@ -92,19 +104,37 @@ func (x *exploration) events(c *cosmos) (names []string, events []func(*history)
 			if j.second {
 				p += " a second time"
 			}
+			if j.ahead {
+				p += " ahead"
+			}
+			joins := !j.ahead && !j.share && !j.second && slices.ContainsFunc(c.jobs[r], func(o job) bool { return o.action == j.action && o.ahead })
+			need := "" // no end need come of what is held, unless it is given up
+			if j.held {
+				need = isHeld
+			}
+			if j.givingUp {
+				add(fmt.Sprintf("%d gives up %s", r, p), func(h *history) { h.end(plan.Rank(r), i, "gives up") })
+			}
+			if c.returns > 0 && !j.ahead && !j.share && !j.second {
+				add(fmt.Sprintf("%d gives back %s%s", r, p, need), func(h *history) { h.returns--; h.end(plan.Rank(r), i, "gives back") })
+			}
+			if joins {
+				continue // it waits until that has paused
+			}
+			if x.types && !j.typed && !j.exported && !j.quit && x.plan.Actions[j.action].Kind == plan.Compile {
+				add(fmt.Sprintf("%d has the types of %s", r, p), func(h *history) { h.end(plan.Rank(r), i, "types") })
+			}
+			if j.ahead { // with or without types: who starts it meets what was wrong
+				add(fmt.Sprintf("%d pauses %s", r, p), func(h *history) { h.end(plan.Rank(r), i, "pauses") })
+				continue
+			}
 			if j.ceasing {
 				add(fmt.Sprintf("%d is stopped in %s", r, p), func(h *history) { h.end(plan.Rank(r), i, "is stopped") })
 			}
 			if x.early && !j.exported && len(x.plan.Actions[j.action].Outputs) > 0 {
 				add(fmt.Sprintf("%d exports %s", r, p), func(h *history) { h.end(plan.Rank(r), i, "exports") })
 			} else {
-				add(fmt.Sprintf("%d ends %s", r, p), func(h *history) { h.end(plan.Rank(r), i, "ends") })
-			}
-			if j.givingUp {
-				add(fmt.Sprintf("%d gives up %s", r, p), func(h *history) { h.end(plan.Rank(r), i, "gives up") })
-			}
-			if c.returns > 0 && !j.share && !j.second {
-				add(fmt.Sprintf("%d gives back %s", r, p), func(h *history) { h.returns--; h.end(plan.Rank(r), i, "gives back") })
+				add(fmt.Sprintf("%d ends %s%s", r, p, need), func(h *history) { h.end(plan.Rank(r), i, "ends") })
 			}
 		}
 		if r != 0 && c.losses > 0 && !c.dead[r] && !c.over {
@@ -150,7 +180,7 @@ func (x *exploration) step(c *cosmos, event func(*history)) (next *cosmos, err e
 func (x *exploration) begin() *cosmos {
 	size := len(x.slots)
 	c := &cosmos{
-		ranks: make([]Rank, size), links: make([][]message, size*size), jobs: make([][]job, size),
+		ranks: make([]Rank, size), links: make([][]message, size*size), jobs: make([][]job, size), paused: make([][]job, size),
 		dead: make([]bool, size), runs: make([]int8, len(x.plan.Actions)), twice: make([]bool, len(x.plan.Actions)), losses: x.losses, returns: x.returns, slow: x.slow,
 	}
 	h := &history{cosmos: c, x: x}
@@ -215,7 +245,7 @@ func (x *exploration) run() error {
 		stack = append(stack, open(next, name))
 		x.deepest = max(x.deepest, len(stack))
 		if v := &stack[len(stack)-1]; !slices.ContainsFunc(v.names, func(n string) bool {
-			return n != misses && !strings.HasSuffix(n, " is lost") && !strings.HasSuffix(n, isSlow)
+			return n != misses && !strings.HasSuffix(n, " is lost") && !strings.HasSuffix(n, isSlow) && !strings.HasSuffix(n, isHeld)
 		}) {
 			x.ends++
 			if err := x.quiet(v.state); err != nil {
@@ -238,6 +268,12 @@ func (x *exploration) quiet(c *cosmos) error {
 	for i := range c.ranks {
 		if !c.dead[i] && c.ranks[i].committed != groups {
 			return fmt.Errorf("rank %d saw %d of %d barriers close", i, c.ranks[i].committed, groups)
+		}
+		if r := &c.ranks[i]; !c.dead[i] && len(r.held.ids)+len(r.occupied)+len(c.jobs[i]) > 0 {
+			return fmt.Errorf("rank %d is left with %v, of which it holds %v", i, c.jobs[i], r.held.ids)
+		}
+		if r := &c.ranks[i]; !c.dead[i] && len(c.paused[i])+len(r.aheads.ids)+r.begun > 0 {
+			return fmt.Errorf("rank %d is left with head starts: %v have paused, %v may begin, it counts %d", i, c.paused[i], r.aheads.ids, r.begun)
 		}
 	}
 	return nil
@@ -299,6 +335,9 @@ func explorations(t *testing.T) map[string]exploration {
 			t.Fatal(err)
 		}
 	}
+	typed := func(p *plan.Plan) *plan.Plan { p = clone(p); p.Pipelined = true; return p }
+	steps := smallPlan(t, 3, []plan.Rank{1, 2, 1}, nil, []plan.ActionID{0}, []plan.ActionID{1})
+	pair := smallPlan(t, 3, []plan.Rank{1, 2, 2}, nil, []plan.ActionID{0}, []plan.ActionID{0})
 	byRoot := smallPlan(t, 3, []plan.Rank{1, 2, 0}, nil, []plan.ActionID{0}, []plan.ActionID{0})
 	all := map[string]exploration{
 		"chain, 2 losses":        {plan: chain, slots: slots, losses: 2, limit: most},
@@ -317,12 +356,22 @@ func explorations(t *testing.T) map[string]exploration {
 		"slow chain, 1 loss":     {plan: chain, slots: slots, slow: 1, losses: 1, limit: most},
 		"slow fork":              {plan: fork, slots: slots, slow: 1, limit: most},
 		"slow chain, 1 return":   {plan: chain, slots: slots, slow: 1, returns: 1, limit: most},
-		"audited slow chain":     {plan: chain, slots: slots, slow: 1, losses: 1, audited: []plan.ActionID{0, 1}, limit: most},
+		"audited slow chain":     {plan: chain, slots: slots, slow: 1, audited: []plan.ActionID{0, 1}, limit: most},
 		"audited fork":           {plan: fork, slots: slots, audited: []plan.ActionID{0, 1}, limit: most},
+		"typed steps":            {plan: typed(steps), types: true, slots: slots, limit: most},
+		"typed fork":             {plan: typed(fork), types: true, slots: slots, limit: most},
+		"typed pair":             {plan: typed(pair), types: true, slots: slots, limit: most},
+		"typed chain, 2 slots":   {plan: typed(chain), types: true, slots: []int{1, 2, 2}, limit: most},
+		"typed chain, 1 loss":    {plan: typed(chain), types: true, slots: slots, losses: 1, limit: most},
+		"typed chain, 1 return":  {plan: typed(chain), types: true, slots: slots, returns: 1, limit: most},
+		"typed slow chain":       {plan: typed(chain), types: true, slots: slots, slow: 1, limit: most},
+		"typed helped chain":     {plan: helpedAll, types: true, slots: slots, limit: most},
+		"typed audited chain":    {plan: typed(chain), types: true, slots: slots, audited: []plan.ActionID{0}, limit: most},
 	}
 	if os.Getenv("DISTGO_EXPLORE") != "" {
 		const more = 20_000_000 // some 50 bytes each
 		diamond := smallPlan(t, 3, []plan.Rank{1, 2, 1, 2}, nil, []plan.ActionID{0}, []plan.ActionID{0}, []plan.ActionID{1, 2})
+		all["audited slow chain, 1 loss"] = exploration{plan: chain, slots: slots, slow: 1, losses: 1, audited: []plan.ActionID{0, 1}, limit: more}
 		all["audited fork, 1 loss"] = exploration{plan: fork, slots: slots, losses: 1, audited: []plan.ActionID{0, 1, 2}, limit: more}
 		all["audited chain, 2 losses"] = exploration{plan: chain, slots: slots, losses: 2, audited: []plan.ActionID{0, 1}, limit: more}
 		all["audited queue, loss and return"] = exploration{plan: queue, slots: slots, losses: 1, returns: 1, audited: []plan.ActionID{0}, limit: more}
@@ -336,6 +385,13 @@ func explorations(t *testing.T) map[string]exploration {
 		all["fork, 2 losses"] = exploration{plan: fork, slots: slots, losses: 2, limit: more}
 		all["helped chain, 1 return"] = exploration{plan: helpedAll, slots: slots, returns: 1, limit: more}
 		all["helped fork, 1 loss"] = exploration{plan: helped, slots: slots, losses: 1, limit: more}
+		all["typed steps, 1 return"] = exploration{plan: typed(steps), types: true, slots: slots, returns: 1, limit: more}
+		all["typed steps, 1 loss"] = exploration{plan: typed(steps), types: true, slots: slots, losses: 1, limit: more}
+		all["typed fork, 1 loss"] = exploration{plan: typed(fork), types: true, slots: slots, losses: 1, limit: more}
+		all["typed chain, loss and return"] = exploration{plan: typed(chain), types: true, slots: slots, losses: 1, returns: 1, limit: more}
+		all["typed slow steps"] = exploration{plan: typed(steps), types: true, slots: slots, slow: 1, limit: more}
+		all["typed slow chain, 1 loss"] = exploration{plan: typed(chain), types: true, slots: slots, slow: 1, losses: 1, limit: more}
+		all["typed helped fork"] = exploration{plan: helped, types: true, slots: slots, limit: more}
 		all["queue, loss and return"] = exploration{plan: queue, slots: slots, losses: 1, returns: 1, limit: more}
 		behind := smallPlan(t, 3, []plan.Rank{1, 2, 2}, nil, []plan.ActionID{0}, nil)
 		all["queue behind, 1 loss, 2 returns"] = exploration{plan: behind, slots: slots, losses: 1, returns: 2, limit: more}
@@ -377,10 +433,12 @@ func TestExploreFindsMutants(t *testing.T) {
 		yieldsRunning: "queue, 1 loss", commitsEarly: "queue, 1 return",
 		keepsSlot: "helped fork", helpsBlind: "helped chain, 1 loss",
 		secondIsDone: "audited fork", wordsOnly: "slow chain", neverCeases: "audited fork", keepsSeconds: "audited chain, 1 loss",
+		pausedHolds: "typed steps", pausedStarts: "typed steps", startsTwice: "typed chain, 2 slots", neverQuits: "typed slow chain",
+		joinedEnds: "typed pair", neverGoesOn: "queue, 1 return", heldKeepsSlot: "queue, 1 return", holdsHelped: "helped fork",
 	} {
 		t.Run(string(m), func(t *testing.T) {
 			x := explorations(t)[name]
-			x.mode, x.mutant = Split, m
+			x.mode, x.mutant, x.early = Split, m, slices.Contains([]mutant{neverGoesOn, heldKeepsSlot, holdsHelped}, m)
 			err := x.run()
 			if _, found := errors.AsType[*defect](err); !found {
 				t.Fatalf("not found in %d states: %v", len(x.seen), err)

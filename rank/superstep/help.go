@@ -95,26 +95,12 @@ func (r *Rank) admitShare(a plan.ActionID) {
 	heap.Push(&r.shares, a)
 }
 
-// shareFirst reports whether the next to start is a share: it is more urgent
-// than any action.
-func (r *Rank) shareFirst() bool {
-	if len(r.shares.ids) == 0 || len(r.queue.ids) == 0 {
-		return len(r.shares.ids) > 0
-	}
-	return r.shares.priority[r.shares.ids[0]] > r.queue.priority[r.queue.ids[0]]
-}
-
 // giveWay stops the least urgent share that holds the slot of a more urgent action
 // or share, if none is being stopped already.
 func (r *Rank) giveWay() {
-	var urgency int64
-	switch {
-	case len(r.queue.ids)+len(r.shares.ids) == 0:
+	next := mostUrgent(&r.queue, &r.shares)
+	if next == nil {
 		return
-	case r.shareFirst():
-		urgency = r.shares.priority[r.shares.ids[0]]
-	default:
-		urgency = r.queue.priority[r.queue.ids[0]]
 	}
 	least := plan.ActionID(-1)
 	for i, s := range r.sharing {
@@ -129,7 +115,7 @@ func (r *Rank) giveWay() {
 			least = a
 		}
 	}
-	if least >= 0 && r.shares.priority[least] < urgency {
+	if least >= 0 && r.shares.priority[least] < next.urgency() {
 		r.dismiss(least)
 	}
 }

@@ -81,6 +81,24 @@ func TestShareGivesWay(t *testing.T) {
 	}
 }
 
+// It does where something could be begun that is more urgent still.
+func TestShareGivesWayBesideHeadStart(t *testing.T) {
+	// 0 is rank 0's, helped by rank 1; 2 and 4 are rank 1's, and import 1 and 3.
+	p := compiles(smallPlan(t, 2, []plan.Rank{0, 0, 1, 0, 1}, nil, nil, []plan.ActionID{1}, nil, []plan.ActionID{3}), 20, 0, 20, 0, 20)
+	p.Pipelined, p.Helpers = true, [][]plan.Rank{{1}, nil, nil, nil, nil, nil}
+	p.Priority[2], p.Priority[4] = 1000, 500
+	r, _ := NewRank(p, 1, 1, Split)
+	if e, err := r.Called(0, 0); err != nil || len(e.Help) != 1 {
+		t.Fatalf("%+v, %v", e, err)
+	}
+	if e := r.TypesArrived(p.Actions[1].Outputs[0]); len(e.Stop)+len(e.Ahead) > 0 {
+		t.Errorf("2 could be begun, and is not ready: %+v", e)
+	}
+	if e := r.Arrived(p.Actions[3].Outputs[0]); !slices.Equal(e.Stop, []plan.ActionID{0}) {
+		t.Errorf("4 is ready: %+v", e)
+	}
+}
+
 // What waits for a share to end is moved to a rank that idles.
 func TestMovedFromBehindAShare(t *testing.T) {
 	// 0 is rank 1's, helped by rank 2, whose 1 becomes ready when 0 has exported.

@@ -1,6 +1,7 @@
 package superstep
 
 import (
+	"container/heap"
 	"fmt"
 	"slices"
 	"strings"
@@ -71,7 +72,22 @@ func (h *history) effects(self plan.Rank, e Effects, err error) {
 	for _, w := range e.Want {
 		h.send(self, w.From, message{op: opWant, n: int32(w.Artifact)})
 	}
+	for _, p := range e.Types {
+		h.send(self, p.To, message{op: opTypes, n: int32(p.Artifact)})
+	}
+	for _, id := range e.Quit {
+		h.quit(self, id)
+	}
+	for _, t := range e.Threads {
+		h.hold(self, t)
+	}
 	for _, s := range e.Start {
+		if i := h.begun(self, s.Action); i >= 0 {
+			if j := &h.jobs[self][i]; j.quit || j.joined {
+				h.fail("rank %d started %s while a head start runs that is of no use", self, h.x.plan.Actions[s.Action].Package)
+			}
+			h.jobs[self][i].joined = true
+		}
 		a := &h.x.plan.Actions[s.Action]
 		for _, in := range a.Inputs {
 			if !h.ranks[self].Holds(in) {
@@ -81,7 +97,12 @@ func (h *history) effects(self plan.Rank, e Effects, err error) {
 		if h.x.mode == Blocking && a.Group > h.ranks[self].committed {
 			h.fail("rank %d started %s of group %d after %d barriers", self, a.Package, a.Group, h.ranks[self].committed)
 		}
-		h.jobs[self] = append(h.jobs[self], job{action: s.Action, exported: s.Again})
+		j := job{action: s.Action, exported: s.Again}
+		if i := h.pausedAt(self, s.Action); i >= 0 {
+			j.typed = h.paused[self][i].typed
+			h.paused[self] = slices.Delete(h.paused[self], i, i+1)
+		}
+		h.jobs[self] = append(h.jobs[self], j)
 		if !s.Again {
 			h.tell(self, s.Action, opCall)
 		}
@@ -94,6 +115,23 @@ func (h *history) effects(self plan.Rank, e Effects, err error) {
 			}
 		}
 		h.jobs[self] = append(h.jobs[self], job{action: help.Action, exported: true, share: true})
+	}
+	for _, begin := range e.Ahead {
+		r, a := &h.ranks[self], &h.x.plan.Actions[begin.Action]
+		for _, in := range a.Inputs {
+			if !r.Holds(in) && !r.typed[in] {
+				h.fail("rank %d began %s without the types of %s", self, a.Package, h.x.plan.Artifacts[in].Path)
+			}
+		}
+		for _, q := range []*queue{&r.queue, &r.shares} {
+			if len(q.ids) > 0 && q.urgency() >= r.aheads.priority[a.ID] || h.x.mode == Blocking {
+				h.fail("rank %d began %s in %s mode, and %v and shares of %v are ready", self, a.Package, h.x.mode, r.queue.ids, r.shares.ids)
+			}
+		}
+		if h.begun(self, a.ID) >= 0 || h.pausedAt(self, a.ID) >= 0 {
+			h.fail("rank %d began %s again", self, a.Package)
+		}
+		h.jobs[self] = append(h.jobs[self], job{action: a.ID, ahead: true})
 	}
 	for _, repeat := range e.Repeat {
 		id := repeat.Action
@@ -111,32 +149,88 @@ func (h *history) effects(self plan.Rank, e Effects, err error) {
 			h.jobs[self][i].ceasing = true
 		}
 	}
-	if r := &h.ranks[self]; len(r.queue.ids) > 0 && r.repeating() > 0 {
+	if r := &h.ranks[self]; len(r.queue.ids)+len(r.held.ids) > 0 && r.repeating() > 0 {
 		ceasing := 0
 		for _, j := range h.jobs[self] {
 			ceasing += int(flag(j.ceasing))
 		}
-		if ceasing < min(r.repeating(), len(r.queue.ids)) {
+		if ceasing < min(r.repeating(), len(r.queue.ids)+len(r.held.ids)) {
 			h.fail("rank %d executes %v a second time, and something is ready", self, r.seconds)
 		}
 	}
-	if n := len(h.jobs[self]); n > h.x.slots[self] {
-		h.fail("rank %d runs %d actions and shares in %d slots", self, n, h.x.slots[self])
-	}
-	threads, once := 0, 0
+	runs, held, threads, once := 0, 0, 0, 0
 	for _, t := range h.ranks[self].occupied {
 		threads += t.Threads
 	}
 	for _, j := range h.jobs[self] {
-		if !j.second || j.relief {
+		if j.held {
+			held++
+		} else if !j.joined {
+			runs++
+		}
+		if (!j.second || j.relief) && !j.joined {
 			once++
 		}
+	}
+	if runs > h.x.slots[self] || held > mostHeld*h.x.slots[self] || held > 0 && runs < h.x.slots[self] {
+		h.fail("rank %d runs %d actions and shares in %d slots, and holds %d", self, runs, h.x.slots[self], held)
 	}
 	if n := len(h.ranks[self].occupied); n != once || n > 0 && threads != h.x.slots[self] {
 		h.fail("rank %d runs %d actions, shares and reliefs, takes them for %d, and gives them %d threads of %d slots", self, once, n, threads, h.x.slots[self])
 	}
 	for _, k := range e.Notify {
 		h.send(self, 0, message{op: opNotify, n: int32(k)})
+	}
+}
+
+// hold has an action stand still, or go on.
+func (h *history) hold(on plan.Rank, t Threads) {
+	i := slices.IndexFunc(h.jobs[on], func(j job) bool { return j.action == t.Action && !j.share && !j.second && !j.ahead })
+	if t.Execution != (Execution{Action: t.Action}) {
+		return
+	}
+	j, a, r := &h.jobs[on][i], &h.x.plan.Actions[t.Action], &h.ranks[on]
+	if j.held && h.x.mutant == neverGoesOn {
+		return
+	}
+	runs := 0
+	for _, j := range h.jobs[on] {
+		runs += int(flag(!j.held && !j.joined))
+	}
+	if goesOn := j.held && t.Threads > 0; goesOn && runs >= h.x.slots[on] {
+		h.fail("rank %d has %s go on, and %d in its slots", on, a.Package, runs)
+	}
+	if j.held = t.Threads == 0; !j.held {
+		return
+	}
+	if !j.exported || len(h.x.plan.HelpersOf(a.ID)) > 0 || h.x.mode == Blocking {
+		h.fail("rank %d holds %s in %s mode, with helpers %v; its export data is out: %v", on, a.Package, h.x.mode, h.x.plan.HelpersOf(a.ID), j.exported)
+	}
+	if h.x.mutant == heldKeepsSlot {
+		r.active++
+	}
+}
+
+// begun and pausedAt find an action's head start on a rank, -1 where there is none.
+func (h *history) begun(on plan.Rank, a plan.ActionID) int {
+	return slices.IndexFunc(h.jobs[on], func(j job) bool { return j.action == a && j.ahead })
+}
+
+func (h *history) pausedAt(on plan.Rank, a plan.ActionID) int {
+	return slices.IndexFunc(h.paused[on], func(j job) bool { return j.action == a })
+}
+
+// quit ends a head start, which pauses yet if it has not.
+func (h *history) quit(on plan.Rank, a plan.ActionID) {
+	if h.x.mutant == neverQuits {
+		return
+	}
+	if i := h.begun(on, a); i >= 0 {
+		h.jobs[on][i].quit = true
+	} else if i := h.pausedAt(on, a); i >= 0 {
+		h.paused[on] = slices.Delete(h.paused[on], i, i+1)
+	} else {
+		h.fail("rank %d quit %s, which it has not begun", on, h.x.plan.Actions[a].Package)
 	}
 }
 
@@ -210,7 +304,14 @@ func (h *history) deliver(from, to plan.Rank, m message) {
 		return // left out
 	}
 	switch m.op {
+	case opTypes:
+		h.effects(to, r.TypesArrived(plan.ArtifactID(m.n)), nil)
 	case opPut:
+		if h.x.mutant == startsTwice {
+			for _, c := range h.x.plan.Artifacts[m.n].Consumers {
+				r.ahead[c] = notBegun
+			}
+		}
 		h.effects(to, r.Arrived(plan.ArtifactID(m.n)), nil)
 	case opWant:
 		if !r.Holds(plan.ArtifactID(m.n)) {
@@ -248,6 +349,9 @@ func (h *history) deliver(from, to plan.Rank, m message) {
 			return
 		}
 		e, ok := r.Yield(a)
+		if r.ahead[a] == begun && ok {
+			h.fail("rank %d gave up %s, which it begins", to, h.x.plan.Actions[a].Package)
+		}
 		h.send(to, 0, message{op: opYielded, n: m.n, ok: ok})
 		h.effects(to, e, nil)
 	case opYielded:
@@ -294,7 +398,7 @@ func (h *history) deliver(from, to plan.Rank, m message) {
 	case opGiveUp:
 		runs, gaveUp, e := r.GiveUp(plan.ActionID(m.n))
 		if runs {
-			i := slices.IndexFunc(h.jobs[to], func(j job) bool { return int32(j.action) == m.n && !j.share && !j.second })
+			i := slices.IndexFunc(h.jobs[to], func(j job) bool { return int32(j.action) == m.n && !j.share && !j.second && !j.ahead })
 			h.jobs[to][i].givingUp = true
 			if h.x.mutant == wordsOnly {
 				h.send(to, 0, message{op: opGaveUp, n: m.n})
@@ -321,10 +425,43 @@ func (h *history) end(self plan.Rank, i int, how string) {
 		f := a.Outputs[0]
 		e, err := r.Produced(f)
 		h.effects(self, e, err)
+		if h.x.mutant == holdsHelped && len(h.x.plan.HelpersOf(a.ID)) > 0 {
+			heap.Push(&r.held, a.ID)
+			r.active--
+			r.advance()
+			h.effects(self, r.take(), nil)
+		}
 		h.send(self, 0, message{op: opExists, n: int32(f)})
 		return
 	}
+	if how == "types" {
+		h.jobs[self][i].typed = true
+		h.effects(self, r.Typed(a.Outputs[0]), nil)
+		return
+	}
 	h.jobs[self] = slices.Delete(h.jobs[self], i, i+1)
+	if j.ahead {
+		if j.joined { // the action goes on now, if it was not given back
+			if i := slices.IndexFunc(h.jobs[self], func(o job) bool { return o.action == j.action && !o.share && !o.second }); i >= 0 {
+				h.jobs[self][i].typed = j.typed
+			}
+		} else if !j.quit {
+			h.paused[self] = append(h.paused[self], j)
+		}
+		switch h.x.mutant {
+		case joinedEnds:
+			if j.joined {
+				r.active--
+			}
+		case pausedHolds:
+			r.active++
+		case pausedStarts:
+			r.missing[a.ID] = 0
+		}
+		e, err := r.Paused(a.ID)
+		h.effects(self, e, err)
+		return
+	}
 	if j.share {
 		if h.x.mutant == keepsSlot {
 			r.active++
@@ -343,6 +480,9 @@ func (h *history) end(self plan.Rank, i int, how string) {
 	}
 	h.tell(self, a.ID, opDismiss)
 	if how == "gives back" || how == "gives up" {
+		if i := h.begun(self, a.ID); i >= 0 {
+			h.jobs[self][i].quit = true
+		}
 		h.send(self, 0, message{op: map[string]op{"gives back": opGaveBack, "gives up": opGaveUp}[how], n: int32(a.ID)})
 		e, err := r.GaveBack(a.ID)
 		h.effects(self, e, err)
@@ -368,7 +508,7 @@ func (h *history) end(self plan.Rank, i int, how string) {
 // kill loses a rank: what it sent may arrive in part, and at some time root hears of it.
 func (h *history) kill(r plan.Rank) {
 	h.dead[r] = true
-	h.jobs[r] = nil
+	h.jobs[r], h.paused[r] = nil, nil
 	for from := range h.ranks {
 		h.links[from*len(h.ranks)+int(r)] = nil
 	}

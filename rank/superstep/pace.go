@@ -10,8 +10,8 @@ import "github.com/badbubble/distgo/plan"
 const LookEvery = 200_000
 
 const (
-	slowTimes = 2         // times as long as the others makes a rank slow, or an action late: what is expected is often wrong by half
-	evidence  = 1_000_000 // expected of the actions by which ranks are judged: that much a rank is taken to have done as fast as the others
+	slowTimes = 2       // times as long as the others makes a rank slow, or an action late: what is expected is often wrong by half
+	evidence  = 150_000 // expected of the actions by which ranks are judged: that much a rank is taken to have done as fast as the others
 )
 
 // pace is what actions were expected to take, and what they took.
@@ -27,36 +27,78 @@ func (p pace) times() float64 {
 
 // paces is what Root knows of time.
 type paces struct {
-	of       []pace                  // by rank
-	all      pace                    // their sum
-	executed map[plan.ActionID]watch // what ran when Root last looked
+	of  []observed // by rank
+	all pace       // their sum
 }
 
-// A watch is for how long a rank has been seen to execute an action.
-type watch struct {
-	on      plan.Rank
-	elapsed int64
+// observed is what Root knows of one rank.
+type observed struct {
+	pace
+	executed map[plan.ActionID]int64 // for how long what ran when Root looked, and has not ended, has
+	led      map[plan.ActionID]int64 // how long it took until export data was out
 }
 
 // others is the pace of all ranks but one.
 func (p *paces) others(rank plan.Rank) pace {
-	own := p.of[rank]
+	own := p.of[rank].pace
 	return pace{p.all.expected - own.expected, p.all.took - own.took}
+}
+
+// Led tells how long an action took on a rank until its export data was out. That
+// speaks of the rank long before the end does, which what is held comes to late.
+func (r *Root) Led(a plan.ActionID, on plan.Rank, took int64) {
+	if r.paces.of[on].led == nil {
+		r.paces.of[on].led = map[plan.ActionID]int64{}
+	}
+	r.paces.of[on].led[a] = took
+	r.judged(on, r.plan.Actions[a].Lead, took)
 }
 
 // Took tells how long an action that ends took on a rank that executed it.
 func (r *Root) Took(a plan.ActionID, on plan.Rank, took int64) {
-	for _, p := range []*pace{&r.paces.of[on], &r.paces.all} {
-		p.expected += r.plan.Actions[a].Cost
+	expected := r.plan.Actions[a].Cost
+	if led, ok := r.paces.of[on].led[a]; ok { // that much has been told
+		expected -= r.plan.Actions[a].Lead
+		took = max(0, took-led)
+	}
+	r.judged(on, expected, took)
+}
+
+// tooLong reports whether the front end of an action that a rank has been seen to
+// execute, or its back end if export data is out, has taken much longer than expected
+// already: that need not end to tell.
+func (r *Root) tooLong(a plan.ActionID, on plan.Rank) (expected, took int64, long bool) {
+	elapsed, seen := r.paces.of[on].executed[a]
+	action := &r.plan.Actions[a]
+	if !seen || action.Kind == plan.Link {
+		return 0, 0, false
+	}
+	expected, took = action.Lead, elapsed
+	if led, ok := r.paces.of[on].led[a]; ok {
+		expected, took = action.Cost-action.Lead, max(0, elapsed-led)
+	}
+	others := r.paces.others(on).times()
+	return expected, took, float64(took) > others*slowTimes*float64(expected)+max(1, others)*lateAfter
+}
+
+func (r *Root) judged(on plan.Rank, expected, took int64) {
+	for _, p := range []*pace{&r.paces.of[on].pace, &r.paces.all} {
+		p.expected += expected
 		p.took += took
 	}
 }
 
 // Times says how many times as long as the others a rank takes.
 func (r *Root) Times(rank plan.Rank) float64 {
-	own, others := r.paces.of[rank], r.paces.others(rank)
+	own, others := r.paces.of[rank].pace, r.paces.others(rank)
 	if others.expected < evidence || others.took == 0 {
 		return 1
+	}
+	for a := range r.paces.of[rank].executed {
+		if expected, took, long := r.tooLong(a, rank); long {
+			own.expected += expected
+			own.took += took
+		}
 	}
 	return (float64(own.took)/others.times() + evidence) / float64(own.expected+evidence)
 }
@@ -64,15 +106,19 @@ func (r *Root) Times(rank plan.Rank) float64 {
 // Look tells that Root got on for so long since it last looked. What it does not
 // get on itself, as where its machine is stopped, is nobody's slowness.
 func (r *Root) Look(passed int64) Orders {
-	before := r.paces.executed
-	r.paces.executed = map[plan.ActionID]watch{}
 	for on := range plan.Rank(len(r.slots)) {
-		for _, a := range r.running(on) {
-			w := watch{on: on}
-			if b, ok := before[a]; ok && b.on == on {
-				w.elapsed = b.elapsed + passed
+		rank := &r.paces.of[on]
+		before := rank.executed
+		rank.executed = map[plan.ActionID]int64{}
+		running := len(r.running(on))
+		for i, a := range r.load[on] {
+			elapsed, seen := before[a]
+			if seen && i < running {
+				elapsed += passed
 			}
-			r.paces.executed[a] = w
+			if seen || i < running { // else it has not begun; what was seen is held
+				rank.executed[a] = elapsed
+			}
 		}
 	}
 	if r.moves() {

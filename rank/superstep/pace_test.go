@@ -13,7 +13,7 @@ const seconds = 1_000_000
 // paced is what root knows of two ranks, or more that nothing is known of, with one slot each.
 func paced(p *plan.Plan, size int, first, second pace) *Root {
 	r := NewRoot(p, slices.Repeat([]int{1}, size), Split)
-	r.paces.of[0], r.paces.of[1] = first, second
+	r.paces.of[0].pace, r.paces.of[1].pace = first, second
 	r.paces.all = pace{first.expected + second.expected, first.took + second.took}
 	return r
 }
@@ -28,10 +28,10 @@ func costing(p *plan.Plan, costs ...int64) *plan.Plan {
 }
 
 var (
-	sane   = pace{20 * seconds, 22 * seconds}
-	slow   = pace{9 * seconds, 43 * seconds} // 4 times as long as that
-	tenth  = pace{seconds, 10 * seconds}     // all are slow
-	little = pace{seconds / 2, seconds / 2}
+	sane   = pace{20 * evidence, 22 * evidence}
+	slow   = pace{9 * evidence, 43 * evidence} // 4 times as long as that
+	tenth  = pace{evidence, 10 * evidence}     // all are slow
+	little = pace{evidence / 2, evidence / 2}
 )
 
 func TestTimes(t *testing.T) {
@@ -46,11 +46,65 @@ func TestTimes(t *testing.T) {
 		"it is as the others":      {sane, sane, 1},
 		"all take what they take":  {tenth, tenth, 1},
 		"it is slow":               {slow, sane, 4},
-		"it is, but of how little": {pace{seconds / 10, 44 * seconds / 100}, sane, 1.27},
-		"it is fast":               {pace{9 * seconds, 33 * seconds / 10}, sane, 0.4},
+		"it is, but of how little": {pace{evidence / 10, 44 * evidence / 100}, sane, 1.27},
+		"it is fast":               {pace{9 * evidence, 33 * evidence / 10}, sane, 0.4},
 	} {
 		if got := paced(p, 2, c.own, c.others).Times(0); math.Abs(got-c.want) > 0.02 {
 			t.Errorf("%s: %.2f times, expected %.2f", name, got, c.want)
+		}
+	}
+}
+
+// What runs much longer than it should tells of its rank before it ends: the front end, whose export data is not out yet,
+// and then the back end. It tells nothing before, and nothing that a link takes does. When it has ended it tells that.
+func TestTimesOfRunning(t *testing.T) {
+	for _, c := range []struct {
+		kind         plan.ActionKind
+		led, elapsed int64 // in seconds; 0: it has not given out export data
+		want         float64
+	}{
+		{plan.Compile, 0, 3, 1},     // a second of it may be that its inputs are on their way
+		{plan.Compile, 0, 4, 3.61},  // 4 for 1, with a prior of 1 for as much as is evidence
+		{plan.Link, 0, 40, 1},       // as it is for no rank
+		{plan.Compile, 8, 10, 7.09}, // 8 for 1
+		{plan.Compile, 8, 35, 3.46}, // 35 for 10
+	} {
+		p := costing(smallPlan(t, 2, []plan.Rank{0}, nil), 10*seconds)
+		p.Actions[0].Kind, p.Actions[0].Lead = c.kind, seconds
+		root := paced(p, 2, pace{}, pace{20 * seconds, 20 * seconds})
+		root.Begin()
+		root.Look(LookEvery)
+		if c.led > 0 {
+			root.Led(0, 0, c.led*seconds)
+		}
+		root.Look(c.elapsed * seconds)
+		if got := root.Times(0); math.Abs(got-c.want) > 0.01 {
+			t.Errorf("export data after %d s, %d s until now: %.2f times, expected %.2f", c.led, c.elapsed, got, c.want)
+		}
+		root.Took(0, 0, c.elapsed*seconds)
+		if _, err := root.Done(0, 0, true); err != nil {
+			t.Fatal(err)
+		}
+		once := (float64(c.elapsed*seconds) + evidence) / (10*seconds + evidence)
+		if got := root.Times(0); math.Abs(got-once) > 0.01 {
+			t.Errorf("it has ended after %d s: %.2f times, expected %.2f", c.elapsed, got, once)
+		}
+	}
+}
+
+// What was held is given up, and tells nothing of its rank; what took too long does.
+func TestTimesOfGivenUp(t *testing.T) {
+	for elapsed, want := range map[int64]float64{1: 1, 50: 4.94} {
+		p := costing(smallPlan(t, 2, []plan.Rank{0}, nil), 10*seconds)
+		root := paced(p, 2, pace{}, pace{20 * seconds, 20 * seconds})
+		root.Begin()
+		root.Look(LookEvery)
+		root.Look(elapsed * seconds)
+		if _, err := root.GaveUp(0, 0); err != nil {
+			t.Fatal(err)
+		}
+		if got := root.Times(0); math.Abs(got-want) > 0.01 {
+			t.Errorf("given up after %d of 10 s: %.2f times, expected %.2f", elapsed, got, want)
 		}
 	}
 }
@@ -73,7 +127,7 @@ func TestLate(t *testing.T) {
 		"the rank is slow":                       {slow, sane, 0, 10 * seconds, true},
 		"the rank is slow, and has nearly ended": {slow, sane, 35 * seconds, 10 * seconds, false},
 		"the rank is slow, the action short":     {slow, sane, 0, seconds / 10, false},
-		"the rank is a little slow":              {pace{9 * seconds, 19 * seconds}, sane, 0, 10 * seconds, false},
+		"the rank is a little slow":              {pace{9 * evidence, 19 * evidence}, sane, 0, 10 * seconds, false},
 	} {
 		root := paced(costing(smallPlan(t, 2, []plan.Rank{0}, nil), c.cost), 2, c.own, c.others)
 		root.Begin()

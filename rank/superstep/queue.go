@@ -29,8 +29,23 @@ func (q *queue) Pop() any {
 	return last
 }
 
+func (q *queue) has(a plan.ActionID) bool { return slices.Contains(q.ids, a) }
+
 func (q *queue) remove(a plan.ActionID) {
 	if i := slices.Index(q.ids, a); i >= 0 {
 		heap.Remove(q, i)
 	}
+}
+
+// urgency is that of the most urgent; there has to be one.
+func (q *queue) urgency() int64 { return q.priority[q.ids[0]] }
+
+// mostUrgent is the first queue with the most urgent, nil where all are empty.
+func mostUrgent(queues ...*queue) (most *queue) {
+	for _, q := range queues {
+		if len(q.ids) > 0 && (most == nil || q.urgency() > most.urgency()) {
+			most = q
+		}
+	}
+	return most
 }

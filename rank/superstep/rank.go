@@ -28,12 +28,15 @@ func (m Mode) String() string {
 
 // Effects is what a Rank wants done, in no particular order but for Threads.
 type Effects struct {
-	Threads []Threads // before Start, Help and Repeat, which take what others give up
+	Threads []Threads // in this order, and before Start, Help, Repeat and Ahead: they take what others give up
 	Start   []Start
 	Help    []Help
 	Stop    []plan.ActionID // end a share that nobody wants; Helped follows all the same
 	Repeat  []Help          // execute a second time, all of it
 	Cease   []plan.ActionID // end a second execution; Repeated follows all the same
+	Ahead   []Help          // begin an action, as far as its types
+	Quit    []plan.ActionID // end what was begun; where it has not paused, Paused follows all the same
+	Types   []Put           // send the types of an artifact
 	Put     []Put
 	Want    []Want
 	Notify  []plan.Superstep // tell root: my part of this superstep is done
@@ -87,10 +90,15 @@ type Rank struct {
 	caller   []plan.Rank // by action: whom a share is for
 	shares   queue
 	seconds  []second
-	occupied []Threads // by actions and shares that run here
-	active   int       // of them and second executions together
-	open     []int     // by group: actions of mine that have not ended
-	due      []int     // by group: artifacts of that group that are on their way here; counted in Blocking mode
+	occupied []Threads   // by what runs here, audits aside
+	active   int         // of them and audits together, but for those that are held
+	typed    []bool      // by artifact: its types are here
+	ahead    []headStart // by action
+	aheads   queue
+	held     queue // actions that run, and have no slot now; by what is left of them
+	begun    int   // head starts of actions that were not started since: they run, or keep memory
+	open     []int // by group: actions of mine that have not ended
+	due      []int // by group: artifacts of that group that are on their way here; counted in Blocking mode
 
 	notified  plan.Superstep // next superstep to notify
 	committed plan.Superstep // next superstep to commit
@@ -101,6 +109,7 @@ type Rank struct {
 // can start at once.
 func NewRank(p *plan.Plan, self plan.Rank, slots int, mode Mode) (*Rank, Effects) {
 	groups := len(p.Groups())
+	later := make([]int64, len(p.Actions)) // the urgency of what comes after an action's front end
 	r := &Rank{
 		plan: p, self: self, mode: mode, slots: max(slots, 1),
 		state:   make([]state, len(p.Actions)),
@@ -113,13 +122,17 @@ func NewRank(p *plan.Plan, self plan.Rank, slots int, mode Mode) (*Rank, Effects
 		queue:   queue{priority: p.Priority},
 		sharing: make([]state, len(p.Actions)),
 		caller:  slices.Repeat([]plan.Rank{nobody}, len(p.Actions)),
-		shares:  queue{priority: make([]int64, len(p.Actions))},
+		shares:  queue{priority: later},
+		held:    queue{priority: later},
+		typed:   make([]bool, len(p.Artifacts)),
+		ahead:   make([]headStart, len(p.Actions)),
+		aheads:  queue{priority: p.Priority},
 		open:    make([]int, groups),
 		due:     make([]int, groups),
 	}
 	for i := range p.Actions {
 		a := plan.ActionID(i)
-		r.shares.priority[a] = p.ShareUrgency(a)
+		later[a] = p.ShareUrgency(a)
 		if r.owner[a] != self {
 			continue
 		}
@@ -133,13 +146,24 @@ func NewRank(p *plan.Plan, self plan.Rank, slots int, mode Mode) (*Rank, Effects
 	return r, r.take()
 }
 
-// expect counts, by group, the artifacts that others are to put here.
+// expect counts, by group, the artifacts that others are to put here. Nobody waits for
+// that in Split mode.
 func (r *Rank) expect() {
+	if r.mode == Split {
+		return
+	}
 	clear(r.due)
 	for i := range r.plan.Artifacts {
 		if f := &r.plan.Artifacts[i]; !r.here[i] && r.owner[f.Producer] != r.self && r.reads(f) {
 			r.due[r.plan.Actions[f.Producer].Group]++
 		}
+	}
+}
+
+// comes notes that an artifact that is not here need not be waited for any more.
+func (r *Rank) comes(f plan.ArtifactID) {
+	if file := &r.plan.Artifacts[f]; r.mode == Blocking && r.owner[file.Producer] != r.self && r.reads(file) {
+		r.due[r.plan.Actions[file.Producer].Group]--
 	}
 }
 
@@ -190,9 +214,7 @@ func (r *Rank) produce(f plan.ArtifactID) {
 // what that rank said. A second arrival changes nothing.
 func (r *Rank) Arrived(f plan.ArtifactID) Effects {
 	if !r.here[f] {
-		if file := &r.plan.Artifacts[f]; r.reads(file) && r.owner[file.Producer] != r.self {
-			r.due[r.plan.Actions[file.Producer].Group]--
-		}
+		r.comes(f)
 		r.arrive(f)
 	}
 	r.advance()
@@ -218,10 +240,8 @@ func (r *Rank) arrive(f plan.ArtifactID) {
 
 // admit queues an action of mine that may start.
 func (r *Rank) admit(a plan.ActionID) {
-	if r.state[a] != waiting || r.missing[a] > 0 {
-		return
-	}
-	if r.mode == Blocking && r.plan.Actions[a].Group > r.committed {
+	r.admitAhead(a)
+	if r.state[a] != waiting || r.missing[a] > 0 || r.mode == Blocking && r.plan.Actions[a].Group > r.committed || !r.mayQueue(a) {
 		return
 	}
 	r.state[a] = ready
@@ -266,8 +286,8 @@ func (r *Rank) Failed(a plan.ActionID) Effects {
 func (r *Rank) drop(a plan.ActionID) {
 	for _, out := range r.plan.Actions[a].Outputs {
 		if f := &r.plan.Artifacts[out]; !r.here[out] && r.owner[f.Producer] != r.self && r.reads(f) {
-			r.here[out] = true // it will not come
-			r.due[r.plan.Actions[f.Producer].Group]--
+			r.comes(out) // it will not
+			r.here[out] = true
 		}
 	}
 	r.plan.Dependents(a, func(c plan.ActionID) {
@@ -276,6 +296,7 @@ func (r *Rank) drop(a plan.ActionID) {
 		}
 		r.doomed[c] = true
 		r.dismiss(c)
+		r.quit(c)
 		switch r.state[c] {
 		case ready:
 			r.queue.remove(c)
@@ -320,6 +341,7 @@ func (r *Rank) Yield(a plan.ActionID) (Effects, bool) {
 		return Effects{}, false
 	}
 	r.state[a] = foreign
+	r.quit(a)
 	r.open[r.plan.Actions[a].Group]-- // Root holds the barrier until it is executed elsewhere
 	r.advance()
 	return r.take(), true
@@ -356,22 +378,22 @@ func (r *Rank) Assigned(a plan.ActionID, holders []plan.Rank) (Effects, error) {
 	return r.take(), nil
 }
 
-// advance starts what can start and notifies what is done.
+// advance begins what can begin, the most urgent first, and notifies what is done.
 func (r *Rank) advance() {
-	for r.active < r.slots && len(r.queue.ids)+len(r.shares.ids) > 0 {
-		if r.shareFirst() {
-			a := heap.Pop(&r.shares).(plan.ActionID)
+	for q := r.next(); q != nil && (r.active < r.slots || r.makeRoom(q)); q = r.next() {
+		a := heap.Pop(q).(plan.ActionID)
+		switch q {
+		case &r.queue:
+			r.start(a)
+		case &r.shares:
 			r.sharing[a] = running
 			r.begin(Execution{Action: a, Share: true})
 			r.out.Help = append(r.out.Help, Help{Action: a})
-			continue
+		case &r.aheads:
+			r.beginAhead(a)
+		case &r.held:
+			r.active++ // it goes on
 		}
-		a := heap.Pop(&r.queue).(plan.ActionID)
-		r.state[a] = running
-		r.begin(Execution{Action: a})
-		r.dismiss(a) // it changed hands, and is this rank's own
-		again := slices.ContainsFunc(r.plan.Actions[a].Outputs, func(f plan.ArtifactID) bool { return r.here[f] })
-		r.out.Start = append(r.out.Start, Start{Action: a, Again: again})
 	}
 	r.giveWay()
 	r.advanceSeconds()
@@ -379,6 +401,26 @@ func (r *Rank) advance() {
 		r.out.Notify = append(r.out.Notify, r.notified)
 		r.notified++
 	}
+}
+
+// next is the queue with the most urgent of what waits for a slot, nil where nothing
+// does: of what is equally urgent, actions come before shares, shares before head
+// starts, and those before what is held.
+func (r *Rank) next() *queue {
+	if !r.mayBegin() {
+		return mostUrgent(&r.queue, &r.shares, &r.held)
+	}
+	return mostUrgent(&r.queue, &r.shares, &r.aheads, &r.held)
+}
+
+// start starts an action that is ready.
+func (r *Rank) start(a plan.ActionID) {
+	r.state[a] = running
+	r.continued(a)
+	r.begin(Execution{Action: a})
+	r.dismiss(a) // it changed hands, and is this rank's own
+	again := slices.ContainsFunc(r.plan.Actions[a].Outputs, func(f plan.ArtifactID) bool { return r.here[f] })
+	r.out.Start = append(r.out.Start, Start{Action: a, Again: again})
 }
 
 func (r *Rank) take() Effects {

@@ -73,6 +73,7 @@ func (r *Rank) Recover(rec Recovery) Effects {
 			r.dismiss(o.Action)
 		}
 		if o.Rank != r.self {
+			r.quit(a.ID)
 			for _, in := range a.Inputs {
 				if r.here[in] && (r.made[in] && !(o.Stays && known) || holds[in]) {
 					r.out.Put = append(r.out.Put, Put{in, o.Rank})

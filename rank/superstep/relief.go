@@ -7,12 +7,13 @@ import (
 	"github.com/badbubble/distgo/plan"
 )
 
-// Relief of a rank that is slow: an action that it executes is executed on an
-// idle rank as well, a second execution whose outputs stay aside. When that ends
-// first, the slow rank is asked to give its own up. It does, as if its node could
-// not execute the action, and the other takes over the action and what lies
-// aside; or it has just ended, and what lies aside is dismissed. So all that root
-// decides goes the ways of what is given back, moved and lost.
+// Relief of a rank that is slow, or holds what it will come to late: an action that
+// it has begun is executed on an idle rank as well, a second execution whose outputs
+// stay aside. When that ends first, the first rank is asked to give its own up. It
+// does, as if its node could not execute the action, and the other takes over the
+// action and what lies aside; or it has just ended, and what lies aside is
+// dismissed. So all that root decides goes the ways of what is given back, moved
+// and lost.
 
 // lateAfter is by how much longer any action may take: its inputs may be on their
 // way.
@@ -27,6 +28,7 @@ func (r *Root) relieveAll() {
 				late = append(late, a)
 			}
 		}
+		late = append(late, r.stuck(on)...)
 	}
 	slices.SortFunc(late, func(a, b plan.ActionID) int {
 		return cmp.Or(cmp.Compare(r.plan.Priority[b], r.plan.Priority[a]), cmp.Compare(a, b))
@@ -37,6 +39,41 @@ func (r *Root) relieveAll() {
 		}
 	}
 }
+
+// stuckTimes is by how much sooner another has to be through with what is stuck: what
+// it takes for that is lost, and root does not know how far who holds it has come.
+const stuckTimes = 2
+
+// stuck lists the back ends that a rank holds, and will come to so late that another
+// would be through much sooner with all of the action.
+func (r *Root) stuck(on plan.Rank) (stuck []plan.ActionID) {
+	load := r.load[on]
+	slots := max(0, r.slots[on]-r.helping(on))
+	if len(load) <= slots {
+		return nil
+	}
+	var left int64 // until it is through with an action
+	of := func(a plan.ActionID) int64 {
+		if action := &r.plan.Actions[a]; r.inBackEnd(a) {
+			return action.Cost - action.Lead
+		}
+		return r.plan.Actions[a].Cost
+	}
+	for _, a := range load {
+		left += of(a)
+	}
+	for _, a := range slices.Backward(load[slots:]) {
+		if r.inBackEnd(a) && (slots == 0 || stuckTimes*float64(r.plan.Actions[a].Cost*int64(slots)) < r.Times(on)*float64(left)) {
+			stuck = append(stuck, a)
+		}
+		left -= of(a)
+	}
+	return stuck
+}
+
+// Waits reports whether an action waits for others where it is, so that who has it is
+// not slow with it.
+func (r *Root) Waits(a plan.ActionID) bool { return !slices.Contains(r.running(r.owner[a]), a) }
 
 // late reports whether an action would be done sooner if another rank began it
 // now: if it takes much longer than it should, or who has it is slow with
@@ -49,10 +86,7 @@ func (r *Root) late(a plan.ActionID, on plan.Rank) bool {
 	if others.expected < evidence {
 		return false
 	}
-	should, elapsed := others.times()*float64(r.plan.Actions[a].Cost), 0.0
-	if seen := r.paces.executed[a]; seen.on == on {
-		elapsed = float64(seen.elapsed)
-	}
+	should, elapsed := others.times()*float64(r.plan.Actions[a].Cost), float64(r.paces.of[on].executed[a])
 	after := lateAfter * max(1, others.times()) // where all are slowed down, what is on its way is, too
 	return elapsed > slowTimes*should+after || r.slow(on) && should*r.Times(on)-elapsed > should+after
 }
@@ -70,7 +104,7 @@ func (r *Root) relieve(a plan.ActionID, to plan.Rank) {
 func (r *Root) reliever(a plan.ActionID) plan.Rank {
 	own := r.owner[a]
 	if !r.moves() || r.ended[a] || r.vain[a] || r.homeless[a] || r.moving[a] >= 0 || !r.readable(a) ||
-		r.plan.Actions[a].Kind == plan.Link || len(r.failed) > 0 || !slices.Contains(r.running(own), a) ||
+		r.plan.Actions[a].Kind == plan.Link || len(r.failed) > 0 || !slices.Contains(r.load[own], a) ||
 		slices.ContainsFunc(r.audits, func(u audit) bool { return u.action == a }) { // also one for an audit, of what a loss has it make again
 		return nobody
 	}
@@ -91,7 +125,11 @@ func (r *Root) idlest(a plan.ActionID, but []plan.Rank) (best plan.Rank, others 
 			continue
 		}
 		others = true
-		if idles := float64(r.spare(to)) / r.Times(to); idles > most {
+		spare := r.spare(to)
+		if spare <= 0 {
+			continue // most often, and it need not be judged
+		}
+		if idles := float64(spare) / r.Times(to); idles > most {
 			best, most = to, idles
 		}
 	}
@@ -138,10 +176,10 @@ func (r *Root) GaveUp(a plan.ActionID, by plan.Rank) (Orders, error) {
 	if r.owner[a] != by {
 		return Orders{}, violation("rank %d gave up %s, which is rank %d's", by, r.plan.Actions[a].Package, r.owner[a])
 	}
-	r.dequeue(by, a)
-	if seen, ok := r.paces.executed[a]; ok && seen.on == by {
-		r.Took(a, by, seen.elapsed) // and would have taken longer
+	if expected, took, long := r.tooLong(a, by); long {
+		r.judged(by, expected, took) // and would have taken longer
 	}
+	r.dequeue(by, a)
 	if r.dropped[a] {
 		return r.take(), nil
 	}

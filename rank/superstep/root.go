@@ -51,6 +51,7 @@ type Root struct {
 	missing  []int           // by action: inputs that do not exist anywhere
 	holder   []plan.Rank     // by artifact that exists: who made it, or has it
 	exists   []bool          // by artifact
+	exporter []plan.Rank     // by action: who has given out its export data in executing it, nobody
 	alive    []bool          // by rank
 	epoch    int             // ranks lost
 	asked    int             // answers to the survey that are still out
@@ -77,25 +78,26 @@ type Root struct {
 func NewRoot(p *plan.Plan, slots []int, mode Mode) *Root {
 	r := &Root{
 		plan: p, mode: mode, slots: slices.Clone(slots),
-		exists:  make([]bool, len(p.Artifacts)),
-		alive:   make([]bool, len(slots)),
-		owner:   slices.Clone(p.Owner),
-		ended:   make([]bool, len(p.Actions)),
-		dropped: make([]bool, len(p.Actions)),
-		missing: make([]int, len(p.Actions)),
-		holder:  make([]plan.Rank, len(p.Artifacts)),
-		moving:  make([]plan.Rank, len(p.Actions)),
-		settled: make([]bool, len(p.Actions)),
-		load:    make([][]plan.ActionID, len(slots)),
-		reached: make([]plan.Superstep, len(slots)),
-		open:    make([]int, len(p.Groups())),
-		left:    len(p.Actions),
+		exists:   make([]bool, len(p.Artifacts)),
+		alive:    make([]bool, len(slots)),
+		owner:    slices.Clone(p.Owner),
+		ended:    make([]bool, len(p.Actions)),
+		dropped:  make([]bool, len(p.Actions)),
+		missing:  make([]int, len(p.Actions)),
+		holder:   make([]plan.Rank, len(p.Artifacts)),
+		exporter: slices.Repeat([]plan.Rank{nobody}, len(p.Actions)),
+		moving:   make([]plan.Rank, len(p.Actions)),
+		settled:  make([]bool, len(p.Actions)),
+		load:     make([][]plan.ActionID, len(slots)),
+		reached:  make([]plan.Superstep, len(slots)),
+		open:     make([]int, len(p.Groups())),
+		left:     len(p.Actions),
 
 		tried:    make([][]plan.Rank, len(p.Actions)),
 		homeless: make([]bool, len(p.Actions)),
 
 		vain:      make([]bool, len(p.Actions)),
-		paces:     paces{of: make([]pace, len(slots))},
+		paces:     paces{of: make([]observed, len(slots))},
 		withdrawn: make([]bool, len(p.Actions)),
 	}
 	for i := range r.alive {
@@ -168,6 +170,7 @@ func (r *Root) Exists(f plan.ArtifactID, on plan.Rank) Orders {
 	}
 	r.exists[f] = true
 	r.holder[f] = on
+	r.exported(f, on)
 	for _, c := range r.plan.Artifacts[f].Consumers {
 		if r.missing[c]--; r.missing[c] == 0 && !r.ended[c] {
 			r.ready(c)
@@ -298,16 +301,15 @@ func (r *Root) balance() {
 	if r.mode == Blocking || r.asked > 0 {
 		return
 	}
+	queueing := r.queueing()
 	for to := range r.slots {
-		if !r.queues() { // most often: each rank that idles need not look at all others
-			break
-		}
-		for r.moves() && len(r.load[to])+r.helping(plan.Rank(to)) < r.slots[to] {
-			from, a := r.waiting(plan.Rank(to), func(plan.Rank, plan.ActionID) bool { return true })
+		for len(queueing) > 0 && r.moves() && r.idles(plan.Rank(to)) {
+			from, a := r.waiting(queueing, plan.Rank(to), func(plan.Rank, plan.ActionID) bool { return true })
 			if from < 0 {
 				break
 			}
 			r.move(a, from, plan.Rank(to))
+			queueing = r.queueing()
 		}
 	}
 	if r.moves() {
@@ -316,20 +318,20 @@ func (r *Root) balance() {
 	r.audit()
 }
 
-// queues reports whether an action waits for a slot anywhere.
-func (r *Root) queues() bool {
-	for rank := range r.slots {
-		if r.queue(plan.Rank(rank)) {
-			return true
-		}
-	}
-	return false
+// idles reports whether a rank has a slot that nothing is ready for.
+func (r *Root) idles(rank plan.Rank) bool {
+	free := r.slots[rank] - len(r.load[rank])
+	return free > 0 && free > r.helping(rank)
 }
 
-// queue reports whether an action of a rank waits for a slot there.
-func (r *Root) queue(rank plan.Rank) bool {
-	load := len(r.load[rank])
-	return load > r.slots[rank] || load > 0 && load+r.helping(rank) > r.slots[rank]
+// queueing lists the ranks where an action waits for a slot: most often there is none.
+func (r *Root) queueing() (all []plan.Rank) {
+	for rank, slots := range r.slots {
+		if load := len(r.load[rank]); load > slots || load > 0 && load+r.helping(plan.Rank(rank)) > slots {
+			all = append(all, plan.Rank(rank))
+		}
+	}
+	return all
 }
 
 // moves reports whether actions may be moved now.
@@ -360,7 +362,7 @@ func (r *Root) expedite(to plan.Rank) {
 	if len(r.load[to]) > n {
 		urgency = max(urgency, r.plan.Priority[r.load[to][n]]) // it would not be next
 	}
-	from, a := r.waiting(to, func(rank plan.Rank, c plan.ActionID) bool {
+	from, a := r.waiting(r.queueing(), to, func(rank plan.Rank, c plan.ActionID) bool {
 		before := r.load[rank][0] // a share, if that is c
 		return r.plan.Priority[c] > urgency && (before == c || r.plan.Actions[before].Cost > 2*r.plan.Actions[begun].Cost)
 	})
@@ -369,14 +371,13 @@ func (r *Root) expedite(to plan.Rank) {
 	}
 }
 
-// waiting finds the most urgent of the actions that queue elsewhere and that
-// another rank may be given: of each queue the first that can be moved, if it is
-// wanted.
-func (r *Root) waiting(to plan.Rank, wanted func(plan.Rank, plan.ActionID) bool) (from plan.Rank, a plan.ActionID) {
+// waiting finds the most urgent of the actions that wait for a slot on ranks that
+// queue and that another rank may be given: of each queue the first that can be moved,
+// if it is wanted.
+func (r *Root) waiting(queueing []plan.Rank, to plan.Rank, wanted func(plan.Rank, plan.ActionID) bool) (from plan.Rank, a plan.ActionID) {
 	from = -1
-	for i := range r.slots {
-		rank := plan.Rank(i)
-		if rank == to || !r.queue(rank) {
+	for _, rank := range queueing {
+		if rank == to {
 			continue
 		}
 		if c, ok := r.movable(rank, to); ok && wanted(rank, c) && (from < 0 || r.plan.Priority[c] > r.plan.Priority[a]) {
@@ -392,7 +393,7 @@ func (r *Root) waiting(to plan.Rank, wanted func(plan.Rank, plan.ActionID) bool)
 // queue, and only a rank that idles is given anything, so actions do not wander.
 func (r *Root) movable(rank, to plan.Rank) (plan.ActionID, bool) {
 	for _, a := range r.load[rank][max(0, r.slots[rank]-r.helping(rank)):] {
-		if !r.settled[a] && r.moving[a] < 0 && r.plan.Actions[a].Kind != plan.Link && r.may(a, to) && (!r.slow(to) || r.suits(a, to, r.remaining())) {
+		if !r.settled[a] && !r.inBackEnd(a) && r.moving[a] < 0 && r.plan.Actions[a].Kind != plan.Link && r.may(a, to) && (!r.slow(to) || r.suits(a, to, r.remaining())) {
 			return a, true
 		}
 	}
@@ -400,17 +401,56 @@ func (r *Root) movable(rank, to plan.Rank) (plan.ActionID, bool) {
 }
 
 // enqueue adds a ready action to a rank's load, which is kept in the order in
-// which the rank takes it: what is older and more urgent first.
+// which the rank takes it: what is older and more urgent first, and what it can hold
+// where it is as urgent as its back end.
 func (r *Root) enqueue(rank plan.Rank, a plan.ActionID) {
 	queue := r.load[rank]
 	i := len(queue)
-	for i > min(r.slots[rank], len(queue)) && r.plan.Priority[a] > r.plan.Priority[queue[i-1]] {
+	for i > 0 && (i > r.slots[rank] || r.inBackEnd(queue[i-1])) && r.urgency(a) > r.urgency(queue[i-1]) {
 		i--
 	}
 	r.load[rank] = slices.Insert(queue, i, a)
 }
 
+// exported moves an action that is in its back end now, and can be held, behind front
+// ends, and behind what is more urgent: of what waits, only what would be held for.
+func (r *Root) exported(f plan.ArtifactID, on plan.Rank) {
+	a := r.plan.Artifacts[f].Producer
+	if r.plan.Artifacts[f].Kind != plan.Export {
+		return
+	}
+	r.exporter[a] = on
+	load, slots := r.load[r.owner[a]], r.slots[r.owner[a]]
+	i := slices.Index(load, a)
+	if i < 0 || !r.inBackEnd(a) {
+		return
+	}
+	for ; i+1 < len(load); i++ {
+		next := load[i+1]
+		held := r.inBackEnd(next)
+		if (held || i+1 >= slots) && r.urgency(next) <= r.urgency(a) {
+			break
+		}
+		load[i], load[i+1] = next, a
+	}
+}
+
+// inBackEnd reports whether an action, which has not ended, has given out its export
+// data where it is, and can be held.
+func (r *Root) inBackEnd(a plan.ActionID) bool {
+	return r.exporter[a] == r.owner[a] && r.mode == Split && !r.plan.Tight && len(r.plan.HelpersOf(a)) == 0
+}
+
+// urgency is that of what is left of an action.
+func (r *Root) urgency(a plan.ActionID) int64 {
+	if r.inBackEnd(a) {
+		return r.plan.ShareUrgency(a)
+	}
+	return r.plan.Priority[a]
+}
+
 func (r *Root) dequeue(rank plan.Rank, a plan.ActionID) {
+	delete(r.paces.of[rank].executed, a)
 	if i := slices.Index(r.load[rank], a); i >= 0 {
 		r.load[rank] = slices.Delete(r.load[rank], i, i+1)
 	}

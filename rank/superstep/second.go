@@ -102,7 +102,7 @@ func (r *Rank) cease(s *second) {
 // advanceSeconds starts second executions where nothing else can start, and ends
 // as many as something else is ready for.
 func (r *Rank) advanceSeconds() {
-	waiting := len(r.queue.ids) + len(r.shares.ids)
+	waiting := len(r.queue.ids) + len(r.shares.ids) + len(r.held.ids)
 	for i := range r.seconds {
 		if r.seconds[i].ceasing {
 			waiting--
@@ -192,7 +192,11 @@ func (r *Root) auditor(a plan.ActionID) plan.Rank {
 
 // spare counts the slots of a rank that nothing is ready for. A link takes all.
 func (r *Root) spare(rank plan.Rank) int {
-	n := r.slots[rank] - len(r.load[rank]) - r.helping(rank)
+	n := r.slots[rank] - len(r.load[rank])
+	if n <= 0 {
+		return 0
+	}
+	n -= r.helping(rank)
 	for _, a := range r.load[rank] {
 		if r.plan.Actions[a].Kind == plan.Link {
 			return 0

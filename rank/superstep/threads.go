@@ -11,14 +11,15 @@ import (
 // in a crowd each has one, what is alone has them all. The division follows what
 // starts and ends, so what began in a crowd gets the slots of those that have
 // gone, and gives them up to those that come. There are never more threads than
-// slots, but for audits, which have one each and go when asked.
+// slots, but for audits, which have one each and go when asked. What is held has none.
 
-// An Execution is what a rank executes: an action, a share of one, or an action a
-// second time.
+// An Execution is what a rank executes: an action, a share of one, an action a
+// second time, or the beginning of one.
 type Execution struct {
 	Action plan.ActionID
 	Share  bool
 	Second bool
+	Ahead  bool // only its beginning
 }
 
 // A Threads gives an execution so many threads from now on. It is a hint: a tool
@@ -33,12 +34,19 @@ type Threads struct {
 func (r *Rank) begin(x Execution) {
 	r.active++
 	i, _ := r.find(x)
-	r.occupied = slices.Insert(r.occupied, i, Threads{Execution: x})
+	r.occupied = slices.Insert(r.occupied, i, Threads{x, fresh})
 }
+
+// fresh is what has not been given any threads yet.
+const fresh = -1
 
 // end notes that it has left it.
 func (r *Rank) end(x Execution) {
-	r.active--
+	if r.isHeld(x) { // its end was on its way, or it was given up
+		r.held.remove(x.Action)
+	} else {
+		r.active--
+	}
 	if i, ok := r.find(x); ok {
 		r.occupied = slices.Delete(r.occupied, i, i+1)
 	}
@@ -51,6 +59,8 @@ func (r *Rank) find(x Execution) (int, bool) {
 			return 1
 		case x.Second:
 			return 2
+		case x.Ahead:
+			return 3
 		}
 		return 0
 	}
@@ -63,11 +73,11 @@ func (r *Rank) find(x Execution) (int, bool) {
 // over goes to those whose export data is out, since a front end has less use for
 // it, and of them to the most urgent.
 func (r *Rank) divide() {
-	if len(r.occupied) == 0 {
+	first := slices.DeleteFunc(slices.Clone(r.occupied), func(t Threads) bool { return r.isHeld(t.Execution) })
+	if len(first) == 0 {
 		return
 	}
-	each, over := r.slots/len(r.occupied), r.slots%len(r.occupied)
-	first := slices.Clone(r.occupied)
+	each, over := r.slots/len(first), r.slots%len(first)
 	slices.SortStableFunc(first, func(a, b Threads) int {
 		if back := r.backEnd(a); back != r.backEnd(b) {
 			if back {
@@ -79,10 +89,13 @@ func (r *Rank) divide() {
 	})
 	for i := range r.occupied {
 		t, n := &r.occupied[i], each
-		if slices.Contains(first[:over], *t) {
+		switch {
+		case r.isHeld(t.Execution):
+			n = 0
+		case slices.Contains(first[:over], *t):
 			n++
 		}
-		begins := t.Threads == 0
+		begins := t.Threads == fresh
 		if t.Threads == n {
 			continue
 		}
@@ -96,17 +109,22 @@ func (r *Rank) divide() {
 		case t.Second:
 			h := slices.IndexFunc(r.out.Repeat, func(h Help) bool { return h.Action == t.Action })
 			r.out.Repeat[h].Threads = n
+		case t.Ahead:
+			h := slices.IndexFunc(r.out.Ahead, func(h Help) bool { return h.Action == t.Action })
+			r.out.Ahead[h].Threads = n
 		default:
 			s := slices.IndexFunc(r.out.Start, func(s Start) bool { return s.Action == t.Action })
 			r.out.Start[s].Threads = n
 		}
 	}
+	// Who gets fewer comes first: a slot is free before it is taken.
+	slices.SortStableFunc(r.out.Threads, func(a, b Threads) int { return cmp.Compare(a.Threads, b.Threads) })
 }
 
 // backEnd reports whether an action has given out its export data. In relief none
 // is given out.
 func (r *Rank) backEnd(t Threads) bool {
-	return !t.Share && !t.Second && slices.ContainsFunc(r.plan.Actions[t.Action].Outputs, func(f plan.ArtifactID) bool {
+	return !t.Share && !t.Second && !t.Ahead && slices.ContainsFunc(r.plan.Actions[t.Action].Outputs, func(f plan.ArtifactID) bool {
 		return r.made[f] && r.plan.Artifacts[f].Kind == plan.Export
 	})
 }

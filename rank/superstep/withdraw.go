@@ -30,7 +30,7 @@ func (r *Root) withdrawAll() {
 // withdrawable reports whether an action has probably not begun, and may be another's.
 func (r *Root) withdrawable(a plan.ActionID) bool {
 	return !r.ended[a] && !r.withdrawn[a] && !r.settled[a] && !r.homeless[a] && r.moving[a] < 0 && r.alive[r.owner[a]] &&
-		r.plan.Actions[a].Kind != plan.Link && !slices.Contains(r.running(r.owner[a]), a)
+		r.plan.Actions[a].Kind != plan.Link && !r.inBackEnd(a) && !slices.Contains(r.running(r.owner[a]), a)
 }
 
 func (r *Root) withdraw(a plan.ActionID) {

@@ -64,7 +64,7 @@ func TestWithdrawnAndLost(t *testing.T) {
 	p := costing(smallPlan(t, 3, []plan.Rank{1, 2, 1}, nil, nil, []plan.ActionID{1}), 3*seconds, 5*seconds, 9*seconds)
 	for _, lost := range []plan.Rank{1, 2} {
 		root := NewRoot(p, []int{1, 1, 1}, Split)
-		root.paces.of[1], root.paces.all = slow, pace{slow.expected + sane.expected, slow.took + sane.took}
+		root.paces.of[1].pace, root.paces.all = slow, pace{slow.expected + sane.expected, slow.took + sane.took}
 		root.Begin()
 		if o := root.Look(LookEvery); !slices.Equal(o.Yield, []Yield{{2, 1}}) {
 			t.Fatalf("%+v", o)

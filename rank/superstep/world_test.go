@@ -25,7 +25,7 @@ type world struct {
 	ranks []*Rank
 	root  *Root
 	links map[[2]plan.Rank][]func() // messages in flight, by sender and receiver
-	busy  [][]func()                // by rank: actions running, and what happens next in them
+	busy  [][]task                  // by rank: what runs there
 	runs  map[plan.ActionID]int
 	order [][]plan.Superstep // by rank: commits seen
 	slots []int
@@ -44,6 +44,19 @@ type world struct {
 	slow    int                         // one in so many events root takes some rank to be slow; never where it is 0
 	upGiven map[plan.ActionID]bool      // running actions that are to be given up
 	reliefs int                         // actions given up for another's
+	begun   []map[plan.ActionID]bool    // by rank: head starts, and whether they are wanted and have paused
+	joined  []map[plan.ActionID]bool    // by rank: actions that were started while their head start ran, which still does
+	halted  []map[plan.ActionID]bool    // by rank: actions that are held, and whether their end is on its way all the same
+	heads   int                         // actions that went on from a head start
+	joins   int                         // of those, that were started while it ran
+	holds   int                         // actions that were held
+	strays  int                         // of those, that ended before they went on
+}
+
+// A task is what happens next in an execution. There is one for each.
+type task struct {
+	Execution
+	do func()
 }
 
 // addHelpers has some actions helped by some ranks.
@@ -65,7 +78,7 @@ func randomPlan(rng *rand.Rand, actions, size int) *plan.Plan {
 	p := &plan.Plan{}
 	for i := range actions {
 		a := plan.Action{ID: plan.ActionID(i), Kind: plan.Compile, Package: fmt.Sprintf("p%d", i), Cost: 1 + rng.Int64N(1_000_000)}
-		a.Lead = a.Cost
+		a.Lead = 1 + rng.Int64N(a.Cost)
 		for j := range 2 {
 			f := plan.ArtifactID(len(p.Artifacts))
 			p.Artifacts = append(p.Artifacts, plan.Artifact{ID: f, Kind: plan.ArtifactKind(j + 1), Path: fmt.Sprintf("b%d/%d", i, j), Producer: a.ID})
@@ -105,7 +118,7 @@ func newWorld(t *testing.T, seed uint64, actions, size int, mode Mode) *world {
 		t: t, rng: rng, plan: randomPlan(rng, actions, size), mode: mode,
 		fail: map[plan.ActionID]bool{}, links: map[[2]plan.Rank][]func(){},
 		last: map[plan.ActionID]plan.Rank{}, twice: map[plan.ActionID]plan.Rank{}, upGiven: map[plan.ActionID]bool{},
-		dead: make([]bool, size), busy: make([][]func(), size), runs: map[plan.ActionID]int{}, order: make([][]plan.Superstep, size),
+		dead: make([]bool, size), busy: make([][]task, size), runs: map[plan.ActionID]int{}, order: make([][]plan.Superstep, size),
 	}
 	addHelpers(rng, w.plan, size)
 	if err := w.plan.Validate(size); err != nil {
@@ -113,6 +126,11 @@ func newWorld(t *testing.T, seed uint64, actions, size int, mode Mode) *world {
 	}
 	for range size {
 		w.slots = append(w.slots, 1+rng.IntN(3))
+	}
+	for range size {
+		w.begun = append(w.begun, map[plan.ActionID]bool{})
+		w.joined = append(w.joined, map[plan.ActionID]bool{})
+		w.halted = append(w.halted, map[plan.ActionID]bool{})
 	}
 	w.held = max(0, rng.IntN(8*actions+1)-4*actions) // every second world from its beginning on, one in many to its end
 	return w
@@ -156,11 +174,13 @@ func (w *world) run() {
 			if w.slow > 0 && r%2 == 1 && len(next) > 0 && w.rng.IntN(20) > 0 {
 				continue // it is slow
 			}
-			for i := range w.busy[r] {
+			for i, t := range w.busy[r] {
+				if w.stands(r, t) {
+					continue
+				}
 				next = append(next, func() {
-					f := w.busy[r][i]
 					w.busy[r] = slices.Delete(w.busy[r], i, i+1)
-					f()
+					t.do()
 				})
 			}
 		}
@@ -169,6 +189,19 @@ func (w *world) run() {
 		}
 		next[w.rng.IntN(len(next))]()
 	}
+}
+
+// stands reports whether an execution does not get on: it is held, or its head start has not paused. What is to be given
+// up or back is all the same.
+func (w *world) stands(r int, t task) bool {
+	onItsWay, held := w.halted[r][t.Action]
+	own := t.Execution == Execution{Action: t.Action}
+	return own && (held && !onItsWay && !w.upGiven[t.Action] || w.joined[r][t.Action] && w.flaky[t.Action] == 0)
+}
+
+// next adds what is next in an execution, or begins one.
+func (w *world) next(r plan.Rank, x Execution, do func()) {
+	w.busy[r] = append(w.busy[r], task{x, do})
 }
 
 // sorted walks the links that hold messages in a fixed order.
@@ -194,6 +227,9 @@ func sorted(links map[[2]plan.Rank][]func()) func(func([2]plan.Rank, []func()) b
 func (w *world) kill(r plan.Rank) {
 	w.dead[r] = true
 	w.busy[r] = nil
+	clear(w.begun[r])
+	clear(w.joined[r])
+	clear(w.halted[r])
 	for to := range w.dead {
 		in, out := [2]plan.Rank{plan.Rank(to), r}, [2]plan.Rank{r, plan.Rank(to)}
 		w.links[in] = nil
@@ -216,9 +252,23 @@ func (w *world) effects(self plan.Rank, e Effects, err error) {
 	if err != nil {
 		w.t.Fatalf("rank %d: %v", self, err)
 	}
-	r := w.ranks[self]
+	for _, p := range e.Types {
+		w.send(self, p.To, func() { w.effects(p.To, w.ranks[p.To].TypesArrived(p.Artifact), nil) })
+	}
+	for _, a := range e.Quit {
+		if _, begun := w.begun[self][a]; !begun {
+			w.t.Fatalf("rank %d quits %s, which it has not begun", self, w.plan.Actions[a].Package)
+		}
+		delete(w.begun[self], a)
+	}
+	for _, t := range e.Threads {
+		w.hold(self, t)
+	}
 	for _, s := range e.Start {
 		w.execute(self, s)
+	}
+	for _, h := range e.Ahead {
+		w.ahead(self, h)
 	}
 	for _, h := range e.Help {
 		w.help(self, h)
@@ -227,9 +277,7 @@ func (w *world) effects(self plan.Rank, e Effects, err error) {
 		w.repeat(self, h.Action)
 	}
 	w.stops += len(e.Cease)
-	if r != nil && r.active > w.slots[self] { // nil where it begins
-		w.t.Fatalf("rank %d runs %d actions and shares in %d slots", self, r.active, w.slots[self])
-	}
+	w.count(self)
 	for _, p := range e.Put {
 		w.send(self, p.To, func() { w.effects(p.To, w.ranks[p.To].Arrived(p.Artifact), nil) })
 	}
@@ -249,6 +297,85 @@ func (w *world) effects(self plan.Rank, e Effects, err error) {
 	}
 }
 
+// hold has an action stand still, or go on.
+func (w *world) hold(self plan.Rank, t Threads) {
+	if t.Execution != (Execution{Action: t.Action}) {
+		return
+	}
+	a := &w.plan.Actions[t.Action]
+	if t.Threads > 0 {
+		if _, held := w.halted[self][a.ID]; held && w.running(self) >= w.slots[self] {
+			w.t.Fatalf("rank %d has %s go on before a slot is free", self, a.Package)
+		}
+		delete(w.halted[self], a.ID)
+		return
+	}
+	if w.mode == Blocking || len(w.plan.HelpersOf(a.ID)) > 0 || !w.ranks[self].Holds(a.Outputs[0]) {
+		w.t.Fatalf("rank %d holds %s, with helpers %v, in %s mode", self, a.Package, w.plan.HelpersOf(a.ID), w.mode)
+	}
+	w.halted[self][a.ID] = w.rng.IntN(4) == 0
+	w.holds++
+}
+
+// count checks that a rank runs no more than it has slots for, holds nothing while one is free, and not too much.
+func (w *world) count(self plan.Rank) {
+	if w.dead[self] {
+		return
+	}
+	n, held := w.running(self), len(w.halted[self])
+	if held > mostHeld*w.slots[self] || n > w.slots[self] || n < w.slots[self] && held > 0 || n != w.ranks[self].active {
+		w.t.Fatalf("rank %d runs %d executions in %d slots, holds %d, and counts %d", self, n, w.slots[self], held, w.ranks[self].active)
+	}
+}
+
+// running counts what has a slot.
+func (w *world) running(self plan.Rank) int {
+	n := len(w.busy[self]) - len(w.halted[self])
+	for _, t := range w.busy[self] {
+		if t.Ahead && w.joined[self][t.Action] { // it has the slot of its action, or none if that was given back
+			n--
+		}
+	}
+	return n
+}
+
+// ahead begins an action: it may hand out types, and pauses.
+func (w *world) ahead(self plan.Rank, h Help) {
+	a := &w.plan.Actions[h.Action]
+	r := w.ranks[self]
+	for _, in := range a.Inputs {
+		if !r.Holds(in) && !r.typed[in] {
+			w.t.Fatalf("rank %d began %s without the types of %s", self, a.Package, w.plan.Artifacts[in].Path)
+		}
+	}
+	w.begun[self][a.ID] = false
+	if n := len(w.begun[self]); n > mostBegun*w.slots[self] || w.mode == Blocking {
+		w.t.Fatalf("rank %d has begun %d actions, with %d slots, in %s mode", self, n, w.slots[self], w.mode)
+	}
+	x := Execution{Action: a.ID, Ahead: true}
+	if h.Threads < 1 {
+		w.t.Fatalf("rank %d begins %s without threads", self, a.Package)
+	}
+	pause := func() {
+		delete(w.joined[self], a.ID)
+		if _, wanted := w.begun[self][a.ID]; wanted {
+			w.begun[self][a.ID] = true
+		}
+		e, err := r.Paused(a.ID)
+		w.effects(self, e, err)
+	}
+	if w.fail[a.ID] {
+		w.next(self, x, pause)
+		return
+	}
+	w.next(self, x, func() {
+		w.next(self, x, pause)
+		if _, wanted := w.begun[self][a.ID]; wanted || w.joined[self][a.ID] {
+			w.effects(self, r.Typed(a.Outputs[0]), nil)
+		}
+	})
+}
+
 // help compiles a share: nothing but its slot and whom it is for is of interest.
 func (w *world) help(self plan.Rank, h Help) {
 	for _, in := range w.plan.Actions[h.Action].Inputs {
@@ -259,7 +386,7 @@ func (w *world) help(self plan.Rank, h Help) {
 	if w.mode == Blocking {
 		w.t.Fatalf("rank %d helps %s in blocking mode", self, w.plan.Actions[h.Action].Package)
 	}
-	w.busy[self] = append(w.busy[self], func() {
+	w.next(self, Execution{Action: h.Action, Share: true}, func() {
 		_, wanted, e, err := w.ranks[self].Helped(h.Action)
 		if wanted {
 			w.shares++
@@ -276,13 +403,13 @@ func (w *world) repeat(self plan.Rank, a plan.ActionID) {
 			w.t.Fatalf("rank %d executes %s a second time without %s", self, w.plan.Actions[a].Package, w.plan.Artifacts[in].Path)
 		}
 	}
-	w.busy[self] = append(w.busy[self], func() {
+	w.next(self, Execution{Action: a, Second: true}, func() {
 		ceasing := slices.ContainsFunc(r.seconds, func(s second) bool { return s.action == a && s.ceasing })
 		tell, e, err := r.Repeated(a, !ceasing || w.rng.IntN(2) > 0)
 		if tell {
 			w.send(self, 0, func() {
 				awaited, o := w.root.Repeated(a, self, true)
-				if awaited {
+				if awaited && w.root.ended[a] {
 					w.twice[a] = self
 				}
 				w.orders(o, nil)
@@ -318,6 +445,22 @@ func (w *world) execute(self plan.Rank, s Start) {
 			w.t.Fatalf("rank %d started %s without %s", self, a.Package, w.plan.Artifacts[in].Path)
 		}
 	}
+	paused, begun := w.begun[self][a.ID]
+	if w.joined[self][a.ID] || !begun && slices.ContainsFunc(w.busy[self], func(t task) bool { return t.Ahead && t.Action == a.ID }) {
+		w.t.Fatalf("rank %d started %s while a head start runs that is of no use", self, a.Package)
+	}
+	if s.Threads < 1 {
+		w.t.Fatalf("rank %d starts %s without threads", self, a.Package)
+	}
+	if begun {
+		w.heads++
+		delete(w.begun[self], a.ID)
+	}
+	if begun && !paused {
+		w.joins++
+		w.joined[self][a.ID] = true
+	}
+	x := Execution{Action: a.ID}
 	if w.mode == Blocking && int(a.Group) > len(w.order[self]) {
 		w.t.Fatalf("rank %d started %s of group %d after %d barriers", self, a.Package, a.Group, len(w.order[self]))
 	}
@@ -331,6 +474,10 @@ func (w *world) execute(self plan.Rank, s Start) {
 		w.call(self, a.ID, func(r *Rank) (Effects, error) { return r.Called(a.ID, self) })
 	}
 	end := func() {
+		if _, held := w.halted[self][a.ID]; held {
+			w.strays++
+			delete(w.halted[self], a.ID)
+		}
 		if called {
 			w.call(self, a.ID, func(r *Rank) (Effects, error) { return r.Dismissed(a.ID, self), nil })
 		}
@@ -364,6 +511,9 @@ func (w *world) execute(self plan.Rank, s Start) {
 				}
 			}
 			if ok && w.audits > 0 && int(a.ID)%w.audits == 0 {
+				if u := w.root.relief(a.ID); u != nil && u.made && u.on != self {
+					w.twice[a.ID] = u.on // as package rank sees
+				}
 				w.root.Audit(a.ID)
 			}
 			w.root.Took(a.ID, self, took)
@@ -374,13 +524,24 @@ func (w *world) execute(self plan.Rank, s Start) {
 		w.effects(self, e, err)
 	}
 	if w.early && len(a.Outputs) > 0 && !s.Again {
-		w.busy[self] = append(w.busy[self], func() {
+		exports := func() {
+			w.next(self, x, end)
 			produce(a.Outputs[0])
-			w.busy[self] = append(w.busy[self], end)
-		})
+		}
+		switch {
+		case w.joined[self][a.ID] && w.flaky[a.ID] > 0:
+			w.next(self, x, end) // it is given back before it goes on
+		case begun || a.Kind != plan.Compile || w.fail[a.ID]:
+			w.next(self, x, exports)
+		default:
+			w.next(self, x, func() {
+				w.next(self, x, exports)
+				w.effects(self, r.Typed(a.Outputs[0]), nil)
+			})
+		}
 		return
 	}
-	w.busy[self] = append(w.busy[self], end)
+	w.next(self, x, end)
 }
 
 func (w *world) orders(o Orders, err error) {
@@ -449,7 +610,7 @@ func (w *world) orders(o Orders, err error) {
 }
 
 func TestWorlds(t *testing.T) {
-	moves, shares := 0, 0
+	var moves, shares, heads, joins, holds, strays int
 	for _, size := range []int{1, 2, 3, 5, 8} {
 		for _, mode := range []Mode{Split, Blocking} {
 			for _, early := range []bool{false, true} {
@@ -478,9 +639,19 @@ func TestWorlds(t *testing.T) {
 						if n := len(w.ranks[r].shares.ids); n > 0 || w.ranks[r].active > 0 {
 							t.Fatalf("%s: rank %d is left with %d shares to compile and %d slots taken", name, r, n, w.ranks[r].active)
 						}
+						if n := w.ranks[r].begun; n > 0 || len(w.begun[r])+len(w.joined[r]) > 0 {
+							t.Fatalf("%s: rank %d is left with head starts of %v and %v, and counts %d", name, r, w.begun[r], w.joined[r], n)
+						}
+						if held := w.ranks[r].held.ids; len(held)+len(w.halted[r])+len(w.ranks[r].occupied) > 0 {
+							t.Fatalf("%s: rank %d is left with what it holds, %v, %v and %v", name, r, held, w.halted[r], w.ranks[r].occupied)
+						}
 					}
 					moves += w.moves
 					shares += w.shares
+					heads += w.heads
+					joins += w.joins
+					holds += w.holds
+					strays += w.strays
 				}
 			}
 		}
@@ -491,7 +662,13 @@ func TestWorlds(t *testing.T) {
 	if shares == 0 {
 		t.Error("no share was compiled in time")
 	}
-	t.Logf("%d actions moved, %d shares were compiled in time", moves, shares)
+	if joins == 0 || heads == joins {
+		t.Errorf("of %d actions that went on from head starts, %d were started before those had paused", heads, joins)
+	}
+	if holds == 0 || strays == 0 || strays == holds {
+		t.Errorf("of %d actions that were held, %d ended all the same", holds, strays)
+	}
+	t.Logf("%d actions moved, %d shares were compiled in time, %d head starts were of use (%d while they ran), %d actions were held (%d ended all the same)", moves, shares, heads, joins, holds, strays)
 }
 
 // A failure ends the build: what depends on it is dropped, all else is executed.
@@ -586,10 +763,13 @@ func TestLoss(t *testing.T) {
 	t.Logf("%d actions were executed again", again)
 }
 
-// seeds is how many random worlds a test goes through: DISTGO_SEEDS, if set.
+// seeds is how many random worlds a test goes through: DISTGO_SEEDS, if set, and fewer under the race detector.
 func seeds(t *testing.T, few uint64) uint64 {
 	n, err := strconv.ParseUint(os.Getenv("DISTGO_SEEDS"), 10, 32)
-	if err != nil {
+	switch {
+	case err != nil && testing.Short():
+		return few / 4
+	case err != nil:
 		return few
 	}
 	t.Logf("%d seeds", n)

@@ -6,7 +6,10 @@ import (
 )
 
 // execution is one of an action by a rank; its number tells it from those that were given up.
-type execution struct{ number, begun int64 }
+type execution struct {
+	number, begun int64
+	*clock
+}
 
 // look has root look for slow ranks now and then, as long as anything is to happen.
 func (w *world) look() {
@@ -23,7 +26,9 @@ func (w *world) takes(r plan.Rank, a plan.ActionID) Duration {
 	}
 	took := w.took[a]
 	if w.times != nil {
-		took.Cost, took.Lead = int64(w.times[r]*float64(took.Cost)), int64(w.times[r]*float64(took.Lead))
+		for _, part := range []*int64{&took.Cost, &took.Lead, &took.Types} {
+			*part = int64(w.times[r] * float64(*part))
+		}
 	}
 	return took
 }

@@ -9,8 +9,9 @@ import (
 	"github.com/badbubble/distgo/rank/superstep"
 )
 
-// A Duration is how long an action takes without helpers, and of that, until its export data is there: microseconds.
-type Duration struct{ Cost, Lead int64 }
+// A Duration is how long an action takes without helpers, of that, until its export data is there, and of that, until its
+// types are, 0 where it hands out none: microseconds.
+type Duration struct{ Cost, Lead, Types int64 }
 
 // Run executes a plan as it has been scheduled on ranks with so many slots, and returns when the last action ends. The
 // plan's costs are what root takes actions for; took is what they turn out to take, and times how many times as long a
@@ -19,6 +20,7 @@ type Duration struct{ Cost, Lead int64 }
 func Run(p *plan.Plan, took []Duration, slots []int, times []float64, mode superstep.Mode, network schedule.Network) (makespan int64, err error) {
 	w := &world{plan: p, took: took, times: times, network: network, compiles: make([]*compile, len(p.Actions)), shares: map[helper]int64{}}
 	w.executions, w.seconds, w.made = map[helper]execution{}, map[helper]int64{}, map[helper]int64{}
+	w.begun = map[helper]headStart{}
 	w.root = superstep.NewRoot(p, slots, mode)
 	for r := range slots {
 		rank, e := superstep.NewRank(p, plan.Rank(r), slots[r], mode)
@@ -57,6 +59,7 @@ type world struct {
 	executions map[helper]execution
 	seconds    map[helper]int64 // executions in relief: their numbers
 	made       map[helper]int64 // what lies aside: how long it took
+	begun      map[helper]headStart
 }
 
 type helper struct {
@@ -72,6 +75,18 @@ func (w *world) effects(r plan.Rank, e superstep.Effects, err error) {
 	}
 	for _, want := range e.Want {
 		w.tell(r, want.From, func() { w.put(want.From, r, want.Artifact) })
+	}
+	for _, p := range e.Types {
+		w.putTypes(p.To, p.Artifact)
+	}
+	for _, a := range e.Quit {
+		w.quit(r, a)
+	}
+	for _, h := range e.Ahead {
+		w.ahead(r, h.Action)
+	}
+	for _, t := range e.Threads {
+		w.hold(r, t)
 	}
 	for _, a := range e.Stop {
 		delete(w.shares, helper{a, r})
@@ -167,14 +182,21 @@ func (w *world) put(from, to plan.Rank, f plan.ArtifactID) {
 func (w *world) execute(r plan.Rank, a plan.ActionID) {
 	took := w.takes(r, a)
 	w.number++
-	key, this := helper{a, r}, execution{w.number, w.now}
+	key := helper{a, r}
+	ahead, typed := w.join(r, a)
+	took.Cost -= ahead
+	took.Lead -= ahead
+	this := execution{w.number, w.now - ahead, &clock{}}
 	w.executions[key] = this
 	then := func(delay int64, do func()) {
-		w.after(delay, func() {
+		w.at(this.clock, w.now+delay, func() {
 			if w.executions[key] == this { // not given up
 				do()
 			}
 		})
+	}
+	if types := w.types(r, a); types > 0 && !typed {
+		then(types, func() { w.typed(r, a) })
 	}
 	if took.Lead < took.Cost {
 		then(took.Lead, func() { w.produced(r, a, true) })
@@ -208,6 +230,11 @@ func (w *world) produced(r plan.Rank, a plan.ActionID, early bool) {
 		if (split && w.plan.Artifacts[f].Kind == plan.Export) != early {
 			continue
 		}
+		if early {
+			this := w.executions[helper{a, r}]
+			led := w.now - this.begun - this.stopped
+			w.tell(r, 0, func() { w.root.Led(a, r, led) })
+		}
 		w.tell(r, 0, func() { w.orders(w.root.Exists(f, r), nil) })
 		if early {
 			e, err := w.ranks[r].Produced(f)
@@ -234,7 +261,7 @@ func (w *world) ended(r plan.Rank, a plan.ActionID) {
 	key := helper{a, r}
 	took, aside := w.made[key]
 	if !aside {
-		took = w.now - w.executions[key].begun
+		took = w.now - w.executions[key].begun - w.executions[key].stopped
 	}
 	delete(w.executions, key)
 	w.tell(r, 0, func() {

@@ -29,6 +29,7 @@ type Compiler struct {
 	Path   string // the executable, to be run in place of GOROOT's compile
 	Digest string // its SHA-256, in hexadecimal
 	Signal string // environment variable for the number of the signal's descriptor
+	Types  string // environment variable that has it hand out types; "" where it cannot
 }
 
 // waitDelay bounds how long a cancelled command's grandchildren may hold its
@@ -39,14 +40,14 @@ const waitDelay = 2 * time.Second
 // caches of its own there. It takes most of a minute on two cores. Programs
 // made from one toolchain are the same in every dir.
 func Build(ctx context.Context, goCmd Go, dir string) (Compiler, error) {
-	changed, err := Edits(goCmd.Root)
+	changed, types, err := Edits(goCmd.Root)
 	if err != nil {
 		return Compiler{}, err
 	}
-	return buildChanged(ctx, goCmd, dir, changed)
+	return buildChanged(ctx, goCmd, dir, changed, types)
 }
 
-func buildChanged(ctx context.Context, goCmd Go, dir string, changed map[string][]byte) (Compiler, error) {
+func buildChanged(ctx context.Context, goCmd Go, dir string, changed map[string][]byte, types string) (Compiler, error) {
 	overlay, err := writeOverlay(filepath.Join(dir, "overlay"), changed)
 	if err != nil {
 		return Compiler{}, err
@@ -63,16 +64,16 @@ func buildChanged(ctx context.Context, goCmd Go, dir string, changed map[string]
 	if _, err := run(ctx, build); err != nil {
 		return Compiler{}, fmt.Errorf("building cmd/compile: %w", err)
 	}
-	return open(path)
+	return open(path, types)
 }
 
-// open describes the compiler at path.
-func open(path string) (Compiler, error) {
+// open describes the compiler at path, which hands out types where that is TypesEnv.
+func open(path, types string) (Compiler, error) {
 	digest, err := fileDigest(path)
 	if err != nil {
 		return Compiler{}, err
 	}
-	return Compiler{Path: path, Digest: digest, Signal: SignalEnv}, nil
+	return Compiler{Path: path, Digest: digest, Signal: SignalEnv, Types: types}, nil
 }
 
 // writeOverlay writes the changed files below dir, and beside them the file

@@ -15,6 +15,16 @@
 // data came. Errors found afterwards are printed in the stock compiler's
 // words, p.x is removed again, and the exit status is the stock one's.
 //
+// A package's types are known before its export data, after a third of the time.
+// They are at the end of p.x, too, for importers to read first. With DISTGO_TYPES set
+// the compiler writes them to p.x.types and says so with a byte of its own; importers
+// can then be begun, parse and type-check, hand out their own types, and wait for the
+// export data where only inlining and escape analysis need it.
+// added/cmd/compile/internal/noder/distgo_types.go.txt has the details. Where the
+// source does not match the edits for types, as that of go1.23, the compiler is made
+// and proved without: Compiler.Types says so. Since that follows from its digest, ranks
+// that have the same compiler agree.
+//
 // Several compilers can share one package's functions, which the back end
 // compiles independently of each other. Each goes through the front end; all
 // but one compile a share, write down what the back end made of it, and end;
@@ -28,8 +38,9 @@
 // with the stock compiler and the user reads why in one line.
 //
 // Invariant 1: Ensure returns no compiler that has not been proved on this
-// toolchain: the probe program, compiled by it with split outputs and shares
-// from the runtime up, equals the stock `go build`'s byte for byte, and runs.
+// toolchain: the probe program, compiled by it with split outputs, begun on types
+// if it hands out any, and with shares, from the runtime up, equals the stock `go
+// build`'s byte for byte, and runs.
 //
 // Invariant 2: with -linkobj given, the symbols of the objects are not
 // interchangeable with the stock compiler's: content hashes go by name. Never

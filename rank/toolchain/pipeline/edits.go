@@ -13,6 +13,23 @@ const (
 	// them; what it takes over it removes. Compiler I > 0 compiles a share of the
 	// functions, writes PREFIX.I and nothing else; if it cannot, it exits with 1.
 	SharesEnv = "DISTGO_SHARES"
+	// TypesEnv, if set, has the compiler write P.types, where P is what -o says, as
+	// soon as the package is type-checked, and say SaysTypes on SignalEnv's descriptor.
+	// Of an import it reads P.types while P is not there. If TypesWait is its value, P
+	// need not be there yet: it says SaysWaits before it goes on from its types, and
+	// waits until it is told GoOn. It ends with an error if P's types are others then.
+	// A share's compiler writes no types.
+	TypesEnv  = "DISTGO_TYPES"
+	TypesWait = "wait"
+)
+
+// What is said on SignalEnv's descriptor, a byte each. All but GoOn that the compiler
+// is told is a number of threads.
+const (
+	SaysExported = 1 // the export data is in its place
+	SaysTypes    = 2 // the types are
+	SaysWaits    = 3 // nothing goes on without the export data of all imports
+	GoOn         = 0 // it is there
 )
 
 // edits are numbered from 1 within their file in messages.
@@ -181,8 +198,54 @@ var edits = [...]edit{
 	},
 }
 
+// typesEdits have types handed out before the rest of the export data, which imports,
+// too, may lack until then. Where one of them does not match, the compiler is made
+// without them: go1.23 reads imports otherwise.
+var typesEdits = [...]edit{
+	{
+		file: "cmd/compile/internal/noder/unified.go",
+		old: `	data := writePkgStub(m, noders)
+`,
+		new: `	data := writePkgStub(m, noders)
+	typesKnown(data)
+`,
+	},
+	{
+		file: "cmd/compile/internal/noder/import.go",
+		old: `	f, err := openPackage(path)
+	if err != nil {
+		return
+	}
+`,
+		new: `	f, err := openImport(path)
+	if err != nil {
+		return
+	}
+`,
+	},
+	{
+		file: "cmd/compile/internal/noder/import.go",
+		old: `	err = addFingerprint(path, data)
+`,
+		new: `	err = imported(path, data)
+`,
+	},
+	{
+		file: "cmd/compile/internal/noder/linker.go",
+		old: `	if local && obj != nil {
+		wext.Sync(`,
+		new: `	if onlyTypes {
+		wext.Flush()
+	} else if local && obj != nil {
+		wext.Sync(`,
+	},
+}
+
 // added are files that the compiler gets beside the edits, below GOROOT/src and
-// with .txt behind their names, so that they are nobody's packages here.
+// with .txt behind their names, so that they are nobody's packages here. Those whose
+// names end in typesSuffix belong to typesEdits.
 //
 //go:embed added
 var added embed.FS
+
+const typesSuffix = "_types.go.txt"

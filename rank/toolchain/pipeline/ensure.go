@@ -60,11 +60,11 @@ func (r *refusal) Unwrap() error { return r.err }
 
 // find returns the kept compiler or makes it.
 func find(ctx context.Context, goCmd Go, storeDir string, progress func(string), build maker) (Compiler, error) {
-	id, err := identity(goCmd)
+	id, types, err := identity(goCmd)
 	if err != nil {
 		return Compiler{}, err
 	}
-	k := kept{filepath.Join(storeDir, id)}
+	k := kept{filepath.Join(storeDir, id), types}
 	if c, err := k.load(); !errors.Is(err, errAbsent) {
 		return c, err
 	}

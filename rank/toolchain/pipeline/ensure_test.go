@@ -27,7 +27,7 @@ func (m *counted) make(_ context.Context, dir string) (Compiler, error) {
 	if err := os.WriteFile(path, []byte("a compiler"), 0o777); err != nil {
 		return Compiler{}, err
 	}
-	return open(path)
+	return open(path, TypesEnv)
 }
 
 func (m *counted) ensure(t *testing.T, goCmd Go, store string) (Compiler, error) {
@@ -62,7 +62,7 @@ func TestEnsureMakesOnce(t *testing.T) {
 		t.Errorf("made %d times by %d callers at once", n, len(got))
 	}
 	for _, c := range got {
-		if c != got[0] || c.Path == "" || c.Signal != SignalEnv {
+		if c != got[0] || c.Path == "" || c.Signal != SignalEnv || c.Types != TypesEnv {
 			t.Errorf("%+v beside %+v", c, got[0])
 		}
 	}
@@ -131,7 +131,7 @@ func TestUntouchedIsNotRead(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			k := kept{filepath.Dir(c.Path)}
+			k := kept{path: filepath.Dir(c.Path)}
 			made, err := os.Stat(c.Path)
 			if err != nil || !k.compare(c.Digest, made.ModTime()) || k.untouched() {
 				t.Fatal("a file that young may change unseen", err)
@@ -141,7 +141,7 @@ func TestUntouchedIsNotRead(t *testing.T) {
 			} else if !k.compare(c.Digest, later) || !k.untouched() {
 				t.Fatal("it is read each time")
 			}
-			if moved := (kept{k.path + "-moved"}); os.Rename(k.path, moved.path) != nil || !moved.untouched() || os.Rename(moved.path, k.path) != nil {
+			if moved := (kept{path: k.path + "-moved"}); os.Rename(k.path, moved.path) != nil || !moved.untouched() || os.Rename(moved.path, k.path) != nil {
 				t.Error("by another name it is read again")
 			}
 			change(t, c.Path)
@@ -157,7 +157,7 @@ func TestUntouchedIsNotRead(t *testing.T) {
 
 func TestEnsureAfterKilledMaker(t *testing.T) {
 	goCmd, store := fakeRoot(t), t.TempDir()
-	id, err := identity(goCmd)
+	id, _, err := identity(goCmd)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,7 +23,10 @@ import (
 // A kept compiler is a directory of the store, named after the toolchain's
 // identity, with the executable and its digest; or, where the toolchain was
 // refused, a file beside it that says why.
-type kept struct{ path string }
+type kept struct {
+	path  string
+	types string // of the compiler, see Compiler
+}
 
 const (
 	compilerFile  = "compile"
@@ -60,7 +63,7 @@ func (k kept) load() (Compiler, error) {
 	if err == nil {
 		digest := strings.TrimSpace(string(text))
 		if k.untouched() || k.compare(digest, time.Now()) {
-			return Compiler{Path: filepath.Join(k.path, compilerFile), Digest: digest, Signal: SignalEnv}, nil
+			return Compiler{Path: filepath.Join(k.path, compilerFile), Digest: digest, Signal: SignalEnv, Types: k.types}, nil
 		}
 		return Compiler{}, errAbsent
 	}
@@ -168,31 +171,31 @@ func (k kept) lock(ctx context.Context, waiting func()) (unlock func(), err erro
 
 // identity names everything that the compiler and its proof depend on: the
 // toolchain's version and own compiler, the edited source, the probe, and
-// what both run under.
-func identity(goCmd Go) (string, error) {
-	changed, err := Edits(goCmd.Root)
+// what both run under. So it follows from it whether there are types, too.
+func identity(goCmd Go) (id, types string, err error) {
+	changed, types, err := Edits(goCmd.Root)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	h := sha256.New()
 	fmt.Fprintf(h, "host %s/%s %s\n", runtime.GOOS, runtime.GOARCH, goCmd.experiment())
 	version, err := fileDigest(filepath.Join(goCmd.Root, "VERSION"))
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	stock, err := toolchain.ContentID(filepath.Join(goCmd.Root, stockCompiler()))
 	if err != nil { // somebody else than the go command made it
 		stock, err = fileDigest(filepath.Join(goCmd.Root, stockCompiler()))
 	}
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	fmt.Fprintf(h, "VERSION %s\ncompile %s\n", version, stock)
 	for _, name := range slices.Sorted(maps.Keys(changed)) {
 		fmt.Fprintf(h, "%s %x\n", filepath.Base(name), sha256.Sum256(changed[name]))
 	}
 	fmt.Fprintf(h, "probe %x\n", sha256.Sum256(probe))
-	return hex.EncodeToString(h.Sum(nil)), nil
+	return hex.EncodeToString(h.Sum(nil)), types, nil
 }
 
 // stockCompiler is below GOROOT.

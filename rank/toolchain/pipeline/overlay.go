@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,29 +19,20 @@ type edit struct {
 }
 
 // Edits returns the overlay that turns the compiler's source at goroot into
-// the pipelined compiler's: new contents by absolute file name. Nothing is
-// written. An error names the file, and the edit of it that did not match,
-// counted from 1.
-func Edits(goroot string) (map[string][]byte, error) {
-	overlay := make(map[string][]byte)
-	number := make(map[string]int)
-	for _, e := range edits {
-		name := filepath.Join(goroot, "src", filepath.FromSlash(e.file))
-		text, seen := overlay[name]
-		if !seen {
-			var err error
-			if text, err = os.ReadFile(name); err != nil {
-				return nil, fmt.Errorf("no compiler source: %w", err)
-			}
-		}
-		number[e.file]++
-		if n := bytes.Count(text, []byte(e.old)); n != 1 {
-			return nil, fmt.Errorf("edit %d of %s does not match", number[e.file], e.file)
-		}
-		overlay[name] = bytes.Replace(text, []byte(e.old), []byte(e.new), 1)
+// the pipelined compiler's: new contents by absolute file name. Types is TypesEnv
+// if the compiler will hand out types, and "" if its source does not match the
+// edits for that. Nothing is written. An error names the file, and the edit of it
+// that did not match, counted from 1.
+func Edits(goroot string) (overlay map[string][]byte, types string, err error) {
+	overlay = make(map[string][]byte)
+	if err := apply(edits[:], goroot, overlay); err != nil {
+		return nil, "", err
 	}
-	err := fs.WalkDir(added, ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
+	if with := maps.Clone(overlay); apply(typesEdits[:], goroot, with) == nil {
+		overlay, types = with, TypesEnv
+	}
+	err = fs.WalkDir(added, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || types == "" && strings.HasSuffix(name, typesSuffix) {
 			return err
 		}
 		text, err := added.ReadFile(name)
@@ -48,5 +40,26 @@ func Edits(goroot string) (map[string][]byte, error) {
 		overlay[filepath.Join(goroot, "src", filepath.FromSlash(target))] = text
 		return err
 	})
-	return overlay, err
+	return overlay, types, err
+}
+
+// apply makes edits in what the overlay has of their files, or goroot.
+func apply(edits []edit, goroot string, overlay map[string][]byte) error {
+	number := make(map[string]int)
+	for _, e := range edits {
+		name := filepath.Join(goroot, "src", filepath.FromSlash(e.file))
+		text, seen := overlay[name]
+		if !seen {
+			var err error
+			if text, err = os.ReadFile(name); err != nil {
+				return fmt.Errorf("no compiler source: %w", err)
+			}
+		}
+		number[e.file]++
+		if n := bytes.Count(text, []byte(e.old)); n != 1 {
+			return fmt.Errorf("edit %d of %s does not match", number[e.file], e.file)
+		}
+		overlay[name] = bytes.Replace(text, []byte(e.old), []byte(e.new), 1)
+	}
+	return nil
 }

@@ -13,7 +13,10 @@ import (
 
 // versions are the toolchains that the edits are meant for; "" is the one
 // that runs the tests.
-var versions = []string{"", "go1.25.5", "go1.24.11", "go1.23.12"}
+var versions = []string{"", "go1.25.5", "go1.24.11", withoutTypes}
+
+// withoutTypes is the one whose compiler hands out no types.
+const withoutTypes = "go1.23.12"
 
 // installed returns the Go of a version, if this machine has it.
 func installed(t *testing.T, version string) Go {
@@ -36,7 +39,7 @@ func TestEditsMatch(t *testing.T) {
 	for _, version := range versions {
 		t.Run(version, func(t *testing.T) {
 			goCmd := installed(t, version)
-			overlay, err := Edits(goCmd.Root)
+			overlay, types, err := Edits(goCmd.Root)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -45,9 +48,13 @@ func TestEditsMatch(t *testing.T) {
 					t.Error(err)
 				}
 			}
-			for _, e := range edits {
-				if text := overlay[filepath.Join(goCmd.Root, "src", e.file)]; !strings.Contains(string(text), e.new) {
-					t.Errorf("%s: an edit got lost", e.file)
+			if (types == TypesEnv) != (version != withoutTypes) {
+				t.Errorf("types: %q", types)
+			}
+			for i, e := range slices.Concat(edits[:], typesEdits[:]) {
+				text := overlay[filepath.Join(goCmd.Root, "src", e.file)]
+				if made := i < len(edits) || types != ""; strings.Contains(string(text), e.new) != made {
+					t.Errorf("%s: an edit is made: %t, want %t", e.file, !made, made)
 				}
 			}
 		})
@@ -60,7 +67,7 @@ func fakeRoot(t *testing.T) Go {
 	goCmd := installed(t, "")
 	root := t.TempDir()
 	files := []string{"VERSION", stockCompiler()}
-	for _, e := range edits {
+	for _, e := range slices.Concat(edits[:], typesEdits[:]) {
 		files = append(files, filepath.Join("src", e.file))
 	}
 	for _, name := range files {
@@ -109,7 +116,7 @@ func TestEditsRefuse(t *testing.T) {
 				t.Fatal(err)
 			}
 			write(t, name, test.change(string(text)))
-			if _, err := Edits(goCmd.Root); err == nil || err.Error() != test.want {
+			if _, _, err := Edits(goCmd.Root); err == nil || err.Error() != test.want {
 				t.Errorf("Edits: %v, want %s", err, test.want)
 			}
 			_, err = Ensure(t.Context(), goCmd, t.TempDir(), nil)
@@ -124,9 +131,43 @@ func TestEditsRefuse(t *testing.T) {
 		if err := os.Remove(filepath.Join(goCmd.Root, "src", objfile)); err != nil {
 			t.Fatal(err)
 		}
-		_, err := Edits(goCmd.Root)
+		_, _, err := Edits(goCmd.Root)
 		if err == nil || !strings.Contains(err.Error(), "no compiler source") || !strings.Contains(err.Error(), "objfile.go") {
 			t.Errorf("Edits: %v", err)
 		}
 	})
+}
+
+// Where one edit for types does not match, all are left out, with the files that go with them, and the compiler is another.
+func TestEditsWithoutTypes(t *testing.T) {
+	for _, e := range typesEdits {
+		goCmd := fakeRoot(t)
+		before, types, err := identity(goCmd)
+		if err != nil || types != TypesEnv {
+			t.Fatalf("types %q: %v", types, err)
+		}
+		name := filepath.Join(goCmd.Root, "src", e.file)
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, name, strings.Replace(string(text), e.old, "", 1))
+		after, types, err := identity(goCmd)
+		if err != nil || types != "" || after == before {
+			t.Errorf("%s: types %q, the same compiler: %t, %v", e.file, types, after == before, err)
+		}
+		overlay, _, err := Edits(goCmd.Root)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, text := range overlay {
+			if strings.Contains(name, "_types.go") || strings.Contains(string(text), "HandOut") || strings.Contains(string(text), "onlyTypes") {
+				t.Errorf("%s: %s is of a compiler that hands out types", e.file, name)
+			}
+		}
+		var m counted
+		if c, err := m.ensure(t, goCmd, t.TempDir()); err != nil || c.Types != "" {
+			t.Errorf("%s: %+v, %v", e.file, c, err)
+		}
+	}
 }

@@ -45,7 +45,7 @@ func TestProject(t *testing.T) {
 	if n, err := strconv.Atoi(os.Getenv("DISTGO_SLOTS")); err == nil {
 		slots = n
 	}
-	r := newReplay(script, c.Path, work, project, append(os.Environ(), "GOROOT="+goCmd.Root), slots)
+	r := newReplay(script, c, work, project, append(os.Environ(), "GOROOT="+goCmd.Root), slots)
 	start := time.Now()
 	if err := r.run(t.Context(), script); err != nil {
 		t.Fatal(err)

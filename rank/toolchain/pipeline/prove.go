@@ -29,7 +29,7 @@ type Difference struct {
 func (d *Difference) Error() string { return "the probe program " + d.Reason }
 
 // Prove builds the probe program in dir with the stock toolchain and again
-// with c, outputs split and importers started early, std included, and
+// with c, outputs split and importers begun as early as c allows, std included, and
 // compares the two programs. It takes about ten seconds on two cores. A
 // *Difference says that the compiler is not to be used.
 func Prove(ctx context.Context, goCmd Go, c Compiler, dir string) error {
@@ -54,7 +54,10 @@ func Prove(ctx context.Context, goCmd Go, c Compiler, dir string) error {
 		return err
 	}
 	work := filepath.Join(dir, "work")
-	if err := newReplay(script, c.Path, work, source, dry.Env, runtime.GOMAXPROCS(0)).run(ctx, script); err != nil {
+	if err := os.RemoveAll(work); err != nil { // an earlier proof's files would be read
+		return err
+	}
+	if err := newReplay(script, c, work, source, dry.Env, runtime.GOMAXPROCS(0)).run(ctx, script); err != nil {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}

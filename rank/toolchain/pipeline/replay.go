@@ -3,7 +3,9 @@ package pipeline
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,11 +18,13 @@ import (
 )
 
 // A replay executes a transcript on this machine the way a pipelined build
-// does: compiles write two files, start as soon as the export data of what
-// they import is there, and get a share of each package's functions from
-// another compiler. It exists for the proof; builds are rank/execute's.
+// does: compiles write two files, are begun as soon as the types of what
+// they import are there, wait for the rest of its export data, and get a share
+// of each package's functions from another compiler. One that hands out no types is
+// begun when all export data is there. It exists for the proof; builds are
+// rank/execute's.
 type replay struct {
-	compile string   // executable to run in place of the stock compiler
+	compile Compiler // to run in place of the stock one
 	work    string   // what $WORK stands for
 	dir     string   // directory that the go command ran in
 	env     []string // environment of the tools
@@ -30,7 +34,8 @@ type replay struct {
 
 // A node is one block's progress.
 type node struct {
-	exported chan struct{} // closed when importers may start
+	typed    chan struct{} // closed when importers may begin
+	exported chan struct{} // closed when they may go on
 	done     chan struct{} // closed when the block has ended well
 
 	// Written by the block's goroutine, read after run.
@@ -40,14 +45,14 @@ type node struct {
 }
 
 // newReplay prepares to run script with slots commands at a time.
-func newReplay(script *transcript.Script, compile, work, dir string, env []string, slots int) *replay {
+func newReplay(script *transcript.Script, compile Compiler, work, dir string, env []string, slots int) *replay {
 	r := &replay{
 		compile: compile, work: work, dir: dir, env: env,
 		slots: make(chan struct{}, slots), // a semaphore
 		nodes: make(map[string]*node),
 	}
 	for _, b := range script.Blocks {
-		r.nodes[b.Node] = &node{exported: make(chan struct{}), done: make(chan struct{})}
+		r.nodes[b.Node] = &node{typed: make(chan struct{}), exported: make(chan struct{}), done: make(chan struct{})}
 	}
 	return r
 }
@@ -82,7 +87,7 @@ func (r *replay) block(ctx context.Context, b transcript.Block) error {
 }
 
 // await waits for what c, if it writes a configuration, promises to its tool:
-// export data for a compile, all of the object for a link. (The block that
+// types or export data for a compile, all of the object for a link. (The block that
 // links is also the block that compiles main.)
 func (r *replay) await(ctx context.Context, self string, c transcript.Command) error {
 	if c.Op != transcript.Write {
@@ -102,6 +107,9 @@ func (r *replay) await(ctx context.Context, self string, c transcript.Command) e
 		ready := input.done
 		if !link {
 			ready = input.exported
+			if r.compile.Types != "" {
+				ready = input.typed
+			}
 			r.nodes[self].imports = append(r.nodes[self].imports, name)
 		}
 		select {
@@ -122,10 +130,14 @@ func (r *replay) command(ctx context.Context, n *node, c transcript.Command) err
 	case transcript.Mkdir:
 		return os.MkdirAll(args[0], 0o777)
 	case transcript.Write:
-		body := strings.ReplaceAll(c.Body, transcript.Work, r.work+"/")
+		body := c.Body
 		if filepath.Base(args[0]) == "importcfg" {
-			body = strings.ReplaceAll(body, "/_pkg_.a\n", "/_pkg_.x\n")
+			var err error
+			if body, err = r.importcfg(filepath.Dir(args[0]), body); err != nil {
+				return err
+			}
 		}
+		body = strings.ReplaceAll(body, transcript.Work, r.work+"/")
 		return os.WriteFile(args[0], []byte(body), 0o666)
 	case transcript.Run:
 		return r.tool(ctx, n, c, args)
@@ -145,8 +157,41 @@ func (r *replay) command(ctx context.Context, n *node, c transcript.Command) err
 	return fmt.Errorf("no way to replay operation %d", c.Op)
 }
 
-// tool runs a program, once there is a slot for it. Nothing is waited for
-// while a slot is held.
+// importcfg has a compile look for its imports' export data where nothing is but their
+// types, until bring brings the rest. So every compile that imports something waits.
+func (r *replay) importcfg(dir, body string) (string, error) {
+	var changed strings.Builder
+	for line := range strings.Lines(body) {
+		if before, file, ok := strings.Cut(line, "="); ok && strings.HasPrefix(line, "packagefile ") {
+			name := transcript.NodeOf(file)
+			line = before + "=" + filepath.Join(dir, name+".x") + "\n"
+			if err := os.Symlink(filepath.Join(r.work, name, "_pkg_.x.types"), filepath.Join(dir, name+".x.types")); err != nil {
+				return "", err
+			}
+		}
+		changed.WriteString(line)
+	}
+	return changed.String(), nil
+}
+
+// bring waits for the export data of what a compile in dir imports, and puts it where
+// the compile looks for it.
+func (r *replay) bring(ctx context.Context, n *node, dir string) error {
+	for _, name := range n.imports {
+		select {
+		case <-r.nodes[name].exported:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		if err := os.Symlink(filepath.Join(r.work, name, "_pkg_.x"), filepath.Join(dir, name+".x")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tool runs a program, once there is a slot for it. Who waits while a slot is held
+// waits for compiles that have one.
 func (r *replay) tool(ctx context.Context, n *node, c transcript.Command, args []string) error {
 	select {
 	case r.slots <- struct{}{}:
@@ -158,7 +203,7 @@ func (r *replay) tool(ctx context.Context, n *node, c transcript.Command, args [
 	compile := strings.TrimSuffix(filepath.Base(args[0]), ".exe") == "compile"
 	if compile {
 		var err error
-		if args, err = split(r.compile, args); err != nil {
+		if args, err = split(r.compile.Path, args); err != nil {
 			return err
 		}
 	}
@@ -177,19 +222,7 @@ func (r *replay) tool(ctx context.Context, n *node, c transcript.Command, args [
 
 	var err error
 	if compile {
-		var unshare func() error
-		if unshare, err = r.share(ctx, cmd, args[2]); err != nil {
-			return fmt.Errorf("a share: %w", err)
-		}
-		start := time.Now()
-		err = runSignalled(cmd, args[2], func() {
-			n.ready = time.Since(start)
-			close(n.exported)
-		})
-		n.took = time.Since(start)
-		if err == nil {
-			err = unshare()
-		}
+		err = r.runCompile(ctx, n, cmd, args[2])
 	} else {
 		err = cmd.Run()
 	}
@@ -204,26 +237,55 @@ func (r *replay) tool(ctx context.Context, n *node, c transcript.Command, args [
 	return nil
 }
 
-// share compiles the second of a package's three shares in front of the
-// package's own compile, which is told of it, and which is to take it over. The
-// third is not made: the compile does without. Packages without functions have
-// no shares.
-func (r *replay) share(ctx context.Context, compile *exec.Cmd, exports string) (taken func() error, err error) {
+// runCompile runs a pipelined compile whose export data is to be in exports. Others
+// have a share of it ready when it goes on from its types, or is begun; it is to take
+// that share over.
+func (r *replay) runCompile(ctx context.Context, n *node, cmd *exec.Cmd, exports string) error {
 	prefix := exports + ".share"
-	helper := own(exec.CommandContext(ctx, compile.Path, compile.Args[1:]...))
-	helper.Dir = compile.Dir
-	helper.Env = append(compile.Env[:len(compile.Env):len(compile.Env)], SharesEnv+"=1/3:"+prefix)
-	compile.Env = append(compile.Env[:len(compile.Env):len(compile.Env)], SharesEnv+"=0/3:"+prefix)
+	helper := own(exec.CommandContext(ctx, cmd.Path, cmd.Args[1:]...))
+	helper.Dir = cmd.Dir
+	helper.Env = append(cmd.Env[:len(cmd.Env):len(cmd.Env)], SharesEnv+"=1/3:"+prefix)
+	cmd.Env = append(cmd.Env[:len(cmd.Env):len(cmd.Env)], SharesEnv+"=0/3:"+prefix)
+	goesOn := func() error {
+		if err := r.bring(ctx, n, filepath.Dir(exports)); err != nil {
+			return err
+		}
+		return share(helper)
+	}
+	if types := r.compile.Types; types != "" {
+		cmd.Env = append(cmd.Env, types+"="+TypesWait)
+	} else if err := goesOn(); err != nil {
+		return err
+	}
+	start := time.Now()
+	paused := time.Duration(0)
+	err := runSignalled(cmd, exports, moments{
+		typed: func() { close(n.typed) },
+		waits: func() error {
+			since := time.Now()
+			defer func() { paused += time.Since(since) }()
+			return goesOn()
+		},
+		exported: func() {
+			n.ready = time.Since(start) - paused
+			close(n.exported)
+		},
+	})
+	n.took = time.Since(start) - paused
+	if _, left := os.Stat(prefix + ".1"); err == nil && left == nil {
+		return &Difference{"has a share that was not taken over: " + prefix}
+	}
+	return err
+}
+
+// share compiles the second of a package's three shares. The third is not made: the
+// compile does without. Packages without functions have no shares.
+func share(helper *exec.Cmd) error {
 	said, err := helper.CombinedOutput()
 	if err != nil && strings.TrimSpace(string(said)) != noFunctions {
-		return nil, fmt.Errorf("%w: %s", err, bytes.TrimSpace(said))
+		return fmt.Errorf("a share: %w: %s", err, bytes.TrimSpace(said))
 	}
-	return func() error {
-		if _, err := os.Stat(prefix + ".1"); err == nil {
-			return &Difference{"has a share that was not taken over: " + prefix}
-		}
-		return nil
-	}, nil
+	return nil
 }
 
 // noFunctions is what a compiler says that has none to share.
@@ -239,32 +301,71 @@ func split(compile string, args []string) ([]string, error) {
 	return append([]string{compile, "-o", exports, "-linkobj", args[2]}, args[3:]...), nil
 }
 
-// runSignalled runs a pipelined compile and calls export when it says that
-// the file named exports is in place.
-func runSignalled(cmd *exec.Cmd, exports string, export func()) error {
-	signal, compiler, err := os.Pipe()
+// moments are what to do when a pipelined compile says how far it is.
+type moments struct {
+	typed    func()
+	waits    func() error // it goes on when this returns nil
+	exported func()
+}
+
+// runSignalled runs a pipelined compile, which is to put its export data into exports
+// and its types beside it.
+func runSignalled(cmd *exec.Cmd, exports string, on moments) error {
+	ours, theirs, err := socketPair()
 	if err != nil {
 		return err
 	}
-	defer signal.Close()
-	cmd.ExtraFiles = []*os.File{compiler} // becomes descriptor 3
+	defer ours.Close()
+	cmd.ExtraFiles = []*os.File{theirs} // becomes descriptor 3
 	cmd.Env = append(cmd.Env[:len(cmd.Env):len(cmd.Env)], SignalEnv+"=3")
 	err = cmd.Start()
-	compiler.Close()
+	theirs.Close()
 	if err != nil {
 		return err
 	}
-	// Ends at the latest when the compiler does, and its end of the pipe with it.
-	n, _ := signal.Read(make([]byte, 1))
-	_, missing := os.Stat(exports)
-	if n == 1 && missing == nil {
-		export()
-	}
-	if err := cmd.Wait(); err != nil {
+	failed := listen(ours, exports, on)
+	ours.Close() // who waits in vain ends
+	if err := cmd.Wait(); err != nil && (failed == nil || errors.Is(failed, errSilent)) {
 		return err
 	}
-	if n != 1 || missing != nil {
-		return fmt.Errorf("%s: no signal when the export data was in place", exports)
+	return failed
+}
+
+var errSilent = errors.New("no signal when the export data was in place")
+
+// listen hears what a compile says until it says that the export data is there, or
+// nothing more.
+func listen(compile io.ReadWriter, exports string, on moments) error {
+	for {
+		var said [1]byte
+		if n, _ := compile.Read(said[:]); n == 0 {
+			return fmt.Errorf("%s: %w", exports, errSilent)
+		}
+		there := func(file string) error {
+			_, err := os.Stat(file)
+			return err
+		}
+		switch said[0] {
+		case SaysTypes:
+			if err := there(exports + ".types"); err != nil {
+				return err
+			}
+			on.typed()
+		case SaysWaits:
+			if err := on.waits(); err != nil {
+				return err
+			}
+			if _, err := compile.Write([]byte{GoOn}); err != nil {
+				return err
+			}
+		case SaysExported:
+			if err := there(exports); err != nil {
+				return err
+			}
+			on.exported()
+			return nil
+		default:
+			return fmt.Errorf("%s: the compiler says %d", exports, said[0])
+		}
 	}
-	return nil
 }

@@ -42,24 +42,30 @@ func TestPack(t *testing.T) {
 
 // TestRunSignalled has a shell in the compiler's part.
 func TestRunSignalled(t *testing.T) {
+	const types, waits, exported = `: >x.types; printf '\002' >&3; `, `printf '\003' >&3; dd bs=1 count=1 <&3 >told 2>&-; `, `: >x; printf '\001' >&3; `
 	for _, test := range []struct {
-		name, script string
-		exported     bool
-		want         string
+		name, script, heard, want string
 	}{
-		{"in time", `: >x; printf . >&$DISTGO_EXPORTED; exec 3>&-; exit 0`, true, ""},
-		{"fails later", `: >x; printf . >&$DISTGO_EXPORTED; exit 2`, true, "exit status 2"},
-		{"fails first", `exit 2`, false, "exit status 2"},
-		{"silent", `: >x`, false, "no signal"},
-		{"too early", `printf . >&$DISTGO_EXPORTED; exec 3>&-; exit 0`, false, "no signal"},
+		{"in time", types + exported + `exec 3>&-; exit 0`, "TX", ""},
+		{"waits", types + waits + `[ -s told ] && ` + exported, "TWX", ""},
+		{"fails later", exported + `exit 2`, "X", "exit status 2"},
+		{"fails first", `exit 2`, "", "exit status 2"},
+		{"silent", `: >x`, "", "no signal"},
+		{"too early", `printf '\001' >&3; exec 3>&-; exit 0`, "", "no such file"},
+		{"no types", `printf '\002' >&3; exec 3>&-; exit 0`, "", "no such file"},
+		{"nonsense", `printf . >&3`, "", "says 46"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			cmd := exec.CommandContext(t.Context(), "sh", "-c", test.script)
 			cmd.Dir, cmd.Env = t.TempDir(), os.Environ()
-			exported := false
-			err := runSignalled(own(cmd), filepath.Join(cmd.Dir, "x"), func() { exported = true })
-			if exported != test.exported {
-				t.Errorf("exported: %v", exported)
+			heard := ""
+			err := runSignalled(own(cmd), filepath.Join(cmd.Dir, "x"), moments{
+				typed:    func() { heard += "T" },
+				waits:    func() error { heard += "W"; return nil },
+				exported: func() { heard += "X" },
+			})
+			if heard != test.heard {
+				t.Errorf("heard %s, want %s", heard, test.heard)
 			}
 			if (err == nil) != (test.want == "") || err != nil && !strings.Contains(err.Error(), test.want) {
 				t.Errorf("%v, want %q", err, test.want)

@@ -125,6 +125,76 @@ func TestSharesOfOtherSources(t *testing.T) {
 	}
 }
 
+// TestTypesOfOtherSources has an importer begun on types, and the export data come of other sources. It is not to be
+// compiled against both; what is compiled from scratch is against the export data.
+func TestTypesOfOtherSources(t *testing.T) {
+	c := proved(t, installed(t, ""))
+	dir := t.TempDir()
+	write := func(name, text string) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	compile := func(name, types string) *exec.Cmd {
+		cmd := exec.CommandContext(t.Context(), c.Path, "-o", name+".x", "-linkobj", name+".a", "-p", name, "-importcfg", "cfg", name+".go")
+		cmd.Dir, cmd.Env = dir, append(os.Environ(), "DISTGO_TYPES="+types)
+		return cmd
+	}
+	now := func(name string) (object []byte) {
+		if out, err := compile(name, "").CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", name, err, out)
+		}
+		object, err := os.ReadFile(filepath.Join(dir, name+".a"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return object
+	}
+	write("cfg", "packagefile p=p.x\n")
+	write("q.go", "package q\nimport \"p\"\nfunc G() int { return p.C }\n")
+	const first, second = "package p\nconst C = 1111\n", "package p\nconst C = 2222\n"
+	var objects [2][]byte
+	for i, text := range []string{first, second} {
+		write("p.go", text)
+		now("p")
+		objects[i] = now("q")
+	}
+	if bytes.Equal(objects[0], objects[1]) {
+		t.Fatal("the constant has no part in the object")
+	}
+	for _, changed := range []bool{false, true} {
+		write("p.go", first)
+		if out, err := compile("p", "1").CombinedOutput(); err != nil { // leaves its types
+			t.Fatalf("%v\n%s", err, out)
+		}
+		if err := os.Remove(filepath.Join(dir, "p.x")); err != nil {
+			t.Fatal(err)
+		}
+		err := runSignalled(compile("q", TypesWait), filepath.Join(dir, "q.x"), moments{
+			typed: func() {},
+			waits: func() error {
+				if changed {
+					write("p.go", second)
+				}
+				now("p")
+				return nil
+			},
+			exported: func() {},
+		})
+		if failed := err != nil; failed != changed {
+			t.Errorf("changed %v: %v", changed, err)
+		}
+		if !changed {
+			object, err := os.ReadFile(filepath.Join(dir, "q.a"))
+			if err != nil || !bytes.Equal(object, objects[0]) {
+				t.Errorf("begun on types, it makes another object (%v)", err)
+			}
+		} else if !bytes.Equal(now("q"), objects[1]) {
+			t.Error("from scratch, it is compiled against types of other sources")
+		}
+	}
+}
+
 // TestProofFindsMutants leaves edits out, one at a time, whose absence makes
 // programs that are wrong.
 func TestProofFindsMutants(t *testing.T) {
@@ -140,7 +210,7 @@ func TestProofFindsMutants(t *testing.T) {
 		{"hashes by index", "cmd/compile/internal/gc/main.go", "obj.HashByName = true", "obj.HashByName = false"},
 	} {
 		t.Run(mutant.name, func(t *testing.T) {
-			changed, err := Edits(goCmd.Root)
+			changed, types, err := Edits(goCmd.Root)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -149,7 +219,7 @@ func TestProofFindsMutants(t *testing.T) {
 			if !bytes.Contains(changed[name], []byte(mutant.to)) {
 				t.Fatal("no mutation")
 			}
-			c, err := buildChanged(t.Context(), goCmd, dir, changed)
+			c, err := buildChanged(t.Context(), goCmd, dir, changed, types)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -226,7 +296,7 @@ func h(l large, i int) int { l.b[i]++; return i }
 			cmd := exec.CommandContext(t.Context(), c.Path, append(flags, "-o", "p.x", "-linkobj", "p.a", "p.go")...)
 			cmd.Dir, cmd.Env = dir, os.Environ()
 			exported := false
-			if err := runSignalled(own(cmd), filepath.Join(dir, "p.x"), func() { exported = true }); err == nil {
+			if err := runSignalled(own(cmd), filepath.Join(dir, "p.x"), moments{typed: func() {}, exported: func() { exported = true }}); err == nil {
 				t.Error("no error with the signal asked for")
 			}
 			if exported != test.exports {
