@@ -151,7 +151,7 @@ func (r *run) fill(l *loop, told []farewell) {
 	if l.plan.Pipelined {
 		rep.Compiler = "pipelined"
 	}
-	rep.HeadStarts = l.aheads.possible
+	rep.HeadStarts, rep.Tight = l.aheads.possible, l.plan.Tight
 	rep.Outcome = "built"
 	if !l.built {
 		rep.Outcome = "failed"

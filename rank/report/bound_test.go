@@ -311,3 +311,12 @@ func TestPredictRefuses(t *testing.T) {
 		t.Error("a cycle has been predicted")
 	}
 }
+
+// Where memory was short nothing was begun or held, and nothing is in a prediction.
+func TestPredictTight(t *testing.T) {
+	for _, tight := range []bool{false, true} {
+		if p := (&Report{Compiler: "pipelined", Tight: tight}).Replan(); p.Tight != tight {
+			t.Errorf("tight %v: planned anew, %v", tight, p.Tight)
+		}
+	}
+}

@@ -15,7 +15,8 @@
 //     no threads stands still until it is given some;
 //  3. tell Root of every Done and Notify, its own included, in the order in
 //     which each rank sent them;
-//  4. tell Root how long each action took (Took), before its Done, and that time
+//  4. tell Root how long each action took, until its export data was out (Led),
+//     before that exists, and until its end (Took), before its Done; and that time
 //     passes (Look, every LookEvery). Root judges by that whose ranks are slow, and
 //     by nothing else.
 //
