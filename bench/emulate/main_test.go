@@ -106,11 +106,14 @@ func threadsMain(threads string) error {
 	if err != nil {
 		return err
 	}
-	var all sync.WaitGroup
+	var all, begun sync.WaitGroup
 	lines := make([]string, n)
+	begun.Add(n)
 	for i := range n {
 		all.Go(func() {
 			runtime.LockOSThread() // a thread for each, which ends with it
+			begun.Done()
+			begun.Wait() // none has the group of one that has ended
 			spin(time.Now().Add(20 * time.Millisecond))
 			text, err := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/cgroup", syscall.Gettid()))
 			lines[i] = fmt.Sprint(string(text), err, "\n")
