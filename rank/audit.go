@@ -170,7 +170,7 @@ func (u *audits) report() *report.Audit {
 // secondRecord is the record of a second execution.
 func (l *loop) secondRecord(by plan.Rank, m repeatedMessage, relief bool) report.Second {
 	return report.Second{
-		Action: int32(m.Action), Relief: relief, Rank: int(by), Slot: m.Slot, Start: m.Start, End: m.End, CPU: m.CPU, RSS: m.RSS, Trouble: m.Trouble,
+		Action: int32(m.Action), Relief: relief, Rank: int(by), Slot: m.Slot, Start: m.Start, End: m.End, CPU: m.CPU, RSS: m.RSS, Held: m.Held, Trouble: m.Trouble,
 	}
 }
 

@@ -19,7 +19,7 @@ import (
 // an error at worst.
 func FuzzMessages(f *testing.F) {
 	for kind, body := range map[transport.Kind]any{
-		kindWant: wantMessage{0, true}, kindExists: existsMessage{0, 1}, kindDone: doneMessage{Action: 1, OK: true}, kindNotify: stepMessage{0},
+		kindWant: wantMessage{0, true}, kindExists: existsMessage{Artifact: 0, Took: 1, Relief: []byte{1}}, kindDone: doneMessage{Action: 1, OK: true}, kindNotify: stepMessage{0},
 		kindCommit: stepMessage{0}, kindFail: actionMessage{0}, kindYield: actionMessage{1}, kindYielded: yieldedMessage{1, true},
 		kindAssign: assignMessage{plan.Action{ID: 0}, []plan.Rank{0}}, kindOver: overMessage{true}, kindFarewell: farewellMessage{},
 		kindAbort: abortMessage{3, "gone"}, kindSurvey: surveyMessage{1, []plan.ArtifactID{0}}, kindHeld: surveyMessage{1, nil},
@@ -69,7 +69,7 @@ func FuzzMessages(f *testing.F) {
 			l.lead.give = &give{giver: ship.NewGiver(kept.Source)}
 			l.lead.state = superstep.NewRoot(l.plan, []int{1, 1}, superstep.Split)
 			l.lead.troubles = make([]int, 2)
-			l.lead.reliefs = reliefs{made: map[plan.ActionID]made{}}
+			l.lead.reliefs = reliefs{made: map[plan.ActionID]made{}, given: map[plan.ArtifactID]made{}}
 			l.lead.farewells = make(chan farewell, 4)
 		}
 		var err error

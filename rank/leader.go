@@ -83,6 +83,9 @@ func (l *loop) hear(from plan.Rank, body any) error {
 		if m.Artifact < 0 || int(m.Artifact) >= len(l.plan.Artifacts) {
 			return fmt.Errorf("rank %d made artifact %d of %d", from, m.Artifact, len(l.plan.Artifacts))
 		}
+		if len(m.Relief) > 0 {
+			l.lead.reliefs.given[m.Artifact] = made{from, [][]byte{m.Relief}}
+		}
 		if m.Took > 0 {
 			d.state.Led(l.plan.Artifacts[m.Artifact].Producer, from, m.Took)
 		}
@@ -259,8 +262,8 @@ func (l *loop) orders(o superstep.Orders, err error) error {
 	for _, a := range o.Repeat {
 		action := l.plan.Actions[a.Action]
 		action.Steps = l.lead.steps[a.Action]
-		m := repeatMessage{action, a.Holders, l.lead.state.Relieving(a.Action)}
-		if m.Relief {
+		m := repeatMessage{action, a.Holders, l.lead.state.Why(a.Action)}
+		if m.Why != superstep.ForAudit {
 			l.lead.reliefs.begun++
 		}
 		if a.To == l.self {

@@ -214,7 +214,9 @@ func (r *run) fill(l *loop, told []farewell) {
 	for i := range rep.Seconds {
 		s := &rep.Seconds[i]
 		k := &rep.Ranks[s.Rank]
-		k.Seconds += s.End - s.Start
+		for _, p := range s.Pieces() {
+			k.Seconds += p.End - p.Start
+		}
 		k.CPU += s.CPU
 	}
 	for i := range rep.Ranks {
@@ -232,8 +234,10 @@ func (r *run) fill(l *loop, told []farewell) {
 			}
 		}
 		for j := range rep.Seconds {
-			if s := &rep.Seconds[j]; s.Rank == i && s.Start < link {
-				k.Waiting -= min(s.End, link) - s.Start
+			if s := &rep.Seconds[j]; s.Rank == i {
+				for _, p := range s.Pieces() {
+					k.Waiting -= max(0, min(p.End, link)-p.Start)
+				}
 			}
 		}
 	}

@@ -55,14 +55,19 @@ func (r *run) runner(p *plan.Plan) (*execute.Runner, error) {
 
 // ownRun is an action that runs here.
 type ownRun struct {
+	inSlot
 	stop    context.CancelFunc
 	givenUp bool // root asked for that
-	slot    int  // -1 while it has none
-	held    []report.Hold
 }
 
-// holds are the times from start to end in which the action was held.
-func (r *ownRun) holds(start, end int64) (holds []report.Hold) {
+// inSlot is the place of what can be held.
+type inSlot struct {
+	slot int // -1 while it has none
+	held []report.Hold
+}
+
+// holds are the times from start to end in which it was held.
+func (r *inSlot) holds(start, end int64) (holds []report.Hold) {
 	for _, h := range r.held {
 		if h.To == 0 { // it ended meanwhile
 			h.To = end
@@ -83,12 +88,16 @@ func (l *loop) divided(of superstep.Execution, n int) *execute.Threads {
 	return l.threads[of]
 }
 
-// hold gives the slot of an action away that gets no threads any more, and takes one when it does again.
+// hold gives the slot of an execution away that gets no threads any more, and takes one when it does again.
 func (l *loop) hold(t superstep.Threads) {
-	if t.Share || t.Second || t.Ahead {
-		return
+	var run *inSlot
+	switch own, second := l.running[t.Action], l.seconds.of[t.Action]; {
+	case t.Share || t.Ahead:
+	case t.Second && second != nil:
+		run = &second.inSlot
+	case !t.Second && own != nil:
+		run = &own.inSlot
 	}
-	run := l.running[t.Action]
 	switch {
 	case run == nil:
 	case t.Threads == 0:
@@ -128,7 +137,7 @@ func (l *loop) start(s superstep.Start) {
 	if l.running == nil {
 		l.running = map[plan.ActionID]*ownRun{}
 	}
-	l.running[a.ID] = &ownRun{stop: stop, slot: slot}
+	l.running[a.ID] = &ownRun{inSlot: inSlot{slot: slot}, stop: stop}
 	run := l.running[a.ID]
 	var second *secondMade
 	if run := l.seconds.of[a.ID]; run != nil && run.made != nil {
@@ -151,7 +160,9 @@ func (l *loop) start(s superstep.Start) {
 			if run.slot >= 0 {
 				l.free = append(l.free, run.slot)
 			}
-			m.Held = run.holds(m.Start, m.End)
+			if second == nil {
+				m.Held = run.holds(m.Start, m.End)
+			}
 			return l.finished(m, err)
 		})
 		if keep != nil {
@@ -328,7 +339,7 @@ func (l *loop) export(a *plan.Action, took int64) {
 			if err := l.effects(l.rank.Produced(out)); err != nil {
 				return err
 			}
-			return l.tell(kindExists, existsMessage{out, took})
+			return l.tell(kindExists, existsMessage{Artifact: out, Took: took})
 		})
 	}
 }

@@ -98,7 +98,8 @@ type offerMessage struct {
 
 type existsMessage struct {
 	Artifact plan.ArtifactID `msgpack:"f"`
-	Took     int64           `msgpack:"t"` // microseconds that its action has executed until then
+	Took     int64           `msgpack:"t"`           // microseconds that its action has executed until then
+	Relief   []byte          `msgpack:"d,omitempty"` // its digest, where it was made in relief of who has the action
 }
 
 // doneMessage is the record of an action that ended.
@@ -138,9 +139,9 @@ type typesMessage struct {
 
 // repeatMessage asks for a second execution.
 type repeatMessage struct {
-	Action  plan.Action `msgpack:"a"` // whole, with its commands
-	Holders []plan.Rank `msgpack:"h"`
-	Relief  bool        `msgpack:"l,omitempty"` // what is made is to lie aside
+	Action  plan.Action      `msgpack:"a"` // whole, with its commands
+	Holders []plan.Rank      `msgpack:"h"`
+	Why     superstep.Reason `msgpack:"l,omitempty"`
 }
 
 // repeatedMessage is the record of a second execution.
@@ -150,12 +151,14 @@ type repeatedMessage struct {
 	Refused  bool          `msgpack:"f,omitempty"` // it did not build: Output are the tools' words
 	Output   string        `msgpack:"o,omitempty"`
 	Trouble  string        `msgpack:"y,omitempty"` // the node's: it says nothing about the action
+	Tainted  bool          `msgpack:"n,omitempty"` // it gave out export data that may be wrong
 	Start    int64         `msgpack:"b"`           // microseconds since the plan was here
 	Exported int64         `msgpack:"x,omitempty"`
 	End      int64         `msgpack:"e"`
 	CPU      int64         `msgpack:"u"` // with that of what was ended to make room
 	RSS      int64         `msgpack:"r"`
 	Slot     int           `msgpack:"s"`
+	Held     []report.Hold `msgpack:"m,omitempty"` // when something more urgent had its slot
 }
 
 type helpMessage struct {

@@ -20,9 +20,10 @@ import (
 
 // reliefs is what root knows of what was executed in relief. It belongs to the loop.
 type reliefs struct {
-	begun int                    // second executions that were asked for
-	made  map[plan.ActionID]made // by whom
-	taken int                    // what was made was used
+	begun int                      // second executions that were asked for
+	made  map[plan.ActionID]made   // by whom
+	given map[plan.ArtifactID]made // export data that was given out in relief
+	taken int                      // what was made was used
 }
 
 // lookForSlow has root look for slow ranks now and then.
@@ -56,6 +57,9 @@ func (l *loop) inRelief(by plan.Rank, m repeatedMessage) error {
 	if !awaited {
 		return l.orders(orders, nil)
 	}
+	if m.Tainted {
+		return &nodeError{l.who(by) + ": " + m.Trouble}
+	}
 	if ok && len(m.Digests) != len(a.Outputs) {
 		return fmt.Errorf("rank %d made %d files of %s, which has %d", by, len(m.Digests), a.Package, len(a.Outputs))
 	}
@@ -76,6 +80,14 @@ func (l *loop) inRelief(by plan.Rank, m repeatedMessage) error {
 // made in its relief, and returns whether all of it was compared.
 func (l *loop) agree(on plan.Rank, m doneMessage) (all bool, err error) {
 	a := &l.plan.Actions[m.Action]
+	for i, out := range a.Outputs {
+		g, ok := l.lead.reliefs.given[out]
+		if ok && g.by != on && len(m.Digests) == len(a.Outputs) && len(m.Digests[i]) > 0 && !slices.Equal(m.Digests[i], g.digests[0]) {
+			known := made{g.by, slices.Clone(m.Digests)}
+			known.digests[i] = g.digests[0]
+			return false, l.unequal("relief", a, on, g.by, l.difference(a, made{on, m.Digests}, known))
+		}
+	}
 	r, ok := l.lead.reliefs.made[a.ID]
 	if !ok || r.by == on || !m.OK && !m.GivenUp && m.Output == "" {
 		return false, nil
@@ -155,6 +167,7 @@ func (l *loop) dismissed(a plan.ActionID) error {
 // action now, and says of it what was measured then. Keep is as make returns it.
 func (l *loop) takeSecond(a *plan.Action, s *secondMade, m *doneMessage) (keep func(), err error) {
 	m.Start, m.End, m.Slot, m.Threads = s.record.Start, s.record.End, s.record.Slot, s.threads.Most()
+	m.Held = s.record.Held
 	m.CPU, m.RSS, m.Commands, m.Output = s.record.CPU, s.record.RSS, s.result.Commands, s.result.Output
 	for i, out := range a.Outputs {
 		if d, ok := l.exchange.Digest(l.file(out)); ok && !slices.Equal(d[:], s.record.Digests[i]) {
@@ -184,7 +197,7 @@ func (l *loop) fill(a *plan.Action, node string, m *doneMessage) (err error) {
 		if err := os.MkdirAll(filepath.Dir(place), 0o700); err != nil {
 			return err
 		}
-		if err := os.Rename(filepath.Join(l.runner.Work, node, strings.TrimPrefix(path, a.Node+"/")), place); err != nil {
+		if err := os.Rename(l.asideFile(a, filepath.Join(l.runner.Work, node), out), place); err != nil {
 			return err
 		}
 	}

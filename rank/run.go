@@ -459,7 +459,7 @@ func (r *run) lead(l *loop) error {
 		abortOnLoss: r.cfg.AbortOnLoss,
 		progress:    r.progress,
 		farewells:   make(chan farewell, 2*r.cfg.Place.Size),
-		reliefs:     reliefs{made: map[plan.ActionID]made{}},
+		reliefs:     reliefs{made: map[plan.ActionID]made{}, given: map[plan.ArtifactID]made{}},
 	}
 	if r.cfg.Audit > 0 {
 		l.lead.audits = &audits{share: r.cfg.Audit, run: r.cfg.Place.RunID(), made: map[plan.ActionID]made{}}

@@ -15,9 +15,10 @@ import (
 )
 
 // A second execution makes all of an action once more, aside, in a directory of
-// its own and in slots that would idle, see package superstep. Its digests are
-// told, and for an audit that is all: nothing reads what it makes and no store
-// gets it. What is made in relief of a slow rank lies aside until root decides.
+// its own, see package superstep. Its digests are told, and for an audit that is all:
+// nothing reads what it makes and no store gets it. What is made in relief of a slow
+// rank lies aside until root decides, but for export data, which goes to who waits for
+// it if nobody else has given it out.
 
 // seconds is what a rank knows of second executions. It belongs to the loop. Its
 // zero value is ready.
@@ -27,6 +28,7 @@ type seconds struct {
 }
 
 type secondRun struct {
+	inSlot
 	action plan.Action        // with the commands that root sent
 	stop   context.CancelFunc // nil while it does not run
 	spent  int64              // CPU of those that were ended before their end, microseconds
@@ -53,15 +55,15 @@ func (l *loop) repeat(m repeatMessage) error {
 		run = &secondRun{}
 		l.seconds.of[id] = run
 	}
-	run.action, run.relief = a, m.Relief
-	return l.effects(l.rank.Repeat(id, m.Holders, m.Relief))
+	run.action, run.relief = a, m.Why != superstep.ForAudit
+	return l.effects(l.rank.Repeat(id, m.Holders, m.Why))
 }
 
 // startSecond executes an action a second time in a goroutine of its own.
 func (l *loop) startSecond(h superstep.Help) {
 	run := l.seconds.of[h.Action]
 	a, m := run.action, repeatedMessage{Action: h.Action, Slot: l.free[0]}
-	l.free = l.free[1:]
+	run.inSlot, l.free = inSlot{slot: m.Slot}, l.free[1:]
 	ctx, stop := context.WithCancel(l.ctx)
 	run.stop = stop
 	made := &secondMade{threads: l.divided(superstep.Execution{Action: h.Action, Second: true}, h.Threads), aside: run.relief}
@@ -108,9 +110,16 @@ func (l *loop) makeSecond(ctx context.Context, a *plan.Action, made *secondMade,
 			changed = l.cache.watch(made.hit.keyed)
 		}
 	}
-	made.result, err = l.execute(ctx, &b, made.threads, execute.Moments{Exported: func() { m.Exported = l.now() }})
+	made.result, err = l.execute(ctx, &b, made.threads, execute.Moments{Exported: func() {
+		m.Exported = max(1, l.now())
+		if made.aside {
+			l.giveOut(a, dir, m.Start, m.Exported)
+		}
+	}})
 	m.CPU, m.RSS = made.result.CPU.Microseconds(), made.result.MaxRSS
-	if altered := l.unaltered(a, &doneMessage{}); altered != nil {
+	said := doneMessage{Exported: m.Exported}
+	if altered := l.unaltered(a, &said); altered != nil {
+		m.Tainted = said.Tainted && made.aside
 		return altered // whatever the tools made or said of it
 	}
 	if err != nil {
@@ -118,7 +127,7 @@ func (l *loop) makeSecond(ctx context.Context, a *plan.Action, made *secondMade,
 	}
 	made.kept = made.kept && !made.hit.keyed.traced && changed() == ""
 	for _, out := range a.Outputs {
-		d, _, err := exchange.DigestFile(filepath.Join(dir, strings.TrimPrefix(l.plan.Artifacts[out].Path, a.Node+"/")))
+		d, _, err := exchange.DigestFile(l.asideFile(a, dir, out))
 		if err != nil {
 			return err
 		}
@@ -127,12 +136,52 @@ func (l *loop) makeSecond(ctx context.Context, a *plan.Action, made *secondMade,
 	return nil
 }
 
+// asideFile is where an output of an action is that is executed in another directory.
+func (l *loop) asideFile(a *plan.Action, dir string, out plan.ArtifactID) string {
+	return filepath.Join(dir, strings.TrimPrefix(l.plan.Artifacts[out].Path, a.Node+"/"))
+}
+
+// giveOut puts the export data in its place that was made in dir, in relief, and gives
+// it out, if nobody has done so before. Where that cannot be done, who has the action
+// does it.
+func (l *loop) giveOut(a *plan.Action, dir string, start, exported int64) {
+	if l.unaltered(a, &doneMessage{}) != nil {
+		return
+	}
+	for _, out := range a.Outputs {
+		if l.plan.Artifacts[out].Kind != plan.Export {
+			continue
+		}
+		path := l.asideFile(a, dir, out)
+		d, size, err := exchange.DigestFile(path)
+		if err != nil {
+			continue
+		}
+		l.post(func() error {
+			if !l.rank.GivesOut(out) || l.exchange.Adopt(l.file(out), path, d, size) != nil {
+				return nil
+			}
+			took := exported - start
+			for _, h := range l.seconds.of[a.ID].holds(start, exported) {
+				took -= h.To - h.From
+			}
+			if err := l.tell(kindExists, existsMessage{out, took, d[:]}); err != nil {
+				return err
+			}
+			return l.effects(l.rank.GaveOut(out))
+		})
+	}
+}
+
 // repeated tells of a second execution that ended here. Nothing that befalls it
 // is the build's, but for what it says of the code.
 func (l *loop) repeated(m repeatedMessage, made *secondMade, ended bool, err error) error {
-	l.free = append(l.free, m.Slot)
 	delete(l.threads, superstep.Execution{Action: m.Action, Second: true})
 	run := l.seconds.of[m.Action]
+	if run.slot >= 0 {
+		l.free = append(l.free, run.slot)
+	}
+	m.Held = run.holds(m.Start, m.End)
 	run.spent += m.CPU
 	m.CPU = run.spent
 	if err != nil {

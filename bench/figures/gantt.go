@@ -92,7 +92,9 @@ func newChart(r *report.Report, f float64) *chart {
 		beside(s.Rank, s.Slot, s.Action, s.Start, s.End, kindShare, s.Taken)
 	}
 	for _, s := range r.Seconds {
-		beside(s.Rank, s.Slot, s.Action, s.Start, s.End, kindSecond, !s.Relief && s.Trouble == "")
+		for _, p := range s.Pieces() {
+			beside(s.Rank, p.Slot, s.Action, p.Start, p.End, kindSecond, !s.Relief && s.Trouble == "")
+		}
 	}
 	c.commits = make([][]float64, len(ranks))
 	for _, s := range r.Supers {

@@ -85,7 +85,9 @@ func events(r *report.Report) (all []event) {
 	}
 	for i := range r.Seconds {
 		if s := &r.Seconds[i]; byID[s.Action] != nil {
-			all = append(all, second(s, byID[s.Action]))
+			for _, p := range s.Pieces() {
+				all = append(all, second(s, p, byID[s.Action]))
+			}
 		}
 	}
 	return append(all, barriers(r)...)
@@ -135,14 +137,14 @@ func share(s *report.Share, of *report.Action) event {
 }
 
 // second is an action's second execution.
-func second(s *report.Second, of *report.Action) event {
-	duration := s.End - s.Start
+func second(s *report.Second, p report.Piece, of *report.Action) event {
+	duration := p.End - p.Start
 	what := "audit"
 	if s.Relief {
 		what = "relief"
 	}
 	return event{
-		Name: what + " of " + of.Package, Category: what, Phase: "X", Time: s.Start, Duration: &duration, Process: s.Rank, Thread: s.Slot,
+		Name: what + " of " + of.Package, Category: what, Phase: "X", Time: p.Start, Duration: &duration, Process: s.Rank, Thread: p.Slot,
 		Args: map[string]any{"cpu_us": s.CPU, "rss_bytes": s.RSS, "made by rank": of.Rank, "trouble": s.Trouble},
 	}
 }

@@ -12,8 +12,15 @@ func (a *Action) Pieces() (all []Piece) {
 	if to := min(a.Paused, a.Start); to > a.Begun {
 		all = append(all, Piece{a.BegunIn, a.Begun, to})
 	}
-	p := Piece{a.Slot, a.Start, a.End}
-	for _, h := range a.Held {
+	return append(all, pieces(a.Slot, a.Start, a.End, a.Held)...)
+}
+
+// Pieces are the times in which s had a slot, one after the other.
+func (s *Second) Pieces() []Piece { return pieces(s.Slot, s.Start, s.End, s.Held) }
+
+func pieces(slot int, start, end int64, held []Hold) (all []Piece) {
+	p := Piece{slot, start, end}
+	for _, h := range held {
 		if h.From > p.Start {
 			all = append(all, Piece{p.Slot, p.Start, h.From})
 		}

@@ -142,6 +142,7 @@ type Second struct {
 	End     int64  `json:"end_us"`
 	CPU     int64  `json:"cpu_us"` // with that of executions that were ended to make room
 	RSS     int64  `json:"rss_bytes"`
+	Held    []Hold `json:"held,omitempty"`    // when something more urgent had its slot
 	Trouble string `json:"trouble,omitempty"` // why there is nothing to compare
 }
 

@@ -44,6 +44,7 @@ type message struct {
 	op       op
 	n        int32 // artifact, action, superstep, epoch or rank
 	ok       bool
+	why      Reason
 	ranks    []plan.Rank
 	files    []plan.ArtifactID
 	recovery *Recovery
@@ -83,7 +84,7 @@ type cosmos struct {
 // rankParts and rootParts are what changes in the state machines. TestExploreKnowsAll checks that nothing is forgotten.
 func rankParts(r *Rank) []any {
 	return []any{&r.state, &r.doomed, &r.missing, &r.here, &r.made, &r.owner, &r.asked, &r.queue.ids, &r.sharing, &r.caller, &r.shares.ids, &r.seconds, &r.occupied, &r.active,
-		&r.typed, &r.ahead, &r.aheads.ids, &r.held.ids, &r.begun, &r.open, &r.due, &r.notified, &r.committed}
+		&r.typed, &r.ahead, &r.aheads.ids, &r.held.ids, &r.reliefs.ids, &r.reliefs.priority, &r.begun, &r.open, &r.due, &r.notified, &r.committed}
 }
 
 func rootParts(r *Root) []any {
@@ -97,7 +98,7 @@ func TestExploreKnowsAll(t *testing.T) {
 		parts int
 		rest  []string // never change, or are empty between events
 	}{
-		{reflect.TypeFor[Rank](), len(rankParts(new(Rank))), []string{"plan", "self", "mode", "slots", "out"}},
+		{reflect.TypeFor[Rank](), len(rankParts(new(Rank))) - 1, []string{"plan", "self", "mode", "slots", "out"}},
 		{reflect.TypeFor[Root](), len(rootParts(new(Root))), []string{"plan", "mode", "out", "fixed", "away", "helped", "paces", "judge"}},
 	} {
 		if c.of.NumField() != c.parts+len(c.rest) {
@@ -115,6 +116,8 @@ func separate(parts []any) {
 		case *[]bool:
 			*p = slices.Clone(*p)
 		case *[]int:
+			*p = slices.Clone(*p)
+		case *[]int64:
 			*p = slices.Clone(*p)
 		case *[]plan.Rank:
 			*p = slices.Clone(*p)
@@ -149,7 +152,7 @@ func separate(parts []any) {
 	}
 }
 
-func number[T ~int | ~int8 | ~int32 | ~uint8](b []byte, s []T) []byte {
+func number[T ~int | ~int8 | ~int32 | ~int64 | ~uint8](b []byte, s []T) []byte {
 	b = binary.AppendVarint(b, int64(len(s)))
 	for _, v := range s {
 		b = binary.AppendVarint(b, int64(v))
@@ -180,6 +183,8 @@ func encode(b []byte, parts []any) []byte {
 		case *[]bool:
 			b = flags(b, *p)
 		case *[]int:
+			b = number(b, *p)
+		case *[]int64:
 			b = number(b, *p)
 		case *[]plan.Rank:
 			b = number(b, *p)
@@ -228,14 +233,14 @@ func encode(b []byte, parts []any) []byte {
 }
 
 func (m *message) encode(b []byte) []byte {
-	b = append(b, byte(m.op), flag(m.ok))
+	b = append(b, byte(m.op), flag(m.ok), byte(m.why))
 	b = binary.AppendVarint(b, int64(m.n))
 	b = number(b, m.ranks)
 	b = number(b, m.files)
 	if r := m.recovery; r != nil {
 		b = append(b, flag(r.Lost))
 		for _, o := range r.Owners {
-			b = number(b, []int32{int32(o.Action), int32(o.Rank), int32(flag(o.Stays))})
+			b = number(b, []int32{int32(o.Action), int32(o.Rank), int32(o.From), int32(flag(o.Stays))})
 		}
 		b = append(b, 255)
 		for _, h := range r.Holders {

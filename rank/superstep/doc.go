@@ -31,18 +31,20 @@
 // What is withdrawn from a slow rank before is nobody's until then.
 // Invariant 5: nothing waits for a share, and a share for nothing but its inputs
 // and a slot.
-// Invariant 6: a second execution, for an audit or in relief of a slow rank, holds
-// no slot that anything else is ready for, and only the end of the run waits for
-// an audit. What is made in relief counts when its rank owns the action.
+// Invariant 6: a second execution for an audit holds no slot that anything else is
+// ready for, and only the end of the run waits for it. One in relief of a slow rank
+// has a slot as an action of its urgency does. Its export data is given out when
+// nobody else's is here; all else that it makes counts when its rank owns the action.
 // Invariant 7: what runs on a rank, audits aside, has all its slots as
 // threads, at least one each; what is held has none.
 // Invariant 8: nothing waits for types or for a head start to begin. One that runs
 // has a slot, begins only where nothing more urgent is ready for it, and has left
 // that when it has paused. An action that is started meanwhile has its slot at
 // once, and goes on when it has paused.
-// Invariant 9: only a compile whose export data is out, and that nobody helps, is
-// held, for something more urgent and while no slot is free. It may end, or be given
-// up or back, all the same. In Blocking mode nothing is held.
+// Invariant 9: only a compile whose export data is out, and that nobody helps, or
+// what is executed in relief, is held, for something more urgent and while no slot is
+// free. It may end, or be given up or back, all the same. In Blocking mode nothing is
+// held.
 //
 // A violation is an *Error: a defect of distgo or a peer that lies. The types
 // are not safe for concurrent use.

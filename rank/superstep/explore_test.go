@@ -339,7 +339,11 @@ func explorations(t *testing.T) map[string]exploration {
 	steps := smallPlan(t, 3, []plan.Rank{1, 2, 1}, nil, []plan.ActionID{0}, []plan.ActionID{1})
 	pair := smallPlan(t, 3, []plan.Rank{1, 2, 2}, nil, []plan.ActionID{0}, []plan.ActionID{0})
 	byRoot := smallPlan(t, 3, []plan.Rank{1, 2, 0}, nil, []plan.ActionID{0}, []plan.ActionID{0})
+	alone := smallPlan(t, 3, []plan.Rank{1, 1}, nil, []plan.ActionID{0})
 	all := map[string]exploration{
+		"slow alone":             {plan: alone, slots: slots, slow: 1, limit: most},
+		"slow alone, 1 loss":     {plan: alone, slots: slots, slow: 1, losses: 1, limit: most},
+		"slow alone, 1 return":   {plan: alone, slots: slots, slow: 1, returns: 1, limit: most},
 		"chain, 2 losses":        {plan: chain, slots: slots, losses: 2, limit: most},
 		"chain, loss and return": {plan: chain, slots: slots, losses: 1, returns: 1, limit: most},
 		"fork":                   {plan: fork, slots: slots, limit: most},

@@ -142,21 +142,26 @@ func (h *history) effects(self plan.Rank, e Effects, err error) {
 			}
 		}
 		_, relief := h.ranks[self].find(Execution{Action: id, Second: true})
-		h.jobs[self] = append(h.jobs[self], job{action: id, exported: true, second: true, relief: relief})
+		h.jobs[self] = append(h.jobs[self], job{action: id, exported: !relief, second: true, relief: relief})
 	}
 	for _, id := range e.Cease {
 		if i := slices.IndexFunc(h.jobs[self], func(j job) bool { return j.action == id && j.second }); h.x.mutant != neverCeases {
 			h.jobs[self][i].ceasing = true
 		}
 	}
-	if r := &h.ranks[self]; len(r.queue.ids)+len(r.held.ids) > 0 && r.repeating() > 0 {
-		ceasing := 0
-		for _, j := range h.jobs[self] {
-			ceasing += int(flag(j.ceasing))
+	r := &h.ranks[self]
+	audits, ceasing := 0, 0
+	for _, j := range h.jobs[self] {
+		audits += int(flag(j.second && !j.relief))
+		ceasing += int(flag(j.ceasing && !j.relief))
+		for _, q := range []*queue{&r.queue, &r.shares, &r.held} {
+			if j.second && j.relief && !j.held && !j.ceasing && len(q.ids) > 0 && q.urgency() > r.reliefs.priority[j.action] {
+				h.fail("rank %d executes %s in relief, and one of %v is more urgent", self, h.x.plan.Actions[j.action].Package, q.ids)
+			}
 		}
-		if ceasing < min(r.repeating(), len(r.queue.ids)+len(r.held.ids)) {
-			h.fail("rank %d executes %v a second time, and something is ready", self, r.seconds)
-		}
+	}
+	if ready := len(r.queue.ids) + len(r.held.ids); ceasing < min(audits, ready) {
+		h.fail("rank %d executes %v a second time, and something is ready", self, r.seconds)
 	}
 	runs, held, threads, once := 0, 0, 0, 0
 	for _, t := range h.ranks[self].occupied {
@@ -185,8 +190,8 @@ func (h *history) effects(self plan.Rank, e Effects, err error) {
 
 // hold has an action stand still, or go on.
 func (h *history) hold(on plan.Rank, t Threads) {
-	i := slices.IndexFunc(h.jobs[on], func(j job) bool { return j.action == t.Action && !j.share && !j.second && !j.ahead })
-	if t.Execution != (Execution{Action: t.Action}) {
+	i := slices.IndexFunc(h.jobs[on], func(j job) bool { return j.action == t.Action && !j.share && j.second == t.Second && !j.ahead })
+	if t.Share || t.Ahead {
 		return
 	}
 	j, a, r := &h.jobs[on][i], &h.x.plan.Actions[t.Action], &h.ranks[on]
@@ -203,7 +208,7 @@ func (h *history) hold(on plan.Rank, t Threads) {
 	if j.held = t.Threads == 0; !j.held {
 		return
 	}
-	if !j.exported || len(h.x.plan.HelpersOf(a.ID)) > 0 || h.x.mode == Blocking {
+	if !t.Second && (!j.exported || len(h.x.plan.HelpersOf(a.ID)) > 0) || h.x.mode == Blocking {
 		h.fail("rank %d holds %s in %s mode, with helpers %v; its export data is out: %v", on, a.Package, h.x.mode, h.x.plan.HelpersOf(a.ID), j.exported)
 	}
 	if h.x.mutant == heldKeepsSlot {
@@ -271,7 +276,7 @@ func (h *history) orders(o Orders, err error) {
 		if a.To == h.root.owner[a.Action] && slices.Index(h.dead, true) < 0 && len(h.ranks) > 1 {
 			h.fail("rank %d made %s, and is to audit it", a.To, h.x.plan.Actions[a.Action].Package)
 		}
-		h.send(0, a.To, message{op: opRepeat, n: int32(a.Action), ranks: a.Holders, ok: h.root.Relieving(a.Action)})
+		h.send(0, a.To, message{op: opRepeat, n: int32(a.Action), ranks: a.Holders, why: h.root.Why(a.Action)})
 	}
 	for _, a := range o.GiveUp {
 		h.send(0, a.From, message{op: opGiveUp, n: int32(a.Action)})
@@ -307,6 +312,10 @@ func (h *history) deliver(from, to plan.Rank, m message) {
 	case opTypes:
 		h.effects(to, r.TypesArrived(plan.ArtifactID(m.n)), nil)
 	case opPut:
+		producer := h.x.plan.Artifacts[m.n].Producer
+		if slices.ContainsFunc(h.jobs[to], func(j job) bool { return j.action == producer && !j.share && !j.second && !j.ahead }) {
+			return // it is thrown away
+		}
 		if h.x.mutant == startsTwice {
 			for _, c := range h.x.plan.Artifacts[m.n].Consumers {
 				r.ahead[c] = notBegun
@@ -387,7 +396,7 @@ func (h *history) deliver(from, to plan.Rank, m message) {
 		e := r.Dismissed(plan.ActionID(m.n), from)
 		h.effects(to, e, nil)
 	case opRepeat:
-		e, err := r.Repeat(plan.ActionID(m.n), m.ranks, m.ok)
+		e, err := r.Repeat(plan.ActionID(m.n), m.ranks, m.why)
 		h.effects(to, e, err)
 	case opRepeated:
 		awaited, o := h.root.Repeated(plan.ActionID(m.n), from, true)
@@ -423,6 +432,14 @@ func (h *history) end(self plan.Rank, i int, how string) {
 	if how == "exports" {
 		h.jobs[self][i].exported = true
 		f := a.Outputs[0]
+		if j.second {
+			if r.GivesOut(f) {
+				e, err := r.GaveOut(f)
+				h.send(self, 0, message{op: opExists, n: int32(f)})
+				h.effects(self, e, err)
+			}
+			return
+		}
 		e, err := r.Produced(f)
 		h.effects(self, e, err)
 		if h.x.mutant == holdsHelped && len(h.x.plan.HelpersOf(a.ID)) > 0 {
@@ -514,14 +531,4 @@ func (h *history) kill(r plan.Rank) {
 	}
 	l := &h.links[int(r)*len(h.ranks)]
 	*l = append(*l, message{op: opLost, n: int32(r)})
-}
-
-// repeating counts the slots that second executions take.
-func (r *Rank) repeating() (n int) {
-	for i := range r.seconds {
-		if r.seconds[i].running {
-			n++
-		}
-	}
-	return n
 }

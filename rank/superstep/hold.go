@@ -10,36 +10,59 @@ import (
 // is seldom urgent. So a compile whose export data is out is held when something more
 // urgent is ready and no slot is free: it gets no threads until one is, and loses
 // nothing. One that others help goes on, as what they make would wait for it. Root
-// does not hear of it, and expects it; see Root.enqueue.
+// does not hear of it, and expects it; see Root.enqueue. What is executed in relief of
+// another rank is held alike, its front end too, and what is not begun waits with it.
 //
 // In Blocking mode nothing is held: it is the textbook's; nor where memory is short.
 
 // mostHeld bounds how many are held, for each slot: they keep their memory.
 const mostHeld = 16
 
-// makeRoom frees a slot for what is first in q by holding the least urgent compile
-// that can be, if it is less urgent. For a share nothing is held: whoever it is for can
-// do without. Nor is what has been begun just now.
+// makeRoom frees a slot for what is first in q by holding the least urgent execution
+// that can be, if it is less urgent. For a share only reliefs are held: whoever it is
+// for can do without. Nor is what has been begun just now.
 func (r *Rank) makeRoom(q *queue) bool {
-	if q == &r.shares || r.mode == Blocking || r.plan.Tight || len(r.held.ids) >= mostHeld*r.slots {
+	if r.mode == Blocking || r.plan.Tight {
 		return false
 	}
-	least := plan.ActionID(-1)
+	held := 0
+	var least plan.ActionID
+	var among *queue // where that is to wait
 	for _, t := range r.occupied {
-		if t.Threads != fresh && r.backEnd(t) && !r.isHeld(t.Execution) && len(r.plan.HelpersOf(t.Action)) == 0 &&
-			(least < 0 || r.held.priority[t.Action] < r.held.priority[least]) {
-			least = t.Action
+		of := r.holds(t)
+		switch {
+		case r.isHeld(t.Execution):
+			held++
+		case of == nil || t.Threads == fresh || q == &r.shares && of != &r.reliefs:
+		case among == nil || of.priority[t.Action] < among.priority[least]:
+			least, among = t.Action, of
 		}
 	}
-	if least < 0 || r.held.priority[least] >= q.urgency() {
+	if among == nil || held >= mostHeld*r.slots || among.priority[least] >= q.urgency() {
 		return false
 	}
-	heap.Push(&r.held, least)
+	heap.Push(among, least)
 	r.active--
 	return true
 }
 
+// holds is where an execution waits when it is held, nil if it cannot be.
+func (r *Rank) holds(t Threads) *queue {
+	switch {
+	case t.Second:
+		if !r.second(t.Action).ceasing {
+			return &r.reliefs
+		}
+	case r.backEnd(t) && len(r.plan.HelpersOf(t.Action)) == 0:
+		return &r.held
+	}
+	return nil
+}
+
 // isHeld reports whether an execution has no slot now.
 func (r *Rank) isHeld(x Execution) bool {
+	if x.Second {
+		return r.reliefs.has(x.Action)
+	}
 	return x == Execution{Action: x.Action} && r.held.has(x.Action)
 }

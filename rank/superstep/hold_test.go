@@ -216,7 +216,7 @@ func TestHeldBeforeSecond(t *testing.T) {
 	// 0 is rank 1's; 1 and 2 are rank 0's, which executes 0 a second time, and 2 imports 1.
 	p := compiles(smallPlan(t, 2, []plan.Rank{1, 0, 0}, nil, nil, []plan.ActionID{1}), 0, 5, 20)
 	r, _ := NewRank(p, 0, 2, Split)
-	if e, err := r.Repeat(0, nil, false); err != nil || len(e.Repeat) != 1 {
+	if e, err := r.Repeat(0, nil, ForAudit); err != nil || len(e.Repeat) != 1 {
 		t.Fatalf("%+v, %v", e, err)
 	}
 	e := produced(t, r, p.Actions[1].Outputs[0])

@@ -130,7 +130,7 @@ func (r *Root) Look(passed int64) Orders {
 
 // running lists the actions that a rank is taken to be executing.
 func (r *Root) running(on plan.Rank) []plan.ActionID {
-	return r.load[on][:min(len(r.load[on]), r.slots[on])]
+	return r.load[on][:min(len(r.load[on]), r.ownSlots(on))]
 }
 
 // slow reports whether a rank takes much longer than the others.

@@ -126,8 +126,9 @@ func TestLate(t *testing.T) {
 		"all are, and it is short":               {tenth, tenth, 5 * seconds, seconds / 100, false},
 		"the rank is slow":                       {slow, sane, 0, 10 * seconds, true},
 		"the rank is slow, and has nearly ended": {slow, sane, 35 * seconds, 10 * seconds, false},
-		"the rank is slow, the action short":     {slow, sane, 0, seconds / 10, false},
-		"the rank is a little slow":              {pace{9 * evidence, 19 * evidence}, sane, 0, 10 * seconds, false},
+		"the rank is slow, the action short":     {slow, sane, 0, sooner / 10, false},
+		"the rank is a little slow":              {pace{9 * evidence, 12 * evidence}, sane, 0, 10 * seconds, false},
+		"the rank is slower than others":         {pace{9 * evidence, 15 * evidence}, sane, 0, 10 * seconds, true},
 	} {
 		root := paced(costing(smallPlan(t, 2, []plan.Rank{0}, nil), c.cost), 2, c.own, c.others)
 		root.Begin()

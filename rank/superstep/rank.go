@@ -95,6 +95,7 @@ type Rank struct {
 	typed    []bool      // by artifact: its types are here
 	ahead    []headStart // by action
 	aheads   queue
+	reliefs  queue // actions whose reliefs want a slot: they are held, or have not begun
 	held     queue // actions that run, and have no slot now; by what is left of them
 	begun    int   // head starts of actions that were not started since: they run, or keep memory
 	open     []int // by group: actions of mine that have not ended
@@ -124,6 +125,7 @@ func NewRank(p *plan.Plan, self plan.Rank, slots int, mode Mode) (*Rank, Effects
 		caller:  slices.Repeat([]plan.Rank{nobody}, len(p.Actions)),
 		shares:  queue{priority: later},
 		held:    queue{priority: later},
+		reliefs: queue{priority: slices.Clone(p.Priority)},
 		typed:   make([]bool, len(p.Artifacts)),
 		ahead:   make([]headStart, len(p.Actions)),
 		aheads:  queue{priority: p.Priority},
@@ -229,6 +231,9 @@ func (r *Rank) arrive(f plan.ArtifactID) {
 		return
 	}
 	r.here[f] = true
+	if a := r.plan.Artifacts[f].Producer; r.plan.Artifacts[f].Kind == plan.Export {
+		r.relieves(a, true)
+	}
 	for _, c := range r.plan.Artifacts[f].Consumers {
 		if r.state[c] == waiting {
 			r.missing[c]--
@@ -236,6 +241,7 @@ func (r *Rank) arrive(f plan.ArtifactID) {
 		}
 		r.admitShare(c)
 	}
+	r.admitReliefs()
 }
 
 // admit queues an action of mine that may start.
@@ -393,6 +399,8 @@ func (r *Rank) advance() {
 			r.beginAhead(a)
 		case &r.held:
 			r.active++ // it goes on
+		case &r.reliefs:
+			r.advanceRelief(a)
 		}
 	}
 	r.giveWay()
@@ -405,12 +413,12 @@ func (r *Rank) advance() {
 
 // next is the queue with the most urgent of what waits for a slot, nil where nothing
 // does: of what is equally urgent, actions come before shares, shares before head
-// starts, and those before what is held.
+// starts, those before what is held, and reliefs last.
 func (r *Rank) next() *queue {
 	if !r.mayBegin() {
-		return mostUrgent(&r.queue, &r.shares, &r.held)
+		return mostUrgent(&r.queue, &r.shares, &r.held, &r.reliefs)
 	}
-	return mostUrgent(&r.queue, &r.shares, &r.aheads, &r.held)
+	return mostUrgent(&r.queue, &r.shares, &r.aheads, &r.held, &r.reliefs)
 }
 
 // start starts an action that is ready.

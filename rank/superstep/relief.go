@@ -8,16 +8,21 @@ import (
 )
 
 // Relief of a rank that is slow, or holds what it will come to late: an action that
-// it has begun is executed on an idle rank as well, a second execution whose outputs
-// stay aside. When that ends first, the first rank is asked to give its own up. It
+// it has begun is executed on an idle rank as well, a second execution. That competes
+// for slots as an action of its urgency does, and is held as a back end is when
+// something more urgent is ready. Who comes to the export data first gives it out,
+// and as both make the same of the same, nobody minds who. All else stays aside. When
+// the second execution ends first, the first rank is asked to give its own up. It
 // does, as if its node could not execute the action, and the other takes over the
 // action and what lies aside; or it has just ended, and what lies aside is
 // dismissed. So all that root decides goes the ways of what is given back, moved
 // and lost.
 
-// lateAfter is by how much longer any action may take: its inputs may be on their
-// way.
-const lateAfter = 1_000_000
+const (
+	lateAfter    = 1_000_000 // by how much longer any action may take: its inputs may be on their way
+	sooner       = 100_000   // by how much sooner who relieves a rank has to be expected to be done
+	suspectTimes = 1.35      // times as long as the others makes a rank worth relieving, by who has nothing else to do
+)
 
 // relieveAll relieves ranks of what is late, the most urgent first.
 func (r *Root) relieveAll() {
@@ -48,7 +53,7 @@ const stuckTimes = 2
 // would be through much sooner with all of the action.
 func (r *Root) stuck(on plan.Rank) (stuck []plan.ActionID) {
 	load := r.load[on]
-	slots := max(0, r.slots[on]-r.helping(on))
+	slots := max(0, r.ownSlots(on)-r.helping(on))
 	if len(load) <= slots {
 		return nil
 	}
@@ -76,7 +81,7 @@ func (r *Root) stuck(on plan.Rank) (stuck []plan.ActionID) {
 func (r *Root) Waits(a plan.ActionID) bool { return !slices.Contains(r.running(r.owner[a]), a) }
 
 // late reports whether an action would be done sooner if another rank began it
-// now: if it takes much longer than it should, or who has it is slow with
+// now: if it takes much longer than it should, or who has it takes longer with
 // everything.
 func (r *Root) late(a plan.ActionID, on plan.Rank) bool {
 	if r.judge != nil {
@@ -87,12 +92,24 @@ func (r *Root) late(a plan.ActionID, on plan.Rank) bool {
 		return false
 	}
 	should, elapsed := others.times()*float64(r.plan.Actions[a].Cost), float64(r.paces.of[on].executed[a])
-	after := lateAfter * max(1, others.times()) // where all are slowed down, what is on its way is, too
-	return elapsed > slowTimes*should+after || r.slow(on) && should*r.Times(on)-elapsed > should+after
+	all := max(1, others.times()) // where all are slowed down, what is on its way is, too
+	times := r.Times(on)
+	return elapsed > slowTimes*should+lateAfter*all || times > suspectTimes && times*should-elapsed > should+sooner*all
 }
 
 // Judge has somebody else say with what a rank is late.
 func (r *Root) Judge(late func(a plan.ActionID, on plan.Rank) bool) { r.judge = late }
+
+// ownSlots counts the slots of a rank that reliefs of others leave it.
+func (r *Root) ownSlots(rank plan.Rank) int {
+	n := r.slots[rank]
+	for i := range r.audits {
+		if u := &r.audits[i]; u.relief && u.on == rank && !u.made {
+			n--
+		}
+	}
+	return max(0, n)
+}
 
 func (r *Root) relieve(a plan.ActionID, to plan.Rank) {
 	r.audits = append(r.audits, audit{action: a, on: to, relief: true})
@@ -150,6 +167,18 @@ func (r *Root) Relieving(a plan.ActionID) bool {
 	return u != nil && !u.made
 }
 
+// Why says why an action is being executed a second time.
+func (r *Root) Why(a plan.ActionID) Reason {
+	switch {
+	case !r.Relieving(a):
+		return ForAudit
+	case r.exporter[a] != nobody:
+		return BackEndLate
+	default:
+		return Late
+	}
+}
+
 // noRelief does without.
 func (r *Root) noRelief(a plan.ActionID) {
 	if u := r.relief(a); u != nil {
@@ -199,6 +228,7 @@ func (r *Rank) Dismiss(a plan.ActionID) Effects {
 		r.seconds[i].wanted = false
 		r.cease(&r.seconds[i])
 	} else if i >= 0 {
+		r.reliefs.remove(a)
 		r.seconds = slices.Delete(r.seconds, i, i+1)
 	}
 	r.advance()

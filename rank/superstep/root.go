@@ -165,7 +165,13 @@ func (r *Root) Closed() plan.Superstep { return r.closed }
 
 // Exists tells that a rank made an artifact.
 func (r *Root) Exists(f plan.ArtifactID, on plan.Rank) Orders {
-	if r.exists[f] || !r.alive[on] {
+	if !r.alive[on] {
+		return Orders{}
+	}
+	if r.exists[f] {
+		if on == r.owner[r.plan.Artifacts[f].Producer] {
+			r.exported(f, on) // who relieves it may have been first
+		}
 		return Orders{}
 	}
 	r.exists[f] = true
@@ -320,13 +326,14 @@ func (r *Root) balance() {
 
 // idles reports whether a rank has a slot that nothing is ready for.
 func (r *Root) idles(rank plan.Rank) bool {
-	free := r.slots[rank] - len(r.load[rank])
+	free := r.ownSlots(rank) - len(r.load[rank])
 	return free > 0 && free > r.helping(rank)
 }
 
 // queueing lists the ranks where an action waits for a slot: most often there is none.
 func (r *Root) queueing() (all []plan.Rank) {
-	for rank, slots := range r.slots {
+	for rank := range r.slots {
+		slots := r.ownSlots(plan.Rank(rank))
 		if load := len(r.load[rank]); load > slots || load > 0 && load+r.helping(plan.Rank(rank)) > slots {
 			all = append(all, plan.Rank(rank))
 		}
@@ -353,8 +360,8 @@ func (r *Root) move(a plan.ActionID, from, to plan.Rank) {
 // Without this a short action that many others wait for can stand behind a long
 // one while everybody is busy.
 func (r *Root) expedite(to plan.Rank) {
-	n := r.slots[to]
-	if !r.moves() || len(r.load[to]) < n {
+	n := r.ownSlots(to)
+	if !r.moves() || n == 0 || len(r.load[to]) < n {
 		return
 	}
 	begun := r.load[to][n-1]
@@ -392,7 +399,7 @@ func (r *Root) waiting(queueing []plan.Rank, to plan.Rank, wanted func(plan.Rank
 // shows when the rank refuses. Only what has just become ready makes a rank
 // queue, and only a rank that idles is given anything, so actions do not wander.
 func (r *Root) movable(rank, to plan.Rank) (plan.ActionID, bool) {
-	for _, a := range r.load[rank][max(0, r.slots[rank]-r.helping(rank)):] {
+	for _, a := range r.load[rank][min(len(r.load[rank]), max(0, r.ownSlots(rank)-r.helping(rank))):] {
 		if !r.settled[a] && !r.inBackEnd(a) && r.moving[a] < 0 && r.plan.Actions[a].Kind != plan.Link && r.may(a, to) && (!r.slow(to) || r.suits(a, to, r.remaining())) {
 			return a, true
 		}
@@ -406,7 +413,7 @@ func (r *Root) movable(rank, to plan.Rank) (plan.ActionID, bool) {
 func (r *Root) enqueue(rank plan.Rank, a plan.ActionID) {
 	queue := r.load[rank]
 	i := len(queue)
-	for i > 0 && (i > r.slots[rank] || r.inBackEnd(queue[i-1])) && r.urgency(a) > r.urgency(queue[i-1]) {
+	for i > 0 && (i > r.ownSlots(rank) || r.inBackEnd(queue[i-1])) && r.urgency(a) > r.urgency(queue[i-1]) {
 		i--
 	}
 	r.load[rank] = slices.Insert(queue, i, a)
@@ -416,11 +423,11 @@ func (r *Root) enqueue(rank plan.Rank, a plan.ActionID) {
 // ends, and behind what is more urgent: of what waits, only what would be held for.
 func (r *Root) exported(f plan.ArtifactID, on plan.Rank) {
 	a := r.plan.Artifacts[f].Producer
-	if r.plan.Artifacts[f].Kind != plan.Export {
+	if r.plan.Artifacts[f].Kind != plan.Export || r.exporter[a] == on {
 		return
 	}
 	r.exporter[a] = on
-	load, slots := r.load[r.owner[a]], r.slots[r.owner[a]]
+	load, slots := r.load[r.owner[a]], r.ownSlots(r.owner[a])
 	i := slices.Index(load, a)
 	if i < 0 || !r.inBackEnd(a) {
 		return

@@ -1,21 +1,32 @@
 package superstep
 
 import (
+	"container/heap"
 	"slices"
 
 	"github.com/badbubble/distgo/plan"
 )
 
-// For an audit an action is executed a second time, on another rank than the one
-// that made it where there is one, and what came of it is compared; relief of a
-// slow rank is another use, see relief.go. A second execution takes a slot that
-// would idle, and gives it back, unfinished, when something else is ready for it;
-// it begins anew when one is free again. It has no part in barriers and recovery,
-// and what it makes is read by nobody: when a rank is lost, all are dropped, and
-// root gives those for audits out again. Only the end of the run waits for them.
+// An action is executed a second time in relief of a rank that is late with it, see
+// relief.go, or for an audit, on another rank than the one that made it where there is
+// one, and what came of it is compared. An audit takes a slot that would idle, and
+// gives it back, unfinished, when something else is ready for it; it begins anew when
+// one is free again. Second executions have no part in barriers and recovery: when a
+// rank is lost, all are dropped, and root gives those for audits out again. Only the
+// end of the run waits for them.
 //
 // In Blocking mode there are none: it is the textbook's. A build that fails is
 // not audited any further.
+
+// A Reason is why an action is executed a second time.
+type Reason uint8
+
+// The reasons.
+const (
+	ForAudit    Reason = iota
+	Late               // in relief of who is late with it
+	BackEndLate        // in relief of who is late with its back end: its export data exists
+)
 
 // A second is an action that is to be executed a second time here.
 type second struct {
@@ -23,7 +34,7 @@ type second struct {
 	running bool
 	ceasing bool // it runs, and is being ended
 	wanted  bool // root has not dropped it
-	relief  bool // its slot counts when threads are divided
+	relief  bool
 }
 
 // An audit is what root knows of a second execution.
@@ -34,10 +45,9 @@ type audit struct {
 	made   bool      // it is a relief, and what it made lies aside
 }
 
-// Repeat tells that root wants an action executed a second time here, in relief
-// of a slow rank or for an audit. Holders names, input by input, a rank that has
-// it.
-func (r *Rank) Repeat(a plan.ActionID, holders []plan.Rank, relief bool) (Effects, error) {
+// Repeat tells that root wants an action executed a second time here. Holders names,
+// input by input, a rank that has it.
+func (r *Rank) Repeat(a plan.ActionID, holders []plan.Rank, why Reason) (Effects, error) {
 	inputs := r.plan.Actions[a].Inputs
 	if len(holders) != len(inputs) {
 		return Effects{}, violation("%s has %d inputs, %d holders were named", r.plan.Actions[a].Package, len(inputs), len(holders))
@@ -45,6 +55,7 @@ func (r *Rank) Repeat(a plan.ActionID, holders []plan.Rank, relief bool) (Effect
 	if r.mode == Blocking || r.plan.Actions[a].Kind == plan.Link {
 		return Effects{}, violation("%s is not to be executed a second time", r.plan.Actions[a].Package)
 	}
+	relief := why != ForAudit
 	i := slices.IndexFunc(r.seconds, func(s second) bool { return s.action == a })
 	switch {
 	case i < 0:
@@ -61,6 +72,66 @@ func (r *Rank) Repeat(a plan.ActionID, holders []plan.Rank, relief bool) (Effect
 			r.out.Want = append(r.out.Want, Want{in, holders[i]})
 		}
 	}
+	r.relieves(a, why == BackEndLate || r.exportIsHere(a))
+	r.admitReliefs()
+	r.advance()
+	return r.take(), nil
+}
+
+// relieves says how urgent the relief of an action is: as its back end, if its export
+// data exists.
+func (r *Rank) relieves(a plan.ActionID, backEnd bool) {
+	r.reliefs.priority[a] = r.queue.priority[a]
+	if backEnd {
+		r.reliefs.priority[a] = r.held.priority[a]
+	}
+	heap.Init(&r.reliefs)
+}
+
+// admitReliefs queues the reliefs that may start.
+func (r *Rank) admitReliefs() {
+	for i := range r.seconds {
+		if s := &r.seconds[i]; s.relief && s.wanted && !s.running && !r.reliefs.has(s.action) && r.hasInputs(s.action) {
+			heap.Push(&r.reliefs, s.action)
+		}
+	}
+}
+
+func (r *Rank) hasInputs(a plan.ActionID) bool {
+	return !slices.ContainsFunc(r.plan.Actions[a].Inputs, func(f plan.ArtifactID) bool { return !r.here[f] })
+}
+
+func (r *Rank) exportIsHere(a plan.ActionID) bool {
+	return slices.ContainsFunc(r.plan.Actions[a].Outputs, func(f plan.ArtifactID) bool {
+		return r.here[f] && r.plan.Artifacts[f].Kind == plan.Export
+	})
+}
+
+// advanceRelief starts a relief in a slot, or has it go on there.
+func (r *Rank) advanceRelief(a plan.ActionID) {
+	if s := r.second(a); s.running {
+		r.active++
+	} else {
+		s.running = true
+		r.begin(Execution{Action: a, Second: true})
+		r.out.Repeat = append(r.out.Repeat, Help{Action: a})
+	}
+}
+
+// GivesOut reports whether this rank is to put an export artifact in its place and
+// give it out that a second execution has come to: in relief, if it is not here yet.
+func (r *Rank) GivesOut(f plan.ArtifactID) bool {
+	a := r.plan.Artifacts[f].Producer
+	s := r.second(a)
+	return s != nil && s.running && !s.ceasing && s.relief && s.wanted && !r.here[f] && r.state[a] == foreign
+}
+
+// GaveOut tells that this rank did what GivesOut asked for.
+func (r *Rank) GaveOut(f plan.ArtifactID) (Effects, error) {
+	if !r.GivesOut(f) {
+		return Effects{}, violation("%s was given out, which nobody makes in relief here", r.plan.Artifacts[f].Path)
+	}
+	r.produce(f)
 	r.advance()
 	return r.take(), nil
 }
@@ -79,13 +150,27 @@ func (r *Rank) Repeated(a plan.ActionID, ended bool) (tell bool, e Effects, err 
 	} else {
 		r.seconds[i].running, r.seconds[i].ceasing = false, false
 	}
+	r.admitReliefs()
 	r.advance()
 	return tell, r.take(), nil
 }
 
+// second is the second execution of an action here, nil where there is none.
+func (r *Rank) second(a plan.ActionID) *second {
+	if i := slices.IndexFunc(r.seconds, func(s second) bool { return s.action == a }); i >= 0 {
+		return &r.seconds[i]
+	}
+	return nil
+}
+
 // dropSeconds ends all second executions here.
 func (r *Rank) dropSeconds() {
-	r.seconds = slices.DeleteFunc(r.seconds, func(s second) bool { return !s.running })
+	r.seconds = slices.DeleteFunc(r.seconds, func(s second) bool {
+		if !s.running {
+			r.reliefs.remove(s.action)
+		}
+		return !s.running
+	})
 	for i := range r.seconds {
 		r.seconds[i].wanted = false
 		r.cease(&r.seconds[i])
@@ -99,31 +184,27 @@ func (r *Rank) cease(s *second) {
 	}
 }
 
-// advanceSeconds starts second executions where nothing else can start, and ends
-// as many as something else is ready for.
+// advanceSeconds starts audits where nothing else can start, and ends as many as
+// something else is ready for.
 func (r *Rank) advanceSeconds() {
-	waiting := len(r.queue.ids) + len(r.shares.ids) + len(r.held.ids)
+	waiting := len(r.queue.ids) + len(r.shares.ids) + len(r.held.ids) + len(r.reliefs.ids)
 	for i := range r.seconds {
 		if r.seconds[i].ceasing {
 			waiting--
 		}
 	}
-	missing := func(f plan.ArtifactID) bool { return !r.here[f] }
 	for i := range r.seconds {
 		switch s := &r.seconds[i]; {
+		case s.relief: // competes
 		case s.running && waiting > 0:
 			if !s.ceasing {
 				r.cease(s)
 				waiting--
 			}
-		case !s.running && r.active < r.slots && !slices.ContainsFunc(r.plan.Actions[s.action].Inputs, missing):
+		case !s.running && r.active < r.slots && r.hasInputs(s.action):
 			s.running = true
 			r.out.Repeat = append(r.out.Repeat, Help{s.action, 1})
-			if s.relief {
-				r.begin(Execution{Action: s.action, Second: true})
-			} else {
-				r.active++
-			}
+			r.active++
 		}
 	}
 }

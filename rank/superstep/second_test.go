@@ -2,6 +2,7 @@ package superstep
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/badbubble/distgo/plan"
@@ -92,7 +93,7 @@ func TestAuditsAndLosses(t *testing.T) {
 // Whatever root takes to be slow, and whatever is lost or given back meanwhile: the build comes to its end, and where no
 // rank is lost every action is executed once.
 func TestReliefs(t *testing.T) {
-	reliefs := 0
+	reliefs, given := 0, 0
 	for _, size := range []int{2, 3, 5, 8} {
 		for _, lossy := range []bool{false, true} {
 			for _, early := range []bool{false, true} {
@@ -119,14 +120,69 @@ func TestReliefs(t *testing.T) {
 						}
 					}
 					reliefs += w.reliefs
+					given += w.given
 				}
 			}
 		}
 	}
-	if reliefs == 0 {
-		t.Error("no rank was relieved")
+	if reliefs == 0 || given == 0 {
+		t.Errorf("ranks were relieved of %d actions, and export data given out of %d", reliefs, given)
 	}
-	t.Logf("%d actions were given up for what another had made", reliefs)
+	t.Logf("%d actions were given up for what another had made, export data was given out of %d", reliefs, given)
+}
+
+// What a relief comes to first is given out, once; who gave the action up, and threw that away, is put it when the other
+// takes the action over.
+func TestGivesOut(t *testing.T) {
+	// 0 is rank 1's, which helps nobody, and 1, which imports it, too.
+	p := compiles(smallPlan(t, 2, []plan.Rank{1, 1}, nil, []plan.ActionID{0}), 50, 50)
+	export := p.Actions[0].Outputs[0]
+	for name, c := range map[string]struct {
+		why    Reason
+		before func(*Rank)
+		gives  bool
+	}{
+		"in relief":                      {Late, func(*Rank) {}, true},
+		"for an audit":                   {ForAudit, func(*Rank) {}, false},
+		"when it is here":                {BackEndLate, func(r *Rank) { r.Arrived(export) }, false},
+		"when nobody wants that":         {Late, func(r *Rank) { r.Dismiss(0) }, false},
+		"when the action is executed":    {Late, func(r *Rank) { r.Recover(Recovery{Owners: []Owner{{Action: 0, Rank: 0, From: 1}}}) }, false},
+		"when a rank was lost meanwhile": {Late, func(r *Rank) { r.Recover(Recovery{Lost: true}) }, false},
+	} {
+		r, _ := NewRank(p, 0, 2, Split)
+		if e, err := r.Repeat(0, nil, c.why); err != nil || len(e.Repeat) != 1 {
+			t.Fatalf("%s: %+v, %v", name, e, err)
+		}
+		c.before(r)
+		if r.GivesOut(export) != c.gives {
+			t.Errorf("%s: %v", name, !c.gives)
+		}
+		e, err := r.GaveOut(export)
+		if (err == nil) != c.gives || slices.Contains(e.Put, Put{export, 1}) != c.gives {
+			t.Errorf("%s: %+v, %v", name, e, err)
+		}
+		if _, err := r.GaveOut(export); err == nil {
+			t.Errorf("%s: it is given out again", name)
+		}
+		if !c.gives {
+			continue
+		}
+		if _, _, err = r.Repeated(0, true); err != nil {
+			t.Fatal(err)
+		}
+		root := NewRoot(p, []int{2, 1}, Split)
+		root.Begin()
+		root.relieve(0, 0)
+		root.Exists(export, 0)
+		root.Repeated(0, 0, true)
+		o, err := root.GaveUp(0, 1)
+		if err != nil || o.Recover == nil {
+			t.Fatalf("%+v, %v", o, err)
+		}
+		if e = r.Recover(*o.Recover); !slices.Equal(e.Put, []Put{{export, 1}}) {
+			t.Errorf("rank 1 has thrown it away: %+v", e)
+		}
+	}
 }
 
 // Nothing is audited in blocking mode, in a build that fails, or after a failure.
@@ -151,10 +207,10 @@ func TestNotAudited(t *testing.T) {
 	if _, _, err := r.Repeated(0, true); err == nil {
 		t.Error("a second execution ended that had not begun")
 	}
-	if _, err := r.Repeat(0, []plan.Rank{1}, false); err == nil && len(p.Actions[0].Inputs) == 0 {
+	if _, err := r.Repeat(0, []plan.Rank{1}, ForAudit); err == nil && len(p.Actions[0].Inputs) == 0 {
 		t.Error("an action without inputs has a holder of one")
 	}
-	if _, err := r.Repeat(plan.ActionID(len(p.Actions)-1), make([]plan.Rank, 20), false); err == nil {
+	if _, err := r.Repeat(plan.ActionID(len(p.Actions)-1), make([]plan.Rank, 20), ForAudit); err == nil {
 		t.Error("a link is executed a second time")
 	}
 }

@@ -43,7 +43,11 @@ const fresh = -1
 // end notes that it has left it.
 func (r *Rank) end(x Execution) {
 	if r.isHeld(x) { // its end was on its way, or it was given up
-		r.held.remove(x.Action)
+		if x.Second {
+			r.reliefs.remove(x.Action)
+		} else {
+			r.held.remove(x.Action)
+		}
 	} else {
 		r.active--
 	}

@@ -74,22 +74,22 @@ func TestThreadsLeftOver(t *testing.T) {
 func TestThreadsOfSeconds(t *testing.T) {
 	// 0 and 1 are rank 1's and depend on nothing, 2 is rank 0's and imports 1.
 	p := smallPlan(t, 2, []plan.Rank{1, 1, 0}, nil, nil, []plan.ActionID{1})
-	for relief, c := range map[bool]struct {
+	for why, c := range map[Reason]struct {
 		alone  int
 		told   []Threads
 		starts int
 	}{
-		true:  {4, []Threads{{Execution{Action: 0, Second: true}, 2}}, 2},
-		false: {1, nil, 4},
+		Late:     {4, []Threads{{Execution{Action: 0, Second: true}, 2}}, 2},
+		ForAudit: {1, nil, 4},
 	} {
 		r, _ := NewRank(p, 0, 4, Split)
-		e, err := r.Repeat(0, nil, relief)
+		e, err := r.Repeat(0, nil, why)
 		if err != nil || !slices.Equal(e.Repeat, []Help{{0, c.alone}}) {
-			t.Errorf("relief %v, alone: %+v, %v", relief, e.Repeat, err)
+			t.Errorf("reason %d, alone: %+v, %v", why, e.Repeat, err)
 		}
 		e = r.Arrived(p.Actions[1].Outputs[0])
 		if !slices.Equal(e.Start, []Start{{2, c.starts, false}}) || !slices.Equal(e.Threads, c.told) {
-			t.Errorf("relief %v, beside 2: %+v, %+v", relief, e.Start, e.Threads)
+			t.Errorf("reason %d, beside 2: %+v, %+v", why, e.Start, e.Threads)
 		}
 	}
 }

@@ -44,9 +44,10 @@ type world struct {
 	slow    int                         // one in so many events root takes some rank to be slow; never where it is 0
 	upGiven map[plan.ActionID]bool      // running actions that are to be given up
 	reliefs int                         // actions given up for another's
+	given   int                         // export data given out in relief
 	begun   []map[plan.ActionID]bool    // by rank: head starts, and whether they are wanted and have paused
 	joined  []map[plan.ActionID]bool    // by rank: actions that were started while their head start ran, which still does
-	halted  []map[plan.ActionID]bool    // by rank: actions that are held, and whether their end is on its way all the same
+	halted  []map[Execution]bool        // by rank: what is held, and whether their end is on its way all the same
 	heads   int                         // actions that went on from a head start
 	joins   int                         // of those, that were started while it ran
 	holds   int                         // actions that were held
@@ -130,7 +131,7 @@ func newWorld(t *testing.T, seed uint64, actions, size int, mode Mode) *world {
 	for range size {
 		w.begun = append(w.begun, map[plan.ActionID]bool{})
 		w.joined = append(w.joined, map[plan.ActionID]bool{})
-		w.halted = append(w.halted, map[plan.ActionID]bool{})
+		w.halted = append(w.halted, map[Execution]bool{})
 	}
 	w.held = max(0, rng.IntN(8*actions+1)-4*actions) // every second world from its beginning on, one in many to its end
 	return w
@@ -194,7 +195,10 @@ func (w *world) run() {
 // stands reports whether an execution does not get on: it is held, or its head start has not paused. What is to be given
 // up or back is all the same.
 func (w *world) stands(r int, t task) bool {
-	onItsWay, held := w.halted[r][t.Action]
+	onItsWay, held := w.halted[r][t.Execution]
+	if t.Second {
+		return held && !onItsWay && !w.ranks[r].second(t.Action).ceasing
+	}
 	own := t.Execution == Execution{Action: t.Action}
 	return own && (held && !onItsWay && !w.upGiven[t.Action] || w.joined[r][t.Action] && w.flaky[t.Action] == 0)
 }
@@ -279,7 +283,7 @@ func (w *world) effects(self plan.Rank, e Effects, err error) {
 	w.stops += len(e.Cease)
 	w.count(self)
 	for _, p := range e.Put {
-		w.send(self, p.To, func() { w.effects(p.To, w.ranks[p.To].Arrived(p.Artifact), nil) })
+		w.send(self, p.To, func() { w.arrive(p.To, p.Artifact) })
 	}
 	for _, want := range e.Want {
 		w.send(self, want.From, func() {
@@ -289,7 +293,7 @@ func (w *world) effects(self plan.Rank, e Effects, err error) {
 			if !w.ranks[want.From].Holds(want.Artifact) {
 				w.t.Fatalf("rank %d was asked for artifact %d, which it does not hold", want.From, want.Artifact)
 			}
-			w.send(want.From, self, func() { w.effects(self, w.ranks[self].Arrived(want.Artifact), nil) })
+			w.send(want.From, self, func() { w.arrive(self, want.Artifact) })
 		})
 	}
 	for _, k := range e.Notify {
@@ -297,23 +301,30 @@ func (w *world) effects(self plan.Rank, e Effects, err error) {
 	}
 }
 
+// arrive is the arrival of an artifact, which is thrown away where it is being made.
+func (w *world) arrive(at plan.Rank, f plan.ArtifactID) {
+	if w.ranks[at].state[w.plan.Artifacts[f].Producer] != running {
+		w.effects(at, w.ranks[at].Arrived(f), nil)
+	}
+}
+
 // hold has an action stand still, or go on.
 func (w *world) hold(self plan.Rank, t Threads) {
-	if t.Execution != (Execution{Action: t.Action}) {
+	if t.Share || t.Ahead {
 		return
 	}
 	a := &w.plan.Actions[t.Action]
 	if t.Threads > 0 {
-		if _, held := w.halted[self][a.ID]; held && w.running(self) >= w.slots[self] {
+		if _, held := w.halted[self][t.Execution]; held && w.running(self) >= w.slots[self] {
 			w.t.Fatalf("rank %d has %s go on before a slot is free", self, a.Package)
 		}
-		delete(w.halted[self], a.ID)
+		delete(w.halted[self], t.Execution)
 		return
 	}
-	if w.mode == Blocking || len(w.plan.HelpersOf(a.ID)) > 0 || !w.ranks[self].Holds(a.Outputs[0]) {
+	if w.mode == Blocking || !t.Second && (len(w.plan.HelpersOf(a.ID)) > 0 || !w.ranks[self].Holds(a.Outputs[0])) {
 		w.t.Fatalf("rank %d holds %s, with helpers %v, in %s mode", self, a.Package, w.plan.HelpersOf(a.ID), w.mode)
 	}
-	w.halted[self][a.ID] = w.rng.IntN(4) == 0
+	w.halted[self][t.Execution] = w.rng.IntN(4) == 0
 	w.holds++
 }
 
@@ -403,9 +414,10 @@ func (w *world) repeat(self plan.Rank, a plan.ActionID) {
 			w.t.Fatalf("rank %d executes %s a second time without %s", self, w.plan.Actions[a].Package, w.plan.Artifacts[in].Path)
 		}
 	}
-	w.next(self, Execution{Action: a, Second: true}, func() {
-		ceasing := slices.ContainsFunc(r.seconds, func(s second) bool { return s.action == a && s.ceasing })
-		tell, e, err := r.Repeated(a, !ceasing || w.rng.IntN(2) > 0)
+	x := Execution{Action: a, Second: true}
+	end := func() {
+		delete(w.halted[self], x)
+		tell, e, err := r.Repeated(a, !r.second(a).ceasing || w.rng.IntN(2) > 0)
 		if tell {
 			w.send(self, 0, func() {
 				awaited, o := w.root.Repeated(a, self, true)
@@ -416,7 +428,20 @@ func (w *world) repeat(self plan.Rank, a plan.ActionID) {
 			})
 		}
 		w.effects(self, e, err)
-	})
+	}
+	if outputs := w.plan.Actions[a].Outputs; !w.early || len(outputs) == 0 {
+		w.next(self, x, end)
+	} else {
+		w.next(self, x, func() {
+			w.next(self, x, end)
+			if f := outputs[0]; r.GivesOut(f) {
+				w.given++
+				w.send(self, 0, func() { w.orders(w.root.Exists(f, self), nil) })
+				e, err := r.GaveOut(f)
+				w.effects(self, e, err)
+			}
+		})
+	}
 }
 
 // call calls for all shares of an action, or dismisses them.
@@ -474,9 +499,9 @@ func (w *world) execute(self plan.Rank, s Start) {
 		w.call(self, a.ID, func(r *Rank) (Effects, error) { return r.Called(a.ID, self) })
 	}
 	end := func() {
-		if _, held := w.halted[self][a.ID]; held {
+		if _, held := w.halted[self][x]; held {
 			w.strays++
-			delete(w.halted[self], a.ID)
+			delete(w.halted[self], x)
 		}
 		if called {
 			w.call(self, a.ID, func(r *Rank) (Effects, error) { return r.Dismissed(a.ID, self), nil })
@@ -582,8 +607,8 @@ func (w *world) orders(o Orders, err error) {
 		w.send(0, a.To, func() { w.effects(a.To, w.ranks[a.To].Dismiss(a.Action), nil) })
 	}
 	for _, a := range o.Repeat {
-		relief := w.root.Relieving(a.Action)
-		w.send(0, a.To, func() { e, err := w.ranks[a.To].Repeat(a.Action, a.Holders, relief); w.effects(a.To, e, err) })
+		why := w.root.Why(a.Action)
+		w.send(0, a.To, func() { e, err := w.ranks[a.To].Repeat(a.Action, a.Holders, why); w.effects(a.To, e, err) })
 	}
 	for _, y := range o.GiveUp {
 		w.send(0, y.From, func() {

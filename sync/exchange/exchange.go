@@ -245,6 +245,10 @@ func (x *Exchange) Receive(frame transport.Frame) (int32, error) {
 // too: put makes it at a path, whole and verified. Nothing is done for a file
 // that is here; one that this rank is making is ErrClaimed.
 func (x *Exchange) Supply(f File, d Digest, size int64, put func(path string) error) error {
+	return x.place(f, d, size, true, put)
+}
+
+func (x *Exchange) place(f File, d Digest, size int64, stored bool, put func(path string) error) error {
 	if _, have := x.offer(f.ID); have {
 		return nil
 	}
@@ -261,7 +265,14 @@ func (x *Exchange) Supply(f File, d Digest, size int64, put func(path string) er
 	if err != nil {
 		return err
 	}
-	return x.arrived(f, tmp, offer{d, size, info.ModTime(), true})
+	return x.arrived(f, tmp, offer{d, size, info.ModTime(), stored})
+}
+
+// Adopt puts a file in its place that this rank has made at another path of the same
+// file system, and counts it as here. It stays at that path, too, and must not change.
+// Nothing is done for a file that is here; one that this rank is making is ErrClaimed.
+func (x *Exchange) Adopt(f File, path string, d Digest, size int64) error {
+	return x.place(f, d, size, false, func(tmp string) error { return os.Link(path, tmp) })
 }
 
 // A DamagedError says that an artifact did not arrive as its sender had made it.

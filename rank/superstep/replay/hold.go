@@ -17,8 +17,11 @@ type clock struct {
 // given back.
 func (w *world) hold(r plan.Rank, t superstep.Threads) {
 	e, runs := w.executions[helper{t.Action, r}]
+	if t.Second {
+		e, runs = w.seconds[helper{t.Action, r}]
+	}
 	switch {
-	case !runs || t.Execution != superstep.Execution{Action: t.Action} || e.held == (t.Threads == 0):
+	case !runs || t.Share || t.Ahead || e.held == (t.Threads == 0):
 	case !e.held:
 		e.held, e.since = true, w.now
 	default:

@@ -36,13 +36,33 @@ func (w *world) takes(r plan.Rank, a plan.ActionID) Duration {
 // repeat executes an action a second time.
 func (w *world) repeat(r plan.Rank, a plan.ActionID) {
 	w.number++
-	key, number, cost := helper{a, r}, w.number, w.takes(r, a).Cost
-	w.seconds[key] = number
-	w.after(cost, func() {
-		if w.seconds[key] == number {
-			w.repeated(key, true, cost)
+	key, took, this := helper{a, r}, w.takes(r, a), execution{w.number, w.now, &clock{}}
+	w.seconds[key] = this
+	then := func(delay int64, do func()) {
+		w.at(this.clock, w.now+delay, func() {
+			if w.seconds[key] == this {
+				do()
+			}
+		})
+	}
+	if took.Lead < took.Cost {
+		then(took.Lead, func() { w.giveOut(r, a, took.Lead) })
+	}
+	then(took.Cost, func() { w.repeated(key, true, took.Cost) })
+}
+
+// giveOut gives out the export data that was made in relief, if nobody has.
+func (w *world) giveOut(r plan.Rank, a plan.ActionID, led int64) {
+	for _, f := range w.plan.Actions[a].Outputs {
+		if w.plan.Artifacts[f].Kind == plan.Export && w.ranks[r].GivesOut(f) {
+			w.tell(r, 0, func() {
+				w.root.Led(a, r, led)
+				w.orders(w.root.Exists(f, r), nil)
+			})
+			e, err := w.ranks[r].GaveOut(f)
+			w.effects(r, e, err)
 		}
-	})
+	}
 }
 
 // repeated ends a second execution. All are in relief here.

@@ -19,7 +19,7 @@ type Duration struct{ Cost, Lead, Types int64 }
 // What a state machine refuses is an error: a plan that Validate would refuse, or a defect.
 func Run(p *plan.Plan, took []Duration, slots []int, times []float64, mode superstep.Mode, network schedule.Network) (makespan int64, err error) {
 	w := &world{plan: p, took: took, times: times, network: network, compiles: make([]*compile, len(p.Actions)), shares: map[helper]int64{}}
-	w.executions, w.seconds, w.made = map[helper]execution{}, map[helper]int64{}, map[helper]int64{}
+	w.executions, w.seconds, w.made = map[helper]execution{}, map[helper]execution{}, map[helper]int64{}
 	w.begun = map[helper]headStart{}
 	w.root = superstep.NewRoot(p, slots, mode)
 	for r := range slots {
@@ -57,8 +57,8 @@ type world struct {
 	err      error
 
 	executions map[helper]execution
-	seconds    map[helper]int64 // executions in relief: their numbers
-	made       map[helper]int64 // what lies aside: how long it took
+	seconds    map[helper]execution // in relief
+	made       map[helper]int64     // what lies aside: how long it took
 	begun      map[helper]headStart
 }
 
@@ -138,8 +138,9 @@ func (w *world) orders(o superstep.Orders, err error) {
 		})
 	}
 	for _, a := range o.Repeat {
+		why := w.root.Why(a.Action)
 		w.tell(0, a.To, func() {
-			e, err := w.ranks[a.To].Repeat(a.Action, a.Holders, true)
+			e, err := w.ranks[a.To].Repeat(a.Action, a.Holders, why)
 			w.effects(a.To, e, err)
 		})
 	}
@@ -175,7 +176,11 @@ func (w *world) put(from, to plan.Rank, f plan.ArtifactID) {
 		w.inbound = begun + delay - w.network.Latency
 		delay += begun - w.now
 	}
-	w.after(delay, func() { w.effects(to, w.ranks[to].Arrived(f), nil) })
+	w.after(delay, func() {
+		if _, makes := w.executions[helper{artifact.Producer, to}]; !makes { // else it is thrown away
+			w.effects(to, w.ranks[to].Arrived(f), nil)
+		}
+	})
 }
 
 // execute runs an action on a rank.
