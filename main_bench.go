@@ -50,6 +50,7 @@ type experiment struct {
 	NodeCores   int           `default:"16" placeholder:"N" help:"Cores of a node of the cluster, for prun and srun."`
 	Dilation    float64       `placeholder:"F" help:"With emulate: everything runs F times slower than on real cores. Default: what makes each cell fit."`
 	Net         string        `default:"1gbit" placeholder:"RATE" help:"With emulate: rate of a node's link."`
+	Slow        string        `placeholder:"NODE:F" help:"With emulate: the cores of one of distgo's nodes, numbered from 0, are F times slower than the others', as 3:2.5."`
 	ThroughArg  []string      `placeholder:"ARG" sep:"none" help:"A further argument for prun or srun, repeatable."`
 	NodeTmp     string        `placeholder:"DIR" help:"With prun and srun: TMPDIR on the nodes, a disk of their own. Made if it can be."`
 	Variant     string        `placeholder:"WORD" help:"What the further options make of distgo, for samples and pictures, as stock."`
@@ -104,7 +105,7 @@ func (c *experiment) measure(env *environment, m bench.Matrix) (err error) {
 	if err != nil {
 		return err
 	}
-	launcher, err := bench.NewLauncher(bench.Place{Name: c.Through, Exe: exe, NodeCores: c.NodeCores, Dilation: c.Dilation, Net: c.Net, Args: c.ThroughArg, NodeTmp: c.NodeTmp, Pin: c.Pin})
+	launcher, err := bench.NewLauncher(bench.Place{Name: c.Through, Exe: exe, NodeCores: c.NodeCores, Dilation: c.Dilation, Net: c.Net, Slow: c.Slow, Args: c.ThroughArg, NodeTmp: c.NodeTmp, Pin: c.Pin})
 	if err != nil {
 		return err
 	}

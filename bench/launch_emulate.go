@@ -20,6 +20,7 @@ type Emulated struct {
 	Cores    int    // the machine's
 	Dilation float64
 	Net      emulate.Rate
+	Slow     emulate.Slow // of distgo's nodes
 }
 
 // Name is "emulate".
@@ -28,6 +29,9 @@ func (l *Emulated) Name() string { return "emulate" }
 // Fit gives the cell its dilation: the one asked for, or else the least with which it fits.
 func (l *Emulated) Fit(c sample.Cell) (sample.Cell, error) {
 	c.Net = l.Net.String()
+	if c.Builder == sample.Distgo {
+		c.Slow = l.Slow.String()
+	}
 	c.Dilation = l.Dilation
 	if c.Dilation == 0 {
 		// Rounded up to a quarter, so that samples say 1.5 and not 1.3333.
@@ -37,7 +41,12 @@ func (l *Emulated) Fit(c sample.Cell) (sample.Cell, error) {
 }
 
 func (l *Emulated) spec(c sample.Cell) emulate.Spec {
+	var slow emulate.Slow
+	if c.Slow != "" {
+		slow = l.Slow
+	}
 	return emulate.Spec{
+		Slow: slow,
 		Name: c.String(), Nodes: c.Nodes, Cores: c.Cores, Dilation: c.Dilation, Net: l.Net,
 		Self: []string{l.Exe, "bench"},
 	}

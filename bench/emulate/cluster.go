@@ -126,15 +126,15 @@ func (c *Cluster) make(ctx context.Context) error {
 	if err := unix.Mount("distgo-emulate", disks, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=700"); err != nil {
 		return fmt.Errorf("mounting on %s: %w", disks, err)
 	}
-	s := share{c.spec.Cores, c.spec.Dilation}
-	var nodes []group
+	nodes := map[group]share{}
 	for node := range c.spec.Nodes {
 		name := c.spec.Hostname(node)
 		fmt.Fprintf(&hosts, "%s %s\n", c.spec.Address(node), name)
 		if err := os.Mkdir(c.Scratch(node), 0o755); err != nil {
 			return err
 		}
-		nodes = append(nodes, c.group(node))
+		s := c.spec.share(node)
+		nodes[c.group(node)] = s
 		if err := c.groups.addNode(c.group(node), s); err != nil {
 			return err
 		}
@@ -149,10 +149,10 @@ func (c *Cluster) make(ctx context.Context) error {
 	if err := os.WriteFile(filepath.Join(c.dir(), "cluster.json"), text, 0o644); err != nil {
 		return err
 	}
-	if err := makeNetwork(ctx, c.id, c.spec); err != nil || c.spec.Cores == 1 || c.spec.Dilation == 1 {
+	if err := makeNetwork(ctx, c.id, c.spec); err != nil || c.spec.Cores == 1 || c.spec.Dilation == 1 && c.spec.Slow.Times <= 1 {
 		return err
 	}
-	c.keeper, err = newKeeper(c.groups, nodes, c.spec.Dilation)
+	c.keeper, err = newKeeper(c.groups, nodes)
 	return err
 }
 
@@ -193,7 +193,7 @@ func (c *Cluster) Usage(node int) (Usage, error) {
 }
 
 func (c *Cluster) group(node int) group {
-	return nodeGroup(c.id, c.spec.Hostname(node), share{c.spec.Cores, c.spec.Dilation})
+	return nodeGroup(c.id, c.spec.Hostname(node), c.spec.share(node))
 }
 
 func (c *Cluster) checkNode(node int) error {

@@ -180,6 +180,22 @@ func TestCountersOfANode(t *testing.T) {
 	}
 }
 
+func TestASlowNode(t *testing.T) {
+	c := up(t, Spec{Nodes: 2, Cores: 2, Dilation: 4, Slow: Slow{1, 3}})
+	for node, want := range []share{{1, 4}, {1, 12}} {
+		of := c.spec.share(node)
+		if want.cores = 2; of != want {
+			t.Errorf("node %d gets %+v, want %+v", node, of, want)
+		}
+		if path := output(t, c, node, "sh", "-c", self()+" threads 1"); !strings.Contains(path, string(nodeGroup(c.id, c.spec.Hostname(node), want))+"/"+threadPrefix) {
+			t.Errorf("node %d, which gets %+v, runs in %s", node, want, path)
+		}
+	}
+	if one := c.spec.OneNode(); one.Slow != (Slow{}) || c.spec.BigNode().Slow != (Slow{}) {
+		t.Errorf("go build's node is slow: %+v", one)
+	}
+}
+
 func TestEveryThreadHasItsOwnCore(t *testing.T) {
 	c := up(t, Spec{Nodes: 2, Cores: 2, Dilation: 4})
 	// A program of several threads, started by a shell that a program started: each is where the keeper puts it.

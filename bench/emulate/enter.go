@@ -40,8 +40,7 @@ func Enter(argv []string) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	name := d.Spec.Hostname(node)
-	s := share{d.Spec.Cores, d.Spec.Dilation}
-	if err := gs.join(nodeGroup(d.ID, name, s) + "/" + mainGroup); err != nil {
+	if err := gs.join(nodeGroup(d.ID, name, d.Spec.share(node)) + "/" + mainGroup); err != nil {
 		return fmt.Errorf("joining the control group of %s: %w", name, err)
 	}
 	if err := joinNetwork(netnsName(d.ID, name)); err != nil {

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strconv"
 	"syscall"
 
@@ -21,8 +20,7 @@ import (
 // part of the machine that it emulates, and must not wait for the nodes.
 type keeper struct {
 	groups  groups
-	nodes   []group
-	core    share
+	nodes   map[group]share
 	events  *procEvents
 	threads map[int]group     // the thread groups in use, by thread ID
 	free    map[group][]group // thread groups without a thread, by node
@@ -34,7 +32,7 @@ type keeper struct {
 }
 
 // newKeeper starts to watch. The caller must call stop.
-func newKeeper(gs groups, nodes []group, dilation float64) (*keeper, error) {
+func newKeeper(gs groups, nodes map[group]share) (*keeper, error) {
 	events, err := listenProcEvents()
 	if err != nil {
 		return nil, err
@@ -44,7 +42,7 @@ func newKeeper(gs groups, nodes []group, dilation float64) (*keeper, error) {
 		return nil, errors.Join(err, events.close())
 	}
 	k := &keeper{
-		groups: gs, nodes: nodes, core: share{1, dilation}, events: events,
+		groups: gs, nodes: nodes, events: events,
 		threads: map[int]group{}, free: map[group][]group{}, made: map[group]int{},
 		stopping: stopping, done: make(chan struct{}),
 	}
@@ -139,7 +137,7 @@ func (k *keeper) place(thread int, node group) error {
 	} else {
 		k.made[node]++
 		own = node + "/" + threadPrefix + group(strconv.Itoa(k.made[node]))
-		if err := k.groups.addThread(own, k.core); err != nil {
+		if err := k.groups.addThread(own, share{1, k.nodes[node].dilation}); err != nil {
 			return err
 		}
 	}
@@ -170,7 +168,8 @@ func (k *keeper) nodeOf(thread int) (group, bool) {
 		return "", false // it has ended already
 	}
 	node, ok := ownNode(string(membership))
-	return node, ok && slices.Contains(k.nodes, node)
+	_, ours := k.nodes[node]
+	return node, ok && ours
 }
 
 // realTime makes the kernel run the calling thread before every ordinary one.

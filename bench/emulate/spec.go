@@ -3,6 +3,8 @@ package emulate
 import (
 	"fmt"
 	"math"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -25,6 +27,7 @@ type Spec struct {
 	Cores    int      // of each node
 	Dilation float64  // F >= 1: everything takes F times as long as on real cores
 	Net      Rate     // of each node's link, each way, undilated
+	Slow     Slow     // the node whose cores are slower than the others', if there is one
 	Self     []string // the command through which this executable reaches Enter, without that word
 }
 
@@ -39,6 +42,10 @@ func (s Spec) Validate(cores int) error {
 		return fmt.Errorf("dilation %g: time can run 1 to %d times slower", s.Dilation, maxDilation)
 	case s.Net < 0:
 		return fmt.Errorf("network rate %d bit/s is negative", s.Net)
+	case s.Slow.Times != 0 && !(s.Slow.Times >= 1 && s.Dilation*s.Slow.Times <= maxDilation):
+		return fmt.Errorf("a node cannot be %g times slower than others that are %g times slower than real cores: time can run 1 to %d times slower", s.Slow.Times, s.Dilation, maxDilation)
+	case s.Slow.Times != 0 && (s.Slow.Node < 0 || s.Slow.Node >= s.Nodes):
+		return fmt.Errorf("node %d is to be slow, and %s are numbered from 0", s.Slow.Node, count(s.Nodes, "node"))
 	case len(s.Self) == 0:
 		return fmt.Errorf("emulated cluster %q does not know the command of its own executable", s.Name)
 	}
@@ -60,15 +67,52 @@ func count(n int, noun string) string {
 
 // OneNode is the cluster of one node of s: go build's machine in the narrow baseline.
 func (s Spec) OneNode() Spec {
-	s.Nodes = 1
+	s.Nodes, s.Slow = 1, Slow{}
 	return s
 }
 
 // BigNode is the cluster of one node that has all the cores of s: the machine a user would otherwise buy.
 func (s Spec) BigNode() Spec {
 	s.Cores *= s.Nodes
-	s.Nodes = 1
+	s.Nodes, s.Slow = 1, Slow{}
 	return s
+}
+
+// Slow says which node's cores are how many times slower than the others'. Its zero value is that none is.
+type Slow struct {
+	Node  int // from 0
+	Times float64
+}
+
+// ParseSlow reads what String writes, as 3:2.5.
+func ParseSlow(text string) (s Slow, err error) {
+	if text == "" {
+		return Slow{}, nil
+	}
+	node, times, ok := strings.Cut(text, ":")
+	if s.Node, err = strconv.Atoi(node); ok && err == nil {
+		s.Times, err = strconv.ParseFloat(times, 64)
+	}
+	if !ok || err != nil || !(s.Times >= 1) {
+		return Slow{}, fmt.Errorf("%q does not say which node is slow: give its number, from 0, and how many times slower it is, as 3:2.5", text)
+	}
+	return s, nil
+}
+
+func (s Slow) String() string {
+	if s.Times == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d:%g", s.Node, s.Times)
+}
+
+// share is what a node gets.
+func (s Spec) share(node int) share {
+	of := share{s.Cores, s.Dilation}
+	if s.Slow.Times != 0 && node == s.Slow.Node {
+		of.dilation *= s.Slow.Times
+	}
+	return of
 }
 
 // Hostname is node i's, i from 0: node001 is the first, as on DAS-5.

@@ -44,11 +44,29 @@ func TestValidateSaysWhatFits(t *testing.T) {
 		{func(s *Spec) { s.Cores = 0 }, "0 cores"},
 		{func(s *Spec) { s.Net = -1 }, "negative"},
 		{func(s *Spec) { s.Self = nil }, "own executable"},
+		{func(s *Spec) { s.Slow = Slow{8, 3} }, "node 8 is to be slow"},
+		{func(s *Spec) { s.Slow = Slow{-1, 3} }, "node -1 is to be slow"},
+		{func(s *Spec) { s.Slow = Slow{1, 30} }, "30 times slower"},
+		{func(s *Spec) { s.Slow = Slow{1, 0.5} }, "0.5 times slower"},
 	} {
 		bad := good
 		c.change(&bad)
 		if err := bad.Validate(2); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("Validate(%+v) = %v; want %q in it", bad, err, c.want)
+		}
+	}
+}
+
+func TestParseSlow(t *testing.T) {
+	for text, want := range map[string]Slow{"": {}, "3:2.5": {3, 2.5}, "0:1": {0, 1}} {
+		got, err := ParseSlow(text)
+		if err != nil || got != want || got.String() != text {
+			t.Errorf("ParseSlow(%q) = %+v, %v, which says %q", text, got, err, got)
+		}
+	}
+	for _, text := range []string{"3", "3:", ":3", "x:2", "3:0.5", "3:NaN", "3:2:1", "3x2"} {
+		if got, err := ParseSlow(text); err == nil || !strings.Contains(err.Error(), "as 3:2.5") {
+			t.Errorf("ParseSlow(%q) = %+v, %v", text, got, err)
 		}
 	}
 }

@@ -38,6 +38,7 @@ type Cell struct {
 	Launcher string  `json:"launcher"`
 	Dilation float64 `json:"dilation"`          // 1 on real cores
 	Net      string  `json:"net,omitempty"`     // rate of a node's link where it is emulated
+	Slow     string  `json:"slow,omitempty"`    // the node that is slower than others, and how many times
 	Variant  string  `json:"variant,omitempty"` // what else is different, in the experimenter's word
 }
 
@@ -55,6 +56,9 @@ func (c Cell) String() string {
 	}
 	if c.Variant != "" {
 		s += " " + c.Variant
+	}
+	if c.Slow != "" {
+		s += " slow " + c.Slow
 	}
 	if c.Dilation != 1 {
 		s += fmt.Sprintf(" F=%.4g", c.Dilation)

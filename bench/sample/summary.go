@@ -90,5 +90,5 @@ func Compare(a, b Cell) int {
 		cmp.Compare(a.Program, b.Program), cmp.Compare(a.Commit, b.Commit), cmp.Compare(a.Launcher, b.Launcher), cmp.Compare(a.Variant, b.Variant),
 		-cmp.Compare(a.Builder, b.Builder), // go build first: what is compared with
 		cmp.Compare(a.Nodes, b.Nodes), cmp.Compare(a.Cores, b.Cores), cmp.Compare(a.Barrier, b.Barrier),
-		cmp.Compare(a.Cache, b.Cache), cmp.Compare(a.Dilation, b.Dilation), cmp.Compare(a.Net, b.Net))
+		cmp.Compare(a.Cache, b.Cache), cmp.Compare(a.Dilation, b.Dilation), cmp.Compare(a.Net, b.Net), cmp.Compare(a.Slow, b.Slow))
 }
