@@ -84,7 +84,11 @@ func (l *loop) hear(from plan.Rank, body any) error {
 			return fmt.Errorf("rank %d made artifact %d of %d", from, m.Artifact, len(l.plan.Artifacts))
 		}
 		if len(m.Relief) > 0 {
-			l.lead.reliefs.given[m.Artifact] = made{from, [][]byte{m.Relief}}
+			given := made{from, [][]byte{m.Relief}}
+			if err := l.agreeOn(m.Artifact, given); err != nil {
+				return err
+			}
+			l.lead.reliefs.given[m.Artifact] = given
 		}
 		if m.Took > 0 {
 			d.state.Led(l.plan.Artifacts[m.Artifact].Producer, from, m.Took)
@@ -100,6 +104,9 @@ func (l *loop) hear(from plan.Rank, body any) error {
 	case repeatedMessage:
 		if m.Action < 0 || int(m.Action) >= len(l.plan.Actions) {
 			return fmt.Errorf("rank %d executed action %d of %d a second time", from, m.Action, len(l.plan.Actions))
+		}
+		if m.Tainted {
+			return &nodeError{l.who(from) + ": " + m.Trouble}
 		}
 		if d.state.Relieving(m.Action) {
 			return l.inRelief(from, m)

@@ -211,7 +211,9 @@ func (l *loop) finished(m doneMessage, err error) error {
 	a := &l.plan.Actions[m.Action]
 	if err != nil {
 		for _, out := range a.Outputs {
-			l.exchange.Release(l.file(out)) // another rank may make it
+			if l.exchange.Release(l.file(out)) { // another rank has made it, else it may
+				l.later(func() error { return l.effects(l.rank.Arrived(out), nil) })
+			}
 		}
 	}
 	run := l.running[a.ID]

@@ -228,6 +228,7 @@ func (l *loop) make(ctx context.Context, a *plan.Action, how execution, m *doneM
 				m.Cached, m.Output, m.End = true, h.entry.Text, l.now()
 				m.Traced, m.Reads = h.keyed.traced, h.reads
 				l.cache.note(a, h, false)
+				m.Digests = l.digests(a)
 				m.Sizes, err = l.offer(a)
 				return nil, err
 			}
@@ -358,7 +359,7 @@ func (l *loop) offer(a *plan.Action) ([]int64, error) {
 
 func (l *loop) offerOne(out plan.ArtifactID) (size int64, err error) {
 	f := &l.plan.Artifacts[out]
-	needed := l.cache != nil || l.auditing || slices.ContainsFunc(f.Consumers, func(c plan.ActionID) bool {
+	needed := l.cache != nil || l.auditing || f.Kind == plan.Export && l.size() > 1 || slices.ContainsFunc(f.Consumers, func(c plan.ActionID) bool {
 		return l.plan.Owner[c] != l.self || len(l.plan.HelpersOf(c)) > 0
 	})
 	if _, known := l.exchange.Digest(l.file(out)); needed && !known {

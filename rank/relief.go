@@ -12,6 +12,7 @@ import (
 	"github.com/badbubble/distgo/rank/execute"
 	"github.com/badbubble/distgo/rank/report"
 	"github.com/badbubble/distgo/rank/superstep"
+	"github.com/badbubble/distgo/sync/exchange"
 )
 
 // Relief of a slow rank, see package superstep: here is the clock. Root counts the
@@ -57,9 +58,6 @@ func (l *loop) inRelief(by plan.Rank, m repeatedMessage) error {
 	if !awaited {
 		return l.orders(orders, nil)
 	}
-	if m.Tainted {
-		return &nodeError{l.who(by) + ": " + m.Trouble}
-	}
 	if ok && len(m.Digests) != len(a.Outputs) {
 		return fmt.Errorf("rank %d made %d files of %s, which has %d", by, len(m.Digests), a.Package, len(a.Outputs))
 	}
@@ -81,15 +79,14 @@ func (l *loop) inRelief(by plan.Rank, m repeatedMessage) error {
 func (l *loop) agree(on plan.Rank, m doneMessage) (all bool, err error) {
 	a := &l.plan.Actions[m.Action]
 	for i, out := range a.Outputs {
-		g, ok := l.lead.reliefs.given[out]
-		if ok && g.by != on && len(m.Digests) == len(a.Outputs) && len(m.Digests[i]) > 0 && !slices.Equal(m.Digests[i], g.digests[0]) {
-			known := made{g.by, slices.Clone(m.Digests)}
-			known.digests[i] = g.digests[0]
-			return false, l.unequal("relief", a, on, g.by, l.difference(a, made{on, m.Digests}, known))
+		if len(m.Digests) == len(a.Outputs) && len(m.Digests[i]) > 0 {
+			if err := l.agreeOn(out, made{on, m.Digests[i : i+1]}); err != nil {
+				return false, err
+			}
 		}
 	}
 	r, ok := l.lead.reliefs.made[a.ID]
-	if !ok || r.by == on || !m.OK && !m.GivenUp && m.Output == "" {
+	if !ok || r.by == on || m.Cached || !m.OK && !m.GivenUp && m.Output == "" {
 		return false, nil
 	}
 	if !m.OK && !m.GivenUp {
@@ -106,6 +103,18 @@ func (l *loop) agree(on plan.Rank, m doneMessage) (all bool, err error) {
 		return false, l.unequal("relief", a, on, r.by, l.difference(a, made{on, m.Digests}, known))
 	}
 	return all, nil
+}
+
+// agreeOn compares export data with what was given out of it in relief, if it was.
+func (l *loop) agreeOn(f plan.ArtifactID, m made) error {
+	g, ok := l.lead.reliefs.given[f]
+	if !ok || slices.Equal(m.digests[0], g.digests[0]) {
+		return nil
+	}
+	out := &l.plan.Artifacts[f]
+	a := &l.plan.Actions[out.Producer]
+	return l.unequal("relief", a, g.by, m.by, fmt.Sprintf("%s and %s made different files of the same inputs: its %s (%s) is %.12x and %.12x",
+		l.who(g.by), l.who(m.by), out.Kind, out.Path, g.digests[0], m.digests[0]))
 }
 
 // givenUp is what root does when a rank has given up an action because it was
@@ -169,12 +178,6 @@ func (l *loop) takeSecond(a *plan.Action, s *secondMade, m *doneMessage) (keep f
 	m.Start, m.End, m.Slot, m.Threads = s.record.Start, s.record.End, s.record.Slot, s.threads.Most()
 	m.Held = s.record.Held
 	m.CPU, m.RSS, m.Commands, m.Output = s.record.CPU, s.record.RSS, s.result.Commands, s.result.Output
-	for i, out := range a.Outputs {
-		if d, ok := l.exchange.Digest(l.file(out)); ok && !slices.Equal(d[:], s.record.Digests[i]) {
-			f := &l.plan.Artifacts[out]
-			return nil, &nodeError{fmt.Sprintf("the %s (%s) that was made of %s differs from what another rank gave out of the same inputs before it was lost", f.Kind, f.Path, a.Package)}
-		}
-	}
 	if err := l.fill(a, aside(a, secondSuffix).Node, m); err != nil {
 		return nil, err
 	}
@@ -186,11 +189,21 @@ func (l *loop) takeSecond(a *plan.Action, s *secondMade, m *doneMessage) (keep f
 	return func() { l.cache.keep(a, s.hit, s.result.Output, l.runner.Work) }, nil
 }
 
-// fill moves what an action made aside to where it is missing.
+// fill moves what an action made aside to where it is missing. What is here, and read,
+// has to be the same.
 func (l *loop) fill(a *plan.Action, node string, m *doneMessage) (err error) {
 	for _, out := range a.Outputs {
-		path := l.plan.Artifacts[out].Path
-		place := filepath.Join(l.runner.Work, path)
+		f := &l.plan.Artifacts[out]
+		place := filepath.Join(l.runner.Work, f.Path)
+		if known, here := l.exchange.Digest(l.file(out)); here {
+			d, _, err := exchange.DigestFile(l.asideFile(a, filepath.Join(l.runner.Work, node), out))
+			if err != nil {
+				return err
+			}
+			if d != known {
+				return &nodeError{fmt.Sprintf("the %s (%s) that was made of %s differs from what another rank made of the same inputs and gave out", f.Kind, f.Path, a.Package)}
+			}
+		}
 		if _, err := os.Stat(place); err == nil {
 			continue
 		}

@@ -31,6 +31,7 @@ type secondRun struct {
 	inSlot
 	action plan.Action        // with the commands that root sent
 	stop   context.CancelFunc // nil while it does not run
+	gave   bool               // it gave out export data
 	spent  int64              // CPU of those that were ended before their end, microseconds
 	relief bool               // what it makes is to lie aside
 	made   *secondMade        // does so
@@ -41,6 +42,9 @@ func (l *loop) repeat(m repeatMessage) error {
 	id := m.Action.ID
 	if id < 0 || int(id) >= len(l.plan.Actions) {
 		return fmt.Errorf("action %d of %d is to be executed a second time", id, len(l.plan.Actions))
+	}
+	if m.Why > superstep.BackEndLate {
+		return fmt.Errorf("%s is to be executed a second time for reason %d, which is none", l.plan.Actions[id].Package, m.Why)
 	}
 	a := l.plan.Actions[id] // a copy: the rank may execute the action itself
 	if err := a.ValidateSteps(m.Action.Steps); err != nil {
@@ -63,7 +67,7 @@ func (l *loop) repeat(m repeatMessage) error {
 func (l *loop) startSecond(h superstep.Help) {
 	run := l.seconds.of[h.Action]
 	a, m := run.action, repeatedMessage{Action: h.Action, Slot: l.free[0]}
-	run.inSlot, l.free = inSlot{slot: m.Slot}, l.free[1:]
+	run.inSlot, run.gave, l.free = inSlot{slot: m.Slot}, false, l.free[1:]
 	ctx, stop := context.WithCancel(l.ctx)
 	run.stop = stop
 	made := &secondMade{threads: l.divided(superstep.Execution{Action: h.Action, Second: true}, h.Threads), aside: run.relief}
@@ -119,7 +123,7 @@ func (l *loop) makeSecond(ctx context.Context, a *plan.Action, made *secondMade,
 	m.CPU, m.RSS = made.result.CPU.Microseconds(), made.result.MaxRSS
 	said := doneMessage{Exported: m.Exported}
 	if altered := l.unaltered(a, &said); altered != nil {
-		m.Tainted = said.Tainted && made.aside
+		m.Tainted = said.Tainted
 		return altered // whatever the tools made or said of it
 	}
 	if err != nil {
@@ -161,6 +165,7 @@ func (l *loop) giveOut(a *plan.Action, dir string, start, exported int64) {
 			if !l.rank.GivesOut(out) || l.exchange.Adopt(l.file(out), path, d, size) != nil {
 				return nil
 			}
+			l.seconds.of[a.ID].gave = true
 			took := exported - start
 			for _, h := range l.seconds.of[a.ID].holds(start, exported) {
 				took -= h.To - h.From
@@ -182,6 +187,7 @@ func (l *loop) repeated(m repeatedMessage, made *secondMade, ended bool, err err
 		l.free = append(l.free, run.slot)
 	}
 	m.Held = run.holds(m.Start, m.End)
+	m.Tainted = m.Tainted && run.gave
 	run.spent += m.CPU
 	m.CPU = run.spent
 	if err != nil {
@@ -200,6 +206,8 @@ func (l *loop) repeated(m repeatedMessage, made *secondMade, ended bool, err err
 			run.made = made
 			l.seconds.of[m.Action] = run
 		}
+	}
+	if err == nil && (tell || m.Tainted) {
 		err = l.tell(kindRepeated, m)
 	}
 	return l.effects(effects, err)

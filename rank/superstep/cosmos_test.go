@@ -70,9 +70,10 @@ type job struct {
 type cosmos struct {
 	ranks           []Rank
 	root            Root
-	links           [][]message // by sender*size+receiver
-	jobs            [][]job     // by rank
-	paused          [][]job     // by rank: head starts that can be continued
+	links           [][]message         // by sender*size+receiver
+	jobs            [][]job             // by rank
+	paused          [][]job             // by rank: head starts that can be continued
+	meanwhile       [][]plan.ArtifactID // by rank: what came while it was being made
 	dead            []bool
 	runs            []int8 // by action
 	twice           []bool // by action: root was told of a second execution
@@ -200,7 +201,7 @@ func encode(b []byte, parts []any) []byte {
 			}
 		case *[]second:
 			for _, s := range *p {
-				b = append(b, byte(s.action), flag(s.running), flag(s.ceasing), flag(s.wanted), flag(s.relief))
+				b = append(b, byte(s.action), flag(s.running), flag(s.ceasing), flag(s.wanted), byte(s.why))
 			}
 			b = append(b, 255)
 		case *[]audit:
@@ -240,7 +241,7 @@ func (m *message) encode(b []byte) []byte {
 	if r := m.recovery; r != nil {
 		b = append(b, flag(r.Lost))
 		for _, o := range r.Owners {
-			b = number(b, []int32{int32(o.Action), int32(o.Rank), int32(o.From), int32(flag(o.Stays))})
+			b = number(b, []int32{int32(o.Action), int32(o.Rank), int32(flag(o.Stays))})
 		}
 		b = append(b, 255)
 		for _, h := range r.Holders {
@@ -275,6 +276,9 @@ func (x *exploration) key(c *cosmos, b []byte) uint64 {
 			b = append(b, 254)
 		}
 	}
+	for _, files := range c.meanwhile {
+		b = number(b, files)
+	}
 	b = flags(b, c.dead)
 	b = number(b, c.runs)
 	b = flags(b, c.twice)
@@ -292,8 +296,9 @@ func (c *cosmos) clone() *cosmos {
 	}
 	separate(rootParts(&d.root))
 	d.links = slices.Clone(c.links)
-	d.jobs, d.paused = slices.Clone(c.jobs), slices.Clone(c.paused)
+	d.jobs, d.paused, d.meanwhile = slices.Clone(c.jobs), slices.Clone(c.paused), slices.Clone(c.meanwhile)
 	for i := range d.jobs {
+		d.meanwhile[i] = slices.Clone(d.meanwhile[i])
 		d.jobs[i], d.paused[i] = slices.Clone(d.jobs[i]), slices.Clone(d.paused[i])
 	}
 	for i := range d.links {

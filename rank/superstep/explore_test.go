@@ -67,6 +67,7 @@ const (
 	joinedEnds     mutant = "a head start gives up its slot when it has paused, though its action has that now"
 	neverGoesOn    mutant = "what is held never goes on"
 	heldKeepsSlot  mutant = "what is held keeps its slot"
+	reliefStands   mutant = "what is held in relief never goes on"
 	holdsHelped    mutant = "a compile is held that others help"
 )
 
@@ -180,7 +181,7 @@ func (x *exploration) step(c *cosmos, event func(*history)) (next *cosmos, err e
 func (x *exploration) begin() *cosmos {
 	size := len(x.slots)
 	c := &cosmos{
-		ranks: make([]Rank, size), links: make([][]message, size*size), jobs: make([][]job, size), paused: make([][]job, size),
+		ranks: make([]Rank, size), links: make([][]message, size*size), jobs: make([][]job, size), paused: make([][]job, size), meanwhile: make([][]plan.ArtifactID, size),
 		dead: make([]bool, size), runs: make([]int8, len(x.plan.Actions)), twice: make([]bool, len(x.plan.Actions)), losses: x.losses, returns: x.returns, slow: x.slow,
 	}
 	h := &history{cosmos: c, x: x}
@@ -269,8 +270,8 @@ func (x *exploration) quiet(c *cosmos) error {
 		if !c.dead[i] && c.ranks[i].committed != groups {
 			return fmt.Errorf("rank %d saw %d of %d barriers close", i, c.ranks[i].committed, groups)
 		}
-		if r := &c.ranks[i]; !c.dead[i] && len(r.held.ids)+len(r.occupied)+len(c.jobs[i]) > 0 {
-			return fmt.Errorf("rank %d is left with %v, of which it holds %v", i, c.jobs[i], r.held.ids)
+		if r := &c.ranks[i]; !c.dead[i] && len(r.held.ids)+len(r.occupied)+len(c.jobs[i])+len(r.reliefs.ids)+len(r.seconds) > 0 {
+			return fmt.Errorf("rank %d is left with %v, of which it holds %v, and %v a second time", i, c.jobs[i], r.held.ids, r.seconds)
 		}
 		if r := &c.ranks[i]; !c.dead[i] && len(c.paused[i])+len(r.aheads.ids)+r.begun > 0 {
 			return fmt.Errorf("rank %d is left with head starts: %v have paused, %v may begin, it counts %d", i, c.paused[i], r.aheads.ids, r.begun)
@@ -339,11 +340,13 @@ func explorations(t *testing.T) map[string]exploration {
 	steps := smallPlan(t, 3, []plan.Rank{1, 2, 1}, nil, []plan.ActionID{0}, []plan.ActionID{1})
 	pair := smallPlan(t, 3, []plan.Rank{1, 2, 2}, nil, []plan.ActionID{0}, []plan.ActionID{0})
 	byRoot := smallPlan(t, 3, []plan.Rank{1, 2, 0}, nil, []plan.ActionID{0}, []plan.ActionID{0})
+	rush := smallPlan(t, 3, []plan.Rank{1, 0, 2}, nil, nil, []plan.ActionID{1})
+	rush.Priority[2]++ // more urgent than what is executed in relief of rank 1
 	alone := smallPlan(t, 3, []plan.Rank{1, 1}, nil, []plan.ActionID{0})
 	all := map[string]exploration{
-		"slow alone":             {plan: alone, slots: slots, slow: 1, limit: most},
-		"slow alone, 1 loss":     {plan: alone, slots: slots, slow: 1, losses: 1, limit: most},
-		"slow alone, 1 return":   {plan: alone, slots: slots, slow: 1, returns: 1, limit: most},
+		"typed slow alone":       {plan: typed(alone), types: true, slots: slots, slow: 1, limit: most},
+		"slow rush":              {plan: typed(rush), slots: slots, slow: 1, limit: most},
+		"slow alone, 1 return":   {plan: typed(alone), slots: slots, slow: 1, returns: 1, limit: most},
 		"chain, 2 losses":        {plan: chain, slots: slots, losses: 2, limit: most},
 		"chain, loss and return": {plan: chain, slots: slots, losses: 1, returns: 1, limit: most},
 		"fork":                   {plan: fork, slots: slots, limit: most},
@@ -395,6 +398,10 @@ func explorations(t *testing.T) map[string]exploration {
 		all["typed chain, loss and return"] = exploration{plan: typed(chain), types: true, slots: slots, losses: 1, returns: 1, limit: more}
 		all["typed slow steps"] = exploration{plan: typed(steps), types: true, slots: slots, slow: 1, limit: more}
 		all["typed slow chain, 1 loss"] = exploration{plan: typed(chain), types: true, slots: slots, slow: 1, losses: 1, limit: more}
+		all["slow alone, loss and return"] = exploration{plan: typed(alone), slots: slots, slow: 1, losses: 1, returns: 1, limit: more}
+		all["slow alone, 2 returns"] = exploration{plan: typed(alone), slots: slots, slow: 1, returns: 2, limit: more}
+		all["slower alone, 1 return"] = exploration{plan: typed(alone), slots: slots, slow: 2, returns: 1, limit: more}
+		all["slow alone, 1 loss"] = exploration{plan: typed(alone), slots: slots, slow: 1, losses: 1, limit: more}
 		all["typed helped fork"] = exploration{plan: helped, types: true, slots: slots, limit: more}
 		all["queue, loss and return"] = exploration{plan: queue, slots: slots, losses: 1, returns: 1, limit: more}
 		behind := smallPlan(t, 3, []plan.Rank{1, 2, 2}, nil, []plan.ActionID{0}, nil)
@@ -438,11 +445,11 @@ func TestExploreFindsMutants(t *testing.T) {
 		keepsSlot: "helped fork", helpsBlind: "helped chain, 1 loss",
 		secondIsDone: "audited fork", wordsOnly: "slow chain", neverCeases: "audited fork", keepsSeconds: "audited chain, 1 loss",
 		pausedHolds: "typed steps", pausedStarts: "typed steps", startsTwice: "typed chain, 2 slots", neverQuits: "typed slow chain",
-		joinedEnds: "typed pair", neverGoesOn: "queue, 1 return", heldKeepsSlot: "queue, 1 return", holdsHelped: "helped fork",
+		joinedEnds: "typed pair", neverGoesOn: "queue, 1 return", heldKeepsSlot: "queue, 1 return", holdsHelped: "helped fork", reliefStands: "slow rush",
 	} {
 		t.Run(string(m), func(t *testing.T) {
 			x := explorations(t)[name]
-			x.mode, x.mutant, x.early = Split, m, slices.Contains([]mutant{neverGoesOn, heldKeepsSlot, holdsHelped}, m)
+			x.mode, x.mutant, x.early = Split, m, slices.Contains([]mutant{neverGoesOn, heldKeepsSlot, holdsHelped, reliefStands}, m)
 			err := x.run()
 			if _, found := errors.AsType[*defect](err); !found {
 				t.Fatalf("not found in %d states: %v", len(x.seen), err)

@@ -125,8 +125,7 @@ func (r *Rank) giveWay() {
 func (r *Root) helping(rank plan.Rank) (n int) {
 	for _, a := range r.helped {
 		on := r.owner[a]
-		running := r.load[on][:min(len(r.load[on]), r.slots[on])]
-		if share, _ := r.plan.Share(a, rank); share > 0 && on != rank && slices.Contains(running, a) {
+		if share, _ := r.plan.Share(a, rank); share > 0 && on != rank && slices.Contains(r.running(on), a) {
 			n++
 		}
 	}

@@ -152,10 +152,11 @@ func (h *history) effects(self plan.Rank, e Effects, err error) {
 	r := &h.ranks[self]
 	audits, ceasing := 0, 0
 	for _, j := range h.jobs[self] {
-		audits += int(flag(j.second && !j.relief))
-		ceasing += int(flag(j.ceasing && !j.relief))
+		competes := j.second && j.relief && h.x.plan.Pipelined
+		audits += int(flag(j.second && !competes))
+		ceasing += int(flag(j.ceasing && !competes))
 		for _, q := range []*queue{&r.queue, &r.shares, &r.held} {
-			if j.second && j.relief && !j.held && !j.ceasing && len(q.ids) > 0 && q.urgency() > r.reliefs.priority[j.action] {
+			if competes && !j.held && !j.ceasing && len(q.ids) > 0 && q.urgency() > r.reliefs.priority[j.action] {
 				h.fail("rank %d executes %s in relief, and one of %v is more urgent", self, h.x.plan.Actions[j.action].Package, q.ids)
 			}
 		}
@@ -195,7 +196,7 @@ func (h *history) hold(on plan.Rank, t Threads) {
 		return
 	}
 	j, a, r := &h.jobs[on][i], &h.x.plan.Actions[t.Action], &h.ranks[on]
-	if j.held && h.x.mutant == neverGoesOn {
+	if j.held && (h.x.mutant == neverGoesOn || h.x.mutant == reliefStands && t.Second) {
 		return
 	}
 	runs := 0
@@ -314,7 +315,8 @@ func (h *history) deliver(from, to plan.Rank, m message) {
 	case opPut:
 		producer := h.x.plan.Artifacts[m.n].Producer
 		if slices.ContainsFunc(h.jobs[to], func(j job) bool { return j.action == producer && !j.share && !j.second && !j.ahead }) {
-			return // it is thrown away
+			h.meanwhile[to] = append(h.meanwhile[to], plan.ArtifactID(m.n))
+			return
 		}
 		if h.x.mutant == startsTwice {
 			for _, c := range h.x.plan.Artifacts[m.n].Consumers {
@@ -495,6 +497,9 @@ func (h *history) end(self plan.Rank, i int, how string) {
 		h.effects(self, e, err)
 		return
 	}
+	came := h.meanwhile[self]
+	h.meanwhile[self] = slices.DeleteFunc(slices.Clone(came), func(f plan.ArtifactID) bool { return h.x.plan.Artifacts[f].Producer == a.ID })
+	came = slices.DeleteFunc(slices.Clone(came), func(f plan.ArtifactID) bool { return h.x.plan.Artifacts[f].Producer != a.ID })
 	h.tell(self, a.ID, opDismiss)
 	if how == "gives back" || how == "gives up" {
 		if i := h.begun(self, a.ID); i >= 0 {
@@ -503,6 +508,11 @@ func (h *history) end(self plan.Rank, i int, how string) {
 		h.send(self, 0, message{op: map[string]op{"gives back": opGaveBack, "gives up": opGaveUp}[how], n: int32(a.ID)})
 		e, err := r.GaveBack(a.ID)
 		h.effects(self, e, err)
+		for _, f := range came {
+			if !j.exported || f != a.Outputs[0] {
+				h.effects(self, r.Arrived(f), nil)
+			}
+		}
 		return
 	}
 	h.runs[a.ID]++
@@ -525,7 +535,7 @@ func (h *history) end(self plan.Rank, i int, how string) {
 // kill loses a rank: what it sent may arrive in part, and at some time root hears of it.
 func (h *history) kill(r plan.Rank) {
 	h.dead[r] = true
-	h.jobs[r], h.paused[r] = nil, nil
+	h.jobs[r], h.paused[r], h.meanwhile[r] = nil, nil, nil
 	for from := range h.ranks {
 		h.links[from*len(h.ranks)+int(r)] = nil
 	}

@@ -10,8 +10,8 @@ import (
 // is seldom urgent. So a compile whose export data is out is held when something more
 // urgent is ready and no slot is free: it gets no threads until one is, and loses
 // nothing. One that others help goes on, as what they make would wait for it. Root
-// does not hear of it, and expects it; see Root.enqueue. What is executed in relief of
-// another rank is held alike, its front end too, and what is not begun waits with it.
+// does not hear of it, and expects it; see Root.enqueue. What competes in relief of
+// another rank is held alike, its front end too.
 //
 // In Blocking mode nothing is held: it is the textbook's; nor where memory is short.
 
@@ -50,7 +50,7 @@ func (r *Rank) makeRoom(q *queue) bool {
 func (r *Rank) holds(t Threads) *queue {
 	switch {
 	case t.Second:
-		if !r.second(t.Action).ceasing {
+		if s := r.second(t.Action); r.competes(s) && !s.ceasing {
 			return &r.reliefs
 		}
 	case r.backEnd(t) && len(r.plan.HelpersOf(t.Action)) == 0:

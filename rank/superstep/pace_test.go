@@ -140,6 +140,23 @@ func TestLate(t *testing.T) {
 	}
 }
 
+// Who is as slow does not relieve a rank.
+func TestNotRelievedByAsSlow(t *testing.T) {
+	for times, want := range map[float64]bool{1: true, 1.3: true, 1.7: false} {
+		p := costing(smallPlan(t, 3, []plan.Rank{0, 1, 1}, nil, nil, nil), 10*seconds, 10*seconds, 10*seconds)
+		root := NewRoot(p, []int{1, 1, 1}, Split)
+		for rank, of := range []float64{1.5, 1, times} {
+			root.paces.of[rank].pace = pace{100 * evidence, int64(100 * of * evidence)}
+			root.paces.all.expected += 100 * evidence
+			root.paces.all.took += int64(100 * of * evidence)
+		}
+		root.load[1] = []plan.ActionID{1, 2}
+		if got := root.reliever(0) == 2; got != want {
+			t.Errorf("rank 2 takes %.1f times as long: it relieves rank 0, which takes 1.5 times as long: %v", times, got)
+		}
+	}
+}
+
 // Where several are late, the one that most waits for is executed as well, by the rank that idles most, or is not slow.
 func TestRelieves(t *testing.T) {
 	p := costing(smallPlan(t, 3, []plan.Rank{0, 0, 0}, nil, nil, []plan.ActionID{1}), 10*seconds, 10*seconds, 10*seconds)

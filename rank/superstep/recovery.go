@@ -32,7 +32,6 @@ type Recovery struct {
 type Owner struct {
 	Action plan.ActionID
 	Rank   plan.Rank
-	From   plan.Rank // who had it, and may have thrown away what it would have made itself; Rank, if that is lost
 	Stays  bool
 }
 
@@ -68,11 +67,6 @@ func (r *Rank) Recover(rec Recovery) Effects {
 	}
 	for _, o := range rec.Owners {
 		a := &r.plan.Actions[o.Action]
-		for _, f := range a.Outputs {
-			if o.Rank == r.self && o.From != r.self && r.made[f] { // in relief
-				r.out.Put = append(r.out.Put, Put{f, o.From})
-			}
-		}
 		known := r.owner[o.Action] == o.Rank // what is made here has been put there; not where root moved the action
 		r.owner[o.Action] = o.Rank
 		if r.caller[o.Action] != o.Rank { // who executes it now will call
@@ -172,6 +166,9 @@ func (r *Root) recover() {
 			rec.Holders = append(rec.Holders, Holder{plan.ArtifactID(f), by})
 		} else {
 			r.exists[f] = false
+			if file := &r.plan.Artifacts[f]; file.Kind == plan.Export {
+				r.exporter[file.Producer] = nobody
+			}
 		}
 	}
 	var orphans []plan.ActionID
@@ -198,18 +195,14 @@ func (r *Root) recover() {
 			r.noRelief(a)
 		}
 		work[to] += r.plan.Actions[a].Cost
-		from := r.owner[a]
-		if !r.alive[from] {
-			from = to
-		}
 		r.owner[a], r.moving[a], r.homeless[a], r.withdrawn[a] = to, -1, false, false
 		r.settled[a] = len(r.tried[a]) > 0 || r.relief(a) != nil // it would be moved back, or has been made
-		rec.Owners = append(rec.Owners, Owner{Action: a, Rank: to, From: from})
+		rec.Owners = append(rec.Owners, Owner{Action: a, Rank: to})
 		delete(touched, a)
 	}
 	for i := range r.plan.Actions {
 		if a := plan.ActionID(i); touched[a] && !r.ended[a] {
-			rec.Owners = append(rec.Owners, Owner{Action: a, Rank: r.owner[a], From: r.owner[a], Stays: true})
+			rec.Owners = append(rec.Owners, Owner{Action: a, Rank: r.owner[a], Stays: true})
 		}
 	}
 	r.reload()

@@ -100,15 +100,30 @@ func (r *Root) late(a plan.ActionID, on plan.Rank) bool {
 // Judge has somebody else say with what a rank is late.
 func (r *Root) Judge(late func(a plan.ActionID, on plan.Rank) bool) { r.judge = late }
 
-// ownSlots counts the slots of a rank that reliefs of others leave it.
+// ownSlots counts the slots of a rank that reliefs of others leave it: those that are
+// more urgent than what is its own.
 func (r *Root) ownSlots(rank plan.Rank) int {
 	n := r.slots[rank]
 	for i := range r.audits {
-		if u := &r.audits[i]; u.relief && u.on == rank && !u.made {
+		u := &r.audits[i]
+		if !u.relief || u.on != rank || u.made {
+			continue
+		}
+		urgency := r.plan.Priority[u.action]
+		if r.exporter[u.action] != nobody {
+			urgency = r.plan.ShareUrgency(u.action)
+		}
+		before := 0
+		for _, a := range r.load[rank] {
+			if r.urgency(a) >= urgency {
+				before++
+			}
+		}
+		if before < n {
 			n--
 		}
 	}
-	return max(0, n)
+	return n
 }
 
 func (r *Root) relieve(a plan.ActionID, to plan.Rank) {
@@ -116,7 +131,7 @@ func (r *Root) relieve(a plan.ActionID, to plan.Rank) {
 	r.out.Repeat = append(r.out.Repeat, Assign{a, to, r.holders(a)})
 }
 
-// reliever finds the rank that idles most, and is not slow, for an action that
+// reliever finds the rank that idles most, and is neither slow nor as slow, for an action that
 // another is taken to be executing.
 func (r *Root) reliever(a plan.ActionID) plan.Rank {
 	own := r.owner[a]
@@ -125,10 +140,11 @@ func (r *Root) reliever(a plan.ActionID) plan.Rank {
 		slices.ContainsFunc(r.audits, func(u audit) bool { return u.action == a }) { // also one for an audit, of what a loss has it make again
 		return nobody
 	}
-	if to, _ := r.idlest(a, append([]plan.Rank{own}, r.tried[a]...)); to != nobody && !r.slow(to) {
-		return to
+	to, _ := r.idlest(a, append([]plan.Rank{own}, r.tried[a]...))
+	if to == nobody || r.slow(to) || r.Times(to) > suspectTimes && r.Times(to)*suspectTimes > r.Times(own) {
+		return nobody
 	}
-	return nobody
+	return to
 }
 
 // idlest finds the rank that idles most, of slow ranks so much less, and that may

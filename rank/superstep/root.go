@@ -202,6 +202,9 @@ func (r *Root) Done(a plan.ActionID, on plan.Rank, ok bool) (Orders, error) {
 	r.end(a)
 	if !ok {
 		r.failed = append(r.failed, a)
+		for _, u := range slices.Clone(r.audits) {
+			r.noRelief(u.action)
+		}
 		r.audits = nil
 		r.out.Fail = append(r.out.Fail, a)
 		r.drop(a)

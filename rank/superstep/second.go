@@ -11,9 +11,9 @@ import (
 // relief.go, or for an audit, on another rank than the one that made it where there is
 // one, and what came of it is compared. An audit takes a slot that would idle, and
 // gives it back, unfinished, when something else is ready for it; it begins anew when
-// one is free again. Second executions have no part in barriers and recovery: when a
-// rank is lost, all are dropped, and root gives those for audits out again. Only the
-// end of the run waits for them.
+// one is free again; only the end of the run waits for it. Second executions have no
+// part in barriers and recovery: when a rank is lost, all are dropped, and root gives
+// those for audits out again.
 //
 // In Blocking mode there are none: it is the textbook's. A build that fails is
 // not audited any further.
@@ -34,7 +34,7 @@ type second struct {
 	running bool
 	ceasing bool // it runs, and is being ended
 	wanted  bool // root has not dropped it
-	relief  bool
+	why     Reason
 }
 
 // An audit is what root knows of a second execution.
@@ -55,15 +55,14 @@ func (r *Rank) Repeat(a plan.ActionID, holders []plan.Rank, why Reason) (Effects
 	if r.mode == Blocking || r.plan.Actions[a].Kind == plan.Link {
 		return Effects{}, violation("%s is not to be executed a second time", r.plan.Actions[a].Package)
 	}
-	relief := why != ForAudit
 	i := slices.IndexFunc(r.seconds, func(s second) bool { return s.action == a })
 	switch {
 	case i < 0:
-		r.seconds = append(r.seconds, second{action: a, wanted: true, relief: relief})
+		r.seconds = append(r.seconds, second{action: a, wanted: true, why: why})
 	case r.seconds[i].wanted:
 		return Effects{}, violation("%s is being executed a second time already", r.plan.Actions[a].Package)
 	default:
-		r.seconds[i].wanted, r.seconds[i].relief = true, relief // it was dropped, and has not ended yet
+		r.seconds[i].wanted, r.seconds[i].why = true, why // it was dropped, and has not ended yet
 	}
 	for i, in := range inputs {
 		// Asked for also where the plan has it put here: who was to put it may be lost, and the reader have been another rank.
@@ -76,6 +75,12 @@ func (r *Rank) Repeat(a plan.ActionID, holders []plan.Rank, why Reason) (Effects
 	r.admitReliefs()
 	r.advance()
 	return r.take(), nil
+}
+
+// competes reports whether a second execution has a slot as an action so urgent has,
+// which takes that it can be held: its front end, too.
+func (r *Rank) competes(s *second) bool {
+	return s.why != ForAudit && !r.plan.Tight && r.plan.MayBegin(s.action)
 }
 
 // relieves says how urgent the relief of an action is: as its back end, if its export
@@ -91,7 +96,7 @@ func (r *Rank) relieves(a plan.ActionID, backEnd bool) {
 // admitReliefs queues the reliefs that may start.
 func (r *Rank) admitReliefs() {
 	for i := range r.seconds {
-		if s := &r.seconds[i]; s.relief && s.wanted && !s.running && !r.reliefs.has(s.action) && r.hasInputs(s.action) {
+		if s := &r.seconds[i]; r.competes(s) && s.wanted && !s.running && !r.reliefs.has(s.action) && r.hasInputs(s.action) {
 			heap.Push(&r.reliefs, s.action)
 		}
 	}
@@ -119,11 +124,12 @@ func (r *Rank) advanceRelief(a plan.ActionID) {
 }
 
 // GivesOut reports whether this rank is to put an export artifact in its place and
-// give it out that a second execution has come to: in relief, if it is not here yet.
+// give it out that a second execution has come to: in relief, if it did not exist when
+// that began, and is not here yet.
 func (r *Rank) GivesOut(f plan.ArtifactID) bool {
 	a := r.plan.Artifacts[f].Producer
 	s := r.second(a)
-	return s != nil && s.running && !s.ceasing && s.relief && s.wanted && !r.here[f] && r.state[a] == foreign
+	return s != nil && s.running && !s.ceasing && s.wanted && s.why == Late && !r.here[f] && r.state[a] == foreign
 }
 
 // GaveOut tells that this rank did what GivesOut asked for.
@@ -184,8 +190,8 @@ func (r *Rank) cease(s *second) {
 	}
 }
 
-// advanceSeconds starts audits where nothing else can start, and ends as many as
-// something else is ready for.
+// advanceSeconds starts second executions that do not compete where nothing else can
+// start, and ends as many as something else is ready for.
 func (r *Rank) advanceSeconds() {
 	waiting := len(r.queue.ids) + len(r.shares.ids) + len(r.held.ids) + len(r.reliefs.ids)
 	for i := range r.seconds {
@@ -195,7 +201,7 @@ func (r *Rank) advanceSeconds() {
 	}
 	for i := range r.seconds {
 		switch s := &r.seconds[i]; {
-		case s.relief: // competes
+		case r.competes(s):
 		case s.running && waiting > 0:
 			if !s.ceasing {
 				r.cease(s)
@@ -204,7 +210,11 @@ func (r *Rank) advanceSeconds() {
 		case !s.running && r.active < r.slots && r.hasInputs(s.action):
 			s.running = true
 			r.out.Repeat = append(r.out.Repeat, Help{s.action, 1})
-			r.active++
+			if s.why != ForAudit {
+				r.begin(Execution{Action: s.action, Second: true})
+			} else {
+				r.active++
+			}
 		}
 	}
 }

@@ -131,11 +131,11 @@ func TestReliefs(t *testing.T) {
 	t.Logf("%d actions were given up for what another had made, export data was given out of %d", reliefs, given)
 }
 
-// What a relief comes to first is given out, once; who gave the action up, and threw that away, is put it when the other
-// takes the action over.
+// What a relief comes to first is given out, once.
 func TestGivesOut(t *testing.T) {
 	// 0 is rank 1's, which helps nobody, and 1, which imports it, too.
 	p := compiles(smallPlan(t, 2, []plan.Rank{1, 1}, nil, []plan.ActionID{0}), 50, 50)
+	p.Pipelined = true
 	export := p.Actions[0].Outputs[0]
 	for name, c := range map[string]struct {
 		why    Reason
@@ -144,9 +144,10 @@ func TestGivesOut(t *testing.T) {
 	}{
 		"in relief":                      {Late, func(*Rank) {}, true},
 		"for an audit":                   {ForAudit, func(*Rank) {}, false},
-		"when it is here":                {BackEndLate, func(r *Rank) { r.Arrived(export) }, false},
+		"when it is here":                {Late, func(r *Rank) { r.Arrived(export) }, false},
+		"when it existed":                {BackEndLate, func(*Rank) {}, false},
 		"when nobody wants that":         {Late, func(r *Rank) { r.Dismiss(0) }, false},
-		"when the action is executed":    {Late, func(r *Rank) { r.Recover(Recovery{Owners: []Owner{{Action: 0, Rank: 0, From: 1}}}) }, false},
+		"when the action is executed":    {Late, func(r *Rank) { r.Recover(Recovery{Owners: []Owner{{Action: 0, Rank: 0}}}) }, false},
 		"when a rank was lost meanwhile": {Late, func(r *Rank) { r.Recover(Recovery{Lost: true}) }, false},
 	} {
 		r, _ := NewRank(p, 0, 2, Split)
@@ -164,24 +165,51 @@ func TestGivesOut(t *testing.T) {
 		if _, err := r.GaveOut(export); err == nil {
 			t.Errorf("%s: it is given out again", name)
 		}
-		if !c.gives {
+	}
+}
+
+// What competes is held for what is more urgent, shares too, and goes on before what is less; what cannot be held is ended
+// for anything that is ready.
+func TestReliefsCompete(t *testing.T) {
+	// 0, 1 and 2 are rank 1's; 3 and 4 are rank 0's and import 1 and 2. 3 is more urgent than 0, 4 less.
+	for pipelined, held := range map[bool]bool{true: true, false: false} {
+		p := compiles(smallPlan(t, 2, []plan.Rank{1, 1, 1, 0, 0}, nil, nil, nil, []plan.ActionID{1}, []plan.ActionID{2}), 50, 0, 0, 500, 0)
+		p.Pipelined = pipelined
+		r, _ := NewRank(p, 0, 1, Split)
+		relief := Execution{Action: 0, Second: true}
+		if e, err := r.Repeat(0, nil, Late); err != nil || len(e.Repeat) != 1 {
+			t.Fatalf("%+v, %v", e, err)
+		}
+		e := r.Arrived(p.Actions[2].Outputs[0]) // 4 is ready
+		if held != (len(e.Start)+len(e.Threads)+len(e.Cease) == 0) {
+			t.Errorf("pipelined %v: 4 is ready, and less urgent: %+v", pipelined, e)
+		}
+		if !held {
 			continue
 		}
-		if _, _, err = r.Repeated(0, true); err != nil {
-			t.Fatal(err)
+		e = r.Arrived(p.Actions[1].Outputs[0]) // 3 is ready
+		if !slices.Equal(e.Threads, []Threads{{relief, 0}}) || !slices.Equal(e.Start, []Start{{3, 1, false}}) {
+			t.Errorf("3 is ready, and more urgent: %+v", e)
 		}
-		root := NewRoot(p, []int{2, 1}, Split)
-		root.Begin()
-		root.relieve(0, 0)
-		root.Exists(export, 0)
-		root.Repeated(0, 0, true)
-		o, err := root.GaveUp(0, 1)
-		if err != nil || o.Recover == nil {
-			t.Fatalf("%+v, %v", o, err)
+		if e, err := r.Finished(3, true); err != nil || !slices.Equal(e.Threads, []Threads{{relief, 1}}) || len(e.Start) > 0 {
+			t.Errorf("3 has ended: %+v, %v", e, err)
 		}
-		if e = r.Recover(*o.Recover); !slices.Equal(e.Put, []Put{{export, 1}}) {
-			t.Errorf("rank 1 has thrown it away: %+v", e)
+		if tell, e, err := r.Repeated(0, true); !tell || err != nil || !slices.Equal(e.Start, []Start{{4, 1, false}}) {
+			t.Errorf("what was executed in relief has ended: %v, %+v, %v", tell, e, err)
 		}
+	}
+}
+
+// Nobody goes on in relief after a failure.
+func TestNoReliefAfterFailure(t *testing.T) {
+	p := costing(smallPlan(t, 3, []plan.Rank{0, 1}, nil, nil), 10*seconds, 10*seconds)
+	root := NewRoot(p, []int{1, 1, 1}, Split)
+	root.Begin()
+	root.relieve(0, 2)
+	root.take()
+	o, err := root.Done(1, 1, false)
+	if err != nil || len(o.Dismiss) != 1 || o.Dismiss[0].Action != 0 || o.Dismiss[0].To != 2 {
+		t.Errorf("%+v, %v", o, err)
 	}
 }
 

@@ -125,8 +125,8 @@ func (r *Rank) divide() {
 	slices.SortStableFunc(r.out.Threads, func(a, b Threads) int { return cmp.Compare(a.Threads, b.Threads) })
 }
 
-// backEnd reports whether an action has given out its export data. In relief none
-// is given out.
+// backEnd reports whether an action has given out its export data. What is executed in
+// relief counts as a front end.
 func (r *Rank) backEnd(t Threads) bool {
 	return !t.Share && !t.Second && !t.Ahead && slices.ContainsFunc(r.plan.Actions[t.Action].Outputs, func(f plan.ArtifactID) bool {
 		return r.made[f] && r.plan.Artifacts[f].Kind == plan.Export

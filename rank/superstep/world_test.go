@@ -34,24 +34,25 @@ type world struct {
 	dead  []bool
 	held  int // after how many events actions may be moved
 
-	returns []returned                  // actions given back
-	last    map[plan.ActionID]plan.Rank // by action: who executed it
-	again   int                         // actions executed a second time after a loss
-	shares  int                         // compiled to their ends and wanted then
-	audits  int                         // one in so many actions is audited; none where it is 0
-	twice   map[plan.ActionID]plan.Rank // by action that root was told was executed a second time: where
-	stops   int                         // second executions that were ended
-	slow    int                         // one in so many events root takes some rank to be slow; never where it is 0
-	upGiven map[plan.ActionID]bool      // running actions that are to be given up
-	reliefs int                         // actions given up for another's
-	given   int                         // export data given out in relief
-	begun   []map[plan.ActionID]bool    // by rank: head starts, and whether they are wanted and have paused
-	joined  []map[plan.ActionID]bool    // by rank: actions that were started while their head start ran, which still does
-	halted  []map[Execution]bool        // by rank: what is held, and whether their end is on its way all the same
-	heads   int                         // actions that went on from a head start
-	joins   int                         // of those, that were started while it ran
-	holds   int                         // actions that were held
-	strays  int                         // of those, that ended before they went on
+	returns   []returned                            // actions given back
+	last      map[plan.ActionID]plan.Rank           // by action: who executed it
+	again     int                                   // actions executed a second time after a loss
+	shares    int                                   // compiled to their ends and wanted then
+	audits    int                                   // one in so many actions is audited; none where it is 0
+	twice     map[plan.ActionID]plan.Rank           // by action that root was told was executed a second time: where
+	stops     int                                   // second executions that were ended
+	slow      int                                   // one in so many events root takes some rank to be slow; never where it is 0
+	upGiven   map[plan.ActionID]bool                // running actions that are to be given up
+	reliefs   int                                   // actions given up for another's
+	meanwhile []map[plan.ActionID][]plan.ArtifactID // by rank and action that it makes: what came of that
+	given     int                                   // export data given out in relief
+	begun     []map[plan.ActionID]bool              // by rank: head starts, and whether they are wanted and have paused
+	joined    []map[plan.ActionID]bool              // by rank: actions that were started while their head start ran, which still does
+	halted    []map[Execution]bool                  // by rank: what is held, and whether their end is on its way all the same
+	heads     int                                   // actions that went on from a head start
+	joins     int                                   // of those, that were started while it ran
+	holds     int                                   // actions that were held
+	strays    int                                   // of those, that ended before they went on
 }
 
 // A task is what happens next in an execution. There is one for each.
@@ -132,6 +133,7 @@ func newWorld(t *testing.T, seed uint64, actions, size int, mode Mode) *world {
 		w.begun = append(w.begun, map[plan.ActionID]bool{})
 		w.joined = append(w.joined, map[plan.ActionID]bool{})
 		w.halted = append(w.halted, map[Execution]bool{})
+		w.meanwhile = append(w.meanwhile, map[plan.ActionID][]plan.ArtifactID{})
 	}
 	w.held = max(0, rng.IntN(8*actions+1)-4*actions) // every second world from its beginning on, one in many to its end
 	return w
@@ -301,10 +303,23 @@ func (w *world) effects(self plan.Rank, e Effects, err error) {
 	}
 }
 
-// arrive is the arrival of an artifact, which is thrown away where it is being made.
+// arrive is the arrival of an artifact, which is kept while it is being made there.
 func (w *world) arrive(at plan.Rank, f plan.ArtifactID) {
-	if w.ranks[at].state[w.plan.Artifacts[f].Producer] != running {
-		w.effects(at, w.ranks[at].Arrived(f), nil)
+	if a := w.plan.Artifacts[f].Producer; w.ranks[at].state[a] == running {
+		w.meanwhile[at][a] = append(w.meanwhile[at][a], f)
+		return
+	}
+	w.effects(at, w.ranks[at].Arrived(f), nil)
+}
+
+// gaveBack has a rank give an action back: what came meanwhile of what it would have made arrives.
+func (w *world) gaveBack(self plan.Rank, a plan.ActionID) {
+	e, err := w.ranks[self].GaveBack(a)
+	w.effects(self, e, err)
+	came := w.meanwhile[self][a]
+	delete(w.meanwhile[self], a)
+	for _, f := range came {
+		w.effects(self, w.ranks[self].Arrived(f), nil)
 	}
 }
 
@@ -511,8 +526,7 @@ func (w *world) execute(self plan.Rank, s Start) {
 			if w.rng.IntN(4) > 0 {
 				w.reliefs++
 				w.send(self, 0, func() { o, err := w.root.GaveUp(a.ID, self); w.orders(o, err) })
-				e, err := r.GaveBack(a.ID)
-				w.effects(self, e, err)
+				w.gaveBack(self, a.ID)
 				return
 			}
 		}
@@ -520,10 +534,10 @@ func (w *world) execute(self plan.Rank, s Start) {
 			w.flaky[a.ID]--
 			w.returns = append(w.returns, returned{a.ID, self})
 			w.send(self, 0, func() { o, err := w.root.GaveBack(a.ID, self); w.orders(o, err) })
-			e, err := r.GaveBack(a.ID)
-			w.effects(self, e, err)
+			w.gaveBack(self, a.ID)
 			return
 		}
+		delete(w.meanwhile[self], a.ID)
 		w.runs[a.ID]++
 		w.last[a.ID] = self
 		took := w.takes(self, a)

@@ -44,8 +44,8 @@ type Exchange struct {
 	file  func(id int32) (File, bool)
 
 	mu      sync.Mutex
-	offered map[int32]offer // guarded by mu
-	claimed map[int32]bool  // files that this rank is making; guarded by mu
+	offered map[int32]offer  // guarded by mu
+	claimed map[int32]*offer // files that this rank is making, and what came of them meanwhile, nil if nothing did; guarded by mu
 }
 
 type offer struct {
@@ -58,7 +58,7 @@ type offer struct {
 // New returns the exchange of a rank whose artifacts lie below dir. File looks
 // an artifact up in the plan.
 func New(world *transport.World, dir string, file func(id int32) (File, bool)) *Exchange {
-	return &Exchange{world: world, dir: dir, file: file, offered: map[int32]offer{}, claimed: map[int32]bool{}}
+	return &Exchange{world: world, dir: dir, file: file, offered: map[int32]offer{}, claimed: map[int32]*offer{}}
 }
 
 // Offer digests a file that was just made, so that it can be put to peers.
@@ -165,27 +165,37 @@ func (x *Exchange) Put(to transport.Rank, f File) error {
 	})
 }
 
-// ErrClaimed says that an artifact was thrown away, because this rank is making it.
+// ErrClaimed says that an artifact was not put in its place, because this rank is making it.
 var ErrClaimed = errors.New("this rank makes the file itself")
 
-// Claim says that this rank begins to make a file: a copy of it, from a rank that was lost or gave its action up, must not
-// take its place meanwhile. Claim returns false if one has come before.
+// Claim says that this rank begins to make a file: a copy of it, from a rank that was lost, gave its action up, or makes
+// it as well, must not take its place meanwhile. Claim returns false if one has come before.
 func (x *Exchange) Claim(f File) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if _, here := x.offered[f.ID]; here {
 		return false
 	}
-	x.claimed[f.ID] = true
+	x.claimed[f.ID] = nil
 	return true
 }
 
-// Release takes back what Claim said: the file was not made.
-func (x *Exchange) Release(f File) {
+// Release takes back what Claim said: the file was not made, or not to its end. If a copy has come meanwhile, and the
+// file was not offered, that takes its place, and Release returns true.
+func (x *Exchange) Release(f File) (here bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	came := x.claimed[f.ID]
 	delete(x.claimed, f.ID)
+	if _, have := x.offered[f.ID]; have || came == nil || os.Rename(x.path(f)+meanwhile, x.path(f)) != nil {
+		return false
+	}
+	x.offered[f.ID] = *came
+	return true
 }
+
+// meanwhile ends the name of what came while this rank was making the file itself.
+const meanwhile = ".meanwhile"
 
 // arrived puts a file in its place that was written beside it, and counts it as
 // here, unless it is being made. Of two that come at once the first stays, since
@@ -193,7 +203,10 @@ func (x *Exchange) Release(f File) {
 func (x *Exchange) arrived(f File, written string, o offer) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.claimed[f.ID] {
+	if _, claimed := x.claimed[f.ID]; claimed {
+		if os.Rename(written, x.path(f)+meanwhile) == nil {
+			x.claimed[f.ID] = &o
+		}
 		return ErrClaimed
 	}
 	if _, have := x.offered[f.ID]; have {
@@ -207,8 +220,8 @@ func (x *Exchange) arrived(f File, written string, o offer) error {
 }
 
 // Receive stores the artifact that a KindPut frame carries and returns its
-// number. A second copy of a file that is here is read and thrown away; so is
-// one that this rank is making, which is ErrClaimed.
+// number. A second copy of a file that is here is read and thrown away; one that
+// this rank is making is kept until Release, which is ErrClaimed.
 func (x *Exchange) Receive(frame transport.Frame) (int32, error) {
 	var m put
 	if err := frame.Decode(&m); err != nil {
@@ -270,7 +283,7 @@ func (x *Exchange) place(f File, d Digest, size int64, stored bool, put func(pat
 
 // Adopt puts a file in its place that this rank has made at another path of the same
 // file system, and counts it as here. It stays at that path, too, and must not change.
-// Nothing is done for a file that is here; one that this rank is making is ErrClaimed.
+// Nothing is done for a file that is here; of one that this rank is making it is ErrClaimed.
 func (x *Exchange) Adopt(f File, path string, d Digest, size int64) error {
 	return x.place(f, d, size, false, func(tmp string) error { return os.Link(path, tmp) })
 }

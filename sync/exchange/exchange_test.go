@@ -375,15 +375,63 @@ func TestClaim(t *testing.T) {
 	if err := receive(); !errors.Is(err, ErrClaimed) {
 		t.Fatalf("a copy of a claimed file: %v", err)
 	}
-	if left, _ := os.ReadDir(filepath.Join(x.dir, "b001")); len(left) > 0 {
-		t.Fatalf("left: %v", left)
+	if _, here := x.Digest(f); here {
+		t.Fatal("it is here")
 	}
-	x.Release(f)
-	if err := receive(); err != nil {
-		t.Fatalf("after its release: %v", err)
+	if _, err := os.Stat(x.path(f)); err == nil {
+		t.Fatal("it is in its place")
+	}
+	if !x.Release(f) {
+		t.Fatal("the copy was lost")
+	}
+	if content, err := os.ReadFile(x.path(f)); err != nil || string(content) != "export data" {
+		t.Fatalf("released: %q, %v", content, err)
 	}
 	if x.Claim(f) {
 		t.Fatal("a file that is here was claimed")
+	}
+	if err := receive(); err != nil {
+		t.Fatalf("after its release: %v", err)
+	}
+	g := File{ID: 2, Path: "b001/y"}
+	if !x.Claim(g) || x.Release(g) {
+		t.Fatal("nothing came of this one")
+	}
+	f.ID = 3 // given out before it was given up
+	if !x.Claim(f) || !errors.Is(receive(), ErrClaimed) || x.Offer(f) != nil || x.Release(f) {
+		t.Fatal("a copy took the place of a file that was given out")
+	}
+}
+
+// What this rank has made elsewhere takes its place once, and not that of a file that it is making.
+func TestAdopt(t *testing.T) {
+	x := New(nil, t.TempDir(), func(id int32) (File, bool) { return File{}, false })
+	made := filepath.Join(x.dir, "made")
+	if err := os.WriteFile(made, []byte("export data"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	digest, size, err := DigestFile(made)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, g := File{ID: 1, Path: "b001/x"}, File{ID: 2, Path: "b001/y"}
+	if err := x.Adopt(f, made+"-not", digest, size); err == nil {
+		t.Error("what is not there was adopted")
+	}
+	if err := x.Adopt(f, made, digest, size); err != nil {
+		t.Fatal(err)
+	}
+	if d, here := x.Digest(f); !here || d != digest || x.Altered(f) {
+		t.Errorf("digest %v, %v", d, here)
+	}
+	if _, _, stored := x.Stored(f); stored {
+		t.Error("it is said to come from a store")
+	}
+	if x.Claim(g); !errors.Is(x.Adopt(g, made, digest, size), ErrClaimed) {
+		t.Error("a file that is being made was adopted")
+	}
+	if content, err := os.ReadFile(x.path(f)); err != nil || string(content) != "export data" {
+		t.Errorf("%q, %v", content, err)
 	}
 }
 

@@ -91,5 +91,8 @@ func (w *world) giveUp(r plan.Rank, a plan.ActionID) {
 		w.dismiss(r, a)
 		e, err := w.ranks[r].GaveBack(a)
 		w.effects(r, e, err)
+		for _, f := range w.meanwhile[helper{a, r}] {
+			w.effects(r, w.ranks[r].Arrived(f), nil)
+		}
 	}
 }

@@ -20,7 +20,7 @@ type Duration struct{ Cost, Lead, Types int64 }
 func Run(p *plan.Plan, took []Duration, slots []int, times []float64, mode superstep.Mode, network schedule.Network) (makespan int64, err error) {
 	w := &world{plan: p, took: took, times: times, network: network, compiles: make([]*compile, len(p.Actions)), shares: map[helper]int64{}}
 	w.executions, w.seconds, w.made = map[helper]execution{}, map[helper]execution{}, map[helper]int64{}
-	w.begun = map[helper]headStart{}
+	w.begun, w.meanwhile = map[helper]headStart{}, map[helper][]plan.ArtifactID{}
 	w.root = superstep.NewRoot(p, slots, mode)
 	for r := range slots {
 		rank, e := superstep.NewRank(p, plan.Rank(r), slots[r], mode)
@@ -60,6 +60,7 @@ type world struct {
 	seconds    map[helper]execution // in relief
 	made       map[helper]int64     // what lies aside: how long it took
 	begun      map[helper]headStart
+	meanwhile  map[helper][]plan.ArtifactID // what came while it was being made: of use if that is given up
 }
 
 type helper struct {
@@ -177,9 +178,12 @@ func (w *world) put(from, to plan.Rank, f plan.ArtifactID) {
 		delay += begun - w.now
 	}
 	w.after(delay, func() {
-		if _, makes := w.executions[helper{artifact.Producer, to}]; !makes { // else it is thrown away
-			w.effects(to, w.ranks[to].Arrived(f), nil)
+		key := helper{artifact.Producer, to}
+		if _, makes := w.executions[key]; makes {
+			w.meanwhile[key] = append(w.meanwhile[key], f)
+			return
 		}
+		w.effects(to, w.ranks[to].Arrived(f), nil)
 	})
 }
 
