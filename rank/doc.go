@@ -16,8 +16,9 @@
 // compile a share of its functions (share.go).
 //
 // Where the user asks for an audit, actions are executed a second time where
-// slots idle, and what comes of it is compared (audit.go, second.go). So are those
-// of a slow rank, in its relief, and the first result counts (relief.go).
+// slots idle, and what comes of it is compared (audit.go, second.go). Those of a
+// slow rank are executed a second time in its relief, and the first result counts
+// (relief.go).
 //
 // One goroutine, the loop, owns the state of package rank/superstep. Whatever
 // happens elsewhere (a frame arrives, a tool ends) is posted to it as a
