@@ -46,8 +46,7 @@ func (l *Emulated) spec(c sample.Cell) emulate.Spec {
 		slow = l.Slow
 	}
 	return emulate.Spec{
-		Slow: slow,
-		Name: c.String(), Nodes: c.Nodes, Cores: c.Cores, Dilation: c.Dilation, Net: l.Net,
+		Name: c.String(), Nodes: c.Nodes, Cores: c.Cores, Dilation: c.Dilation, Net: l.Net, Slow: slow,
 		Self: []string{l.Exe, "bench"},
 	}
 }

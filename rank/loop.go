@@ -211,7 +211,11 @@ func (l *loop) finished(m doneMessage, err error) error {
 	a := &l.plan.Actions[m.Action]
 	if err != nil {
 		for _, out := range a.Outputs {
-			if l.exchange.Release(l.file(out)) { // another rank has made it, else it may
+			here, err := l.exchange.Release(l.file(out))
+			if err != nil {
+				return err
+			}
+			if here { // another rank has made it, else it may
 				l.later(func() error { return l.effects(l.rank.Arrived(out), nil) })
 			}
 		}

@@ -12,6 +12,7 @@
 //   - Invariant 2: a thread uses at most 1/F of one: where nodes have several cores, every thread runs in a group of its
 //     own below the node's (keeper). The node's quota alone would let a lone thread use the share of all C cores and run
 //     C times too fast; a quota for each command would let the serial part of a compile at -c=4 run four times too fast.
+//     The F of a node that is slower than others ([Spec].Slow) is so many times the cluster's, here and in invariant 1.
 //   - Invariant 3: a node sends and receives at most Net/F bits a second, both ways measured at its own port.
 //   - Invariant 4: the nodes of a cluster never ask for more cores than the machine has ([Spec.Validate]).
 //   - Invariant 5: nothing outlives a cluster but by a killed owner, and what that leaves the next [Up] removes.

@@ -9,16 +9,17 @@
 //  1. tell a Rank of every artifact that exists locally (Produced, Arrived),
 //     every action that ended (Finished), every share that did (Helped), every
 //     call for a share (Called, Dismissed), every second execution that did
-//     (Repeated) or came to export data (GivesOut, GaveOut), types that exist (Typed, TypesArrived), every head start that
-//     paused (Paused) and every message of root;
+//     (Repeated) or came to export data (GivesOut, GaveOut), types that exist
+//     (Typed, TypesArrived), every head start that paused (Paused) and every
+//     message of root;
 //  2. carry out all effects it got before it waits for the next event: what is given
 //     no threads stands still until it is given some;
 //  3. tell Root of every Done and Notify, its own included, in the order in
 //     which each rank sent them;
 //  4. tell Root how long each action took, until its export data was out (Led),
-//     before that exists, in relief too, and until its end (Took), before its Done; and that time
-//     passes (Look, every LookEvery). Root judges by that whose ranks are slow, and
-//     by nothing else.
+//     before that exists, in relief too, and until its end (Took), before its Done;
+//     and that time passes (Look, every LookEvery). Root judges by that whose ranks
+//     are slow, and by nothing else.
 //
 // Invariant 1: every action is executed, or satisfied from a store, exactly
 // once in a run without failures. Both types refuse a second end of an action.
@@ -33,8 +34,9 @@
 // and a slot.
 // Invariant 6: a second execution for an audit holds no slot that anything else is
 // ready for, and only the end of the run waits for it. One in relief of a slow rank
-// has a slot as an action of its urgency does, if it can be held. Its export data is given out when
-// nobody else's is here; all else that it makes counts when its rank owns the action.
+// has a slot as an action of its urgency does, if it can be held. Its export data
+// is given out when nobody else's is here; all else that it makes counts when its
+// rank owns the action.
 // Invariant 7: what runs on a rank, audits aside, has all its slots as
 // threads, at least one each; what is held has none.
 // Invariant 8: nothing waits for types or for a head start to begin. One that runs

@@ -87,8 +87,7 @@ func (r *Rank) Helped(a plan.ActionID) (to plan.Rank, ok bool, e Effects, err er
 
 // admitShare queues a share that may start.
 func (r *Rank) admitShare(a plan.ActionID) {
-	missing := func(f plan.ArtifactID) bool { return !r.here[f] }
-	if r.sharing[a] != waiting || slices.ContainsFunc(r.plan.Actions[a].Inputs, missing) {
+	if r.sharing[a] != waiting || !r.hasInputs(a) {
 		return
 	}
 	r.sharing[a] = ready

@@ -110,7 +110,7 @@ func (r *Root) ownSlots(rank plan.Rank) int {
 			continue
 		}
 		urgency := r.plan.Priority[u.action]
-		if r.exporter[u.action] != nobody {
+		if r.Why(u.action) == BackEndLate {
 			urgency = r.plan.ShareUrgency(u.action)
 		}
 		before := 0

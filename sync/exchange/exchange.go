@@ -181,17 +181,20 @@ func (x *Exchange) Claim(f File) bool {
 }
 
 // Release takes back what Claim said: the file was not made, or not to its end. If a copy has come meanwhile, and the
-// file was not offered, that takes its place, and Release returns true.
-func (x *Exchange) Release(f File) (here bool) {
+// file was not offered, that takes its place, and here is true.
+func (x *Exchange) Release(f File) (here bool, err error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	came := x.claimed[f.ID]
 	delete(x.claimed, f.ID)
-	if _, have := x.offered[f.ID]; have || came == nil || os.Rename(x.path(f)+meanwhile, x.path(f)) != nil {
-		return false
+	if _, have := x.offered[f.ID]; have || came == nil {
+		return false, nil
+	}
+	if err := os.Rename(x.path(f)+meanwhile, x.path(f)); err != nil {
+		return false, err
 	}
 	x.offered[f.ID] = *came
-	return true
+	return true, nil
 }
 
 // meanwhile ends the name of what came while this rank was making the file itself.
@@ -204,9 +207,10 @@ func (x *Exchange) arrived(f File, written string, o offer) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if _, claimed := x.claimed[f.ID]; claimed {
-		if os.Rename(written, x.path(f)+meanwhile) == nil {
-			x.claimed[f.ID] = &o
+		if err := os.Rename(written, x.path(f)+meanwhile); err != nil {
+			return err
 		}
+		x.claimed[f.ID] = &o
 		return ErrClaimed
 	}
 	if _, have := x.offered[f.ID]; have {

@@ -381,8 +381,8 @@ func TestClaim(t *testing.T) {
 	if _, err := os.Stat(x.path(f)); err == nil {
 		t.Fatal("it is in its place")
 	}
-	if !x.Release(f) {
-		t.Fatal("the copy was lost")
+	if here, err := x.Release(f); !here || err != nil {
+		t.Fatalf("the copy was lost: %v", err)
 	}
 	if content, err := os.ReadFile(x.path(f)); err != nil || string(content) != "export data" {
 		t.Fatalf("released: %q, %v", content, err)
@@ -394,12 +394,18 @@ func TestClaim(t *testing.T) {
 		t.Fatalf("after its release: %v", err)
 	}
 	g := File{ID: 2, Path: "b001/y"}
-	if !x.Claim(g) || x.Release(g) {
-		t.Fatal("nothing came of this one")
+	if !x.Claim(g) {
+		t.Fatal("it is not here")
+	}
+	if here, err := x.Release(g); here || err != nil {
+		t.Fatalf("nothing came of this one: %v", err)
 	}
 	f.ID = 3 // given out before it was given up
-	if !x.Claim(f) || !errors.Is(receive(), ErrClaimed) || x.Offer(f) != nil || x.Release(f) {
-		t.Fatal("a copy took the place of a file that was given out")
+	if !x.Claim(f) || !errors.Is(receive(), ErrClaimed) || x.Offer(f) != nil {
+		t.Fatal("it is being made, and offered")
+	}
+	if here, err := x.Release(f); here || err != nil {
+		t.Fatalf("a copy took the place of a file that was given out: %v", err)
 	}
 }
 
