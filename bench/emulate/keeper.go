@@ -20,7 +20,7 @@ import (
 // part of the machine that it emulates, and must not wait for the nodes.
 type keeper struct {
 	groups  groups
-	nodes   map[group]share   // what each gets
+	nodes   map[group]share // what each gets
 	events  *procEvents
 	threads map[int]group     // the thread groups in use, by thread ID
 	free    map[group][]group // thread groups without a thread, by node
