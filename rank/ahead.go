@@ -18,10 +18,10 @@ import (
 )
 
 // A head start is what can be done of a compile before the export data of its imports
-// is there: parsing and type-checking, for which their types are enough. A compile
-// hands out its types long before its export data; they are sent to who has a use for
-// them, and lie beside the place of the export data. Who was begun so is paused until
-// the action is started, and goes on then. Types and head starts are hints, as shares
+// is there: all up to inlining, for which their types are enough. A compile hands out
+// its own types early on that way; they are sent to who has a use for them, and lie
+// beside the place of the export data. Who was begun so is paused when it can't go on
+// until the action is started. Types and head starts are hints, as shares
 // are: nobody waits for one, and an action whose head start came to nothing, or would
 // have its code refused, is executed from scratch.
 

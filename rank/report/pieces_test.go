@@ -105,7 +105,7 @@ func TestLongestInPieces(t *testing.T) {
 	}}
 	for headStarts, want := range map[bool][]string{
 		false: {"a 2.00s", "b 1.50s"},
-		true:  {"a 2.00s", "b 1.33s"}, // b waits for the export data of a, with its types known
+		true:  {"a 2.00s", "b 1.20s"}, // b waits for the export data of a, three fifths of the way to its own
 	} {
 		r.Bound = NewBound(r.Actions, 2, headStarts)
 		if got := r.longest(2); !slices.Equal(got, want) {

@@ -62,7 +62,7 @@ func (r *Report) Durations(p *plan.Plan) []replay.Duration {
 		a := &p.Actions[i]
 		took[i] = replay.Duration{Cost: a.Cost, Lead: a.Lead}
 		if r.HeadStarts && a.Lead < a.Cost {
-			took[i].Types = typesAfter(a.Lead)
+			took[i].Types, took[i].Waits = headStart(a.Lead)
 		}
 	}
 	return took
@@ -82,7 +82,7 @@ func scattered(took []replay.Duration, execution int) []replay.Duration {
 		if execution%2 == 0 {
 			part = -part
 		}
-		for _, d := range []*int64{&other[i].Cost, &other[i].Lead, &other[i].Types} {
+		for _, d := range []*int64{&other[i].Cost, &other[i].Lead, &other[i].Types, &other[i].Waits} {
 			*d += int64(part * float64(*d))
 		}
 	}

@@ -8,7 +8,7 @@ import (
 
 // A compile that lacks export data of its imports, and has their types, can be
 // given a head start: it is begun where nothing more urgent is ready for the slot,
-// goes as far as its own types, hands those out, and pauses. When the action is
+// hands out its own types, goes as far as it can without that export data, and pauses. When the action is
 // started, that is gone on with; all its inputs being here while it is being begun,
 // it is started at once. Like a share, a head start is a hint: it has no part in barriers and
 // recovery, root does not know of it, and whatever is in doubt quits it, since the
@@ -61,7 +61,7 @@ func (r *Rank) TypesArrived(f plan.ArtifactID) Effects {
 	return r.take()
 }
 
-// Paused tells that what was begun has come to its types, or to an early end, which
+// Paused tells that what was begun waits for export data, or has come to an early end, which
 // shows when the action goes on.
 func (r *Rank) Paused(a plan.ActionID) (Effects, error) {
 	switch r.ahead[a] {

@@ -16,7 +16,7 @@ import (
 // In Blocking mode nothing is held: it is the textbook's; nor where memory is short.
 
 // mostHeld bounds how many are held, for each slot: they keep their memory.
-const mostHeld = 16
+const mostHeld = 24
 
 // makeRoom frees a slot for what is first in q by holding the least urgent execution
 // that can be, if it is less urgent. For a share only reliefs are held: whoever it is

@@ -4,10 +4,20 @@ import (
 	"github.com/badbubble/distgo/plan"
 )
 
-// A headStart is the first part of an action, up to its types, begun at some time.
+// A headStart is the first part of an action, until it waits, begun at some time.
 type headStart struct {
 	number, at int64
+	typed      bool // its types were handed out
 	paused     bool
+}
+
+// waits is how long it takes on a rank until an action that was begun ahead waits, 0 if
+// it can't be.
+func (w *world) waits(r plan.Rank, a plan.ActionID) int64 {
+	if took := w.takes(r, a); took.Lead < took.Cost {
+		return took.Waits
+	}
+	return 0
 }
 
 // types is how long it takes on a rank until an action's types are known, 0 if it hands out none.
@@ -23,25 +33,35 @@ func (w *world) ahead(r plan.Rank, a plan.ActionID) {
 	w.number++
 	key, this := helper{a, r}, headStart{number: w.number, at: w.now}
 	w.begun[key] = this
-	w.after(w.types(r, a), func() {
-		if now, kept := w.begun[key]; kept && now.number == this.number {
-			this.paused = true
+	then := func(delay int64, do func()) {
+		w.after(delay, func() {
+			if now, kept := w.begun[key]; kept && now.number == this.number {
+				this = now
+				do()
+			}
+		})
+	}
+	if types := w.types(r, a); types > 0 {
+		then(types, func() {
+			this.typed = true
 			w.begun[key] = this
-			w.pause(r, a)
-		}
+			w.typed(r, a)
+		})
+	}
+	then(w.waits(r, a), func() {
+		this.paused = true
+		w.begun[key] = this
+		w.pause(r, a)
 	})
 }
 
 func (w *world) pause(r plan.Rank, a plan.ActionID) {
-	if w.types(r, a) > 0 {
-		w.typed(r, a)
-	}
 	e, err := w.ranks[r].Paused(a)
 	w.effects(r, e, err)
 }
 
 // join is how much has been done of an action that starts now, and whether its types
-// are handed out by what did that.
+// have been handed out.
 func (w *world) join(r plan.Rank, a plan.ActionID) (done int64, typed bool) {
 	key := helper{a, r}
 	head, begun := w.begun[key]
@@ -50,11 +70,11 @@ func (w *world) join(r plan.Rank, a plan.ActionID) (done int64, typed bool) {
 	}
 	delete(w.begun, key)
 	if head.paused {
-		return w.types(r, a), true
+		return w.waits(r, a), true
 	}
 	done = w.now - head.at
-	w.after(w.types(r, a)-done, func() { w.pause(r, a) })
-	return done, true
+	w.after(w.waits(r, a)-done, func() { w.pause(r, a) })
+	return done, head.typed
 }
 
 // quit ends what was begun.

@@ -26,7 +26,7 @@ func (w *world) takes(r plan.Rank, a plan.ActionID) Duration {
 	}
 	took := w.took[a]
 	if w.times != nil {
-		for _, part := range []*int64{&took.Cost, &took.Lead, &took.Types} {
+		for _, part := range []*int64{&took.Cost, &took.Lead, &took.Types, &took.Waits} {
 			*part = int64(w.times[r] * float64(*part))
 		}
 	}

@@ -10,8 +10,8 @@ import (
 )
 
 // A Duration is how long an action takes without helpers, of that, until its export data is there, and of that, until its
-// types are, 0 where it hands out none: microseconds.
-type Duration struct{ Cost, Lead, Types int64 }
+// types are, and until it waits for export data if it was begun ahead, 0 where it hands out none: microseconds.
+type Duration struct{ Cost, Lead, Types, Waits int64 }
 
 // Run executes a plan as it has been scheduled on ranks with so many slots, and returns when the last action ends. The
 // plan's costs are what root takes actions for; took is what they turn out to take, and times how many times as long a
@@ -205,7 +205,7 @@ func (w *world) execute(r plan.Rank, a plan.ActionID) {
 		})
 	}
 	if types := w.types(r, a); types > 0 && !typed {
-		then(types, func() { w.typed(r, a) })
+		then(types-ahead, func() { w.typed(r, a) })
 	}
 	if took.Lead < took.Cost {
 		then(took.Lead, func() { w.produced(r, a, true) })

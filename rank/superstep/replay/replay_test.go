@@ -33,7 +33,7 @@ func (b *build) add(kind plan.ActionKind, cost, lead int64) plan.ActionID {
 		b.Artifacts = append(b.Artifacts, plan.Artifact{ID: out, Kind: f, Producer: id})
 	}
 	b.Actions = append(b.Actions, a)
-	b.took = append(b.took, Duration{cost, lead, lead / 3})
+	b.took = append(b.took, Duration{cost, lead, lead * 2 / 5, lead * 3 / 5})
 	return id
 }
 
@@ -126,8 +126,8 @@ func TestRun(t *testing.T) {
 		"a helper has the action":       {alone().on(1).helped(0), two, instant, 640 + 360/5 + 10},
 		"an import is on its way":       {following().on(0, 1), two, slow, 50 + 7 + 1000 + 7 + 10},
 		"one idles, and is given more":  {beside(700), two, instant, 1010},
-		"it takes longer than expected": {beside(700).late(0, Duration{3000, 100, 0}), two, instant, 3010},
-		"a share is as long as it is":   {alone().helped(1).late(0, Duration{1900, 100, 0}), two, instant, 1180 + 720/5 + 10},
+		"it takes longer than expected": {beside(700).late(0, Duration{Cost: 3000, Lead: 100}), two, instant, 3010},
+		"a share is as long as it is":   {alone().helped(1).late(0, Duration{Cost: 1900, Lead: 100}), two, instant, 1180 + 720/5 + 10},
 	} {
 		if end := run(t, c.build, c.slots, c.network); end != c.makespan {
 			t.Errorf("%s: %d, expected %d", name, end, c.makespan)

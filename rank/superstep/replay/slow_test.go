@@ -18,7 +18,7 @@ func TestSlowRank(t *testing.T) {
 			p := recorded.Replan()
 			took := recorded.Durations(p)
 			for i := range took {
-				took[i].Cost, took[i].Lead, took[i].Types = took[i].Cost/dilation, took[i].Lead/dilation, took[i].Types/dilation
+				took[i] = replay.Duration{Cost: took[i].Cost / dilation, Lead: took[i].Lead / dilation, Types: took[i].Types / dilation, Waits: took[i].Waits / dilation}
 			}
 			estimated(p, recorded)
 			schedule.Help(p, slices.Repeat([]schedule.Rank{{Slots: slots}}, n), schedule.Gigabit)
@@ -44,8 +44,8 @@ func TestSlowRank(t *testing.T) {
 			}
 		}
 	}
-	// Were nothing done about it, they would be 2.787 and 7.210.
-	if mean := sum / float64(runs); mean > 1.06 || worst > 1.2 {
+	// Were slow ranks not looked for, they would be 1.116 and 1.330.
+	if mean := sum / float64(runs); mean > 1.06 || worst > 1.25 {
 		t.Errorf("%.3f of the world without the slow rank in the mean, %.3f at worst", mean, worst)
 	}
 }

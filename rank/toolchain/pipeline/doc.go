@@ -15,13 +15,14 @@
 // data came. Errors found afterwards are printed in the stock compiler's
 // words, p.x is removed again, and the exit status is the stock one's.
 //
-// A package's types are known before its export data, after a third of the time.
+// A package's types are known before its export data, after two fifths of the time.
 // They are at the end of p.x, too, for importers to read first. With DISTGO_TYPES set
 // the compiler writes them to p.x.types and says so with a byte of its own; importers
-// can then be begun, parse and type-check, hand out their own types, and wait for the
-// export data where only inlining and escape analysis need it.
+// can then be begun, parse and type-check, hand out their own types, read their
+// functions into the form that the back end takes, and wait three fifths of the way to
+// their export data, as inlining and escape analysis need that of their imports.
 // added/cmd/compile/internal/noder/distgo_types.go.txt has the details. Where the
-// source does not match the edits for types, as that of go1.23, the compiler is made
+// source does not match the edits for types, as that of go1.24, the compiler is made
 // and proved without: Compiler.Types says so. Since that follows from its digest, ranks
 // that have the same compiler agree.
 //

@@ -16,8 +16,8 @@ const (
 	// TypesEnv, if set, has the compiler write P.types, where P is what -o says, as
 	// soon as the package is type-checked, and say SaysTypes on SignalEnv's descriptor.
 	// Of an import it reads P.types while P is not there. If TypesWait is its value, P
-	// need not be there yet: it says SaysWaits before it goes on from its types, and
-	// waits until it is told GoOn. It ends with an error if P's types are others then.
+	// need not be there yet: it says SaysWaits before it inlines, and waits until it is
+	// told GoOn. It ends with an error if P's types are others then.
 	// A share's compiler writes no types.
 	TypesEnv  = "DISTGO_TYPES"
 	TypesWait = "wait"
@@ -200,7 +200,7 @@ var edits = [...]edit{
 
 // typesEdits have types handed out before the rest of the export data, which imports,
 // too, may lack until then. Where one of them does not match, the compiler is made
-// without them: go1.23 reads imports otherwise.
+// without them, as of go1.24 and before.
 var typesEdits = [...]edit{
 	{
 		file: "cmd/compile/internal/noder/unified.go",
@@ -232,12 +232,33 @@ var typesEdits = [...]edit{
 	},
 	{
 		file: "cmd/compile/internal/noder/linker.go",
-		old: `	if local && obj != nil {
-		wext.Sync(`,
-		new: `	if onlyTypes {
-		wext.Flush()
-	} else if local && obj != nil {
-		wext.Sync(`,
+		old: `		l.relocCommon(pr, wext, pkgbits.SectionObjExt, idx)
+`,
+		new: `		l.relocExt(pr, wext, idx, tag)
+`,
+	},
+	{
+		file: "cmd/compile/internal/noder/reader.go",
+		old: `		fn.ABI = obj.ABI(r.Uint64())
+`,
+		new: `		fn.ABI = obj.ABI(r.Uint64())
+		if fn.ABI == comesLater {
+			unfinished = append(unfinished, name)
+			r.Sync(pkgbits.SyncEOF)
+			return
+		}
+`,
+	},
+	// Inlining is what the rest of the export data is needed for.
+	{
+		file: "cmd/compile/internal/noder/unified.go",
+		old: `	readBodies(target, false)
+
+	// Check that`,
+		new: `	readBodies(target, false)
+	readRest()
+
+	// Check that`,
 	},
 }
 
