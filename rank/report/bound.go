@@ -16,6 +16,10 @@ import (
 // must all be executed in between. Heads and tails are longest chains with
 // endless slots. With r = t = 0 it is W/P. It is Fernandez and Bussell's (1973)
 // bound over intervals of time, by way of the heads and tails of Carlier (1982).
+//
+// Where in a front end the types are handed out is not recorded, nor what needs no
+// export data of imports: every package is taken to be as most are, see headStart. So
+// with head starts a chain of packages that are not is shorter or longer than it says.
 type Bound struct {
 	Slots int     `json:"slots"`
 	Work  int64   `json:"work_us"`           // W: sum of durations

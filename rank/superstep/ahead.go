@@ -8,11 +8,11 @@ import (
 
 // A compile that lacks export data of its imports, and has their types, can be
 // given a head start: it is begun where nothing more urgent is ready for the slot,
-// hands out its own types, goes as far as it can without that export data, and pauses. When the action is
-// started, that is gone on with; all its inputs being here while it is being begun,
-// it is started at once. Like a share, a head start is a hint: it has no part in barriers and
-// recovery, root does not know of it, and whatever is in doubt quits it, since the
-// action can be executed without.
+// hands out its own types, goes as far as it can without that export data, and
+// pauses. When the action is started, that is gone on with; all its inputs being here
+// while it is being begun, it is started at once. Like a share, a head start is a
+// hint: it has no part in barriers and recovery, root does not know of it, and
+// whatever is in doubt quits it, since the action can be executed without.
 //
 // In Blocking mode there is none: it is the textbook's.
 

@@ -34,7 +34,7 @@ type Effects struct {
 	Stop    []plan.ActionID // end a share that nobody wants; Helped follows all the same
 	Repeat  []Help          // execute a second time, all of it
 	Cease   []plan.ActionID // end a second execution; Repeated follows all the same
-	Ahead   []Help          // begin an action, as far as its types
+	Ahead   []Help          // begin an action, as far as its imports' types allow
 	Quit    []plan.ActionID // end what was begun; where it has not paused, Paused follows all the same
 	Types   []Put           // send the types of an artifact
 	Put     []Put

@@ -200,7 +200,7 @@ var edits = [...]edit{
 
 // typesEdits have types handed out before the rest of the export data, which imports,
 // too, may lack until then. Where one of them does not match, the compiler is made
-// without them, as of go1.24 and before.
+// without them, as in go1.24 and before.
 var typesEdits = [...]edit{
 	{
 		file: "cmd/compile/internal/noder/unified.go",
@@ -243,7 +243,8 @@ var typesEdits = [...]edit{
 `,
 		new: `		fn.ABI = obj.ABI(r.Uint64())
 		if fn.ABI == comesLater {
-			unfinished = append(unfinished, name)
+			fn.ABI = obj.ABIInternal // as NewFunc has it
+			toFinish(name)
 			r.Sync(pkgbits.SyncEOF)
 			return
 		}
