@@ -20,10 +20,10 @@ import (
 // A head start is what can be done of a compile before the export data of its imports
 // is there: all up to inlining, for which their types are enough. A compile hands out
 // its own types early on that way; they are sent to who has a use for them, and lie
-// beside the place of the export data. Who was begun so is paused when it can't go on
-// until the action is started. Types and head starts are hints, as shares
-// are: nobody waits for one, and an action whose head start came to nothing, or would
-// have its code refused, is executed from scratch.
+// beside the place of the export data. Who was begun so pauses where it can't
+// go on, until the action is started. Types and head starts are hints, as shares are:
+// nobody waits for one, and an action whose head start came to nothing, or would have
+// its code refused, is executed from scratch.
 
 // maxTypes bounds the types of a package. The largest have some 2 MB.
 const maxTypes = 64 << 20

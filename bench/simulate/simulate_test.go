@@ -170,6 +170,15 @@ func TestRefuses(t *testing.T) {
 	}
 }
 
+func TestPath(t *testing.T) {
+	packages := strings.Fields("a b c d e f g h i j k l m n")
+	for n, want := range map[int]string{3: "a, b, c", 14: "… 2 packages, c, d, e, f, g, h, i, j, k, l, m, n"} {
+		if got := path(packages[:n]); got != want {
+			t.Errorf("%d packages: %q", n, got)
+		}
+	}
+}
+
 func TestPrint(t *testing.T) {
 	var b strings.Builder
 	if err := simulated(t, read(t, "wego-4x1-f2.json"), 2, []int{4, 512, MostRanks}, []int{1, MostCores}).Print(&b); err != nil {

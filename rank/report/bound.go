@@ -60,28 +60,27 @@ func parts(actions []Action, headStarts bool) []Action {
 	}
 	all := make([]Action, 0, 3*len(actions))
 	for i := range actions {
-		a := actions[i].inOne()
-		id, deps := 3*a.ID, a.Deps
-		a.ID, a.Deps = id+2, make([]int32, 0, len(deps)+1)
-		for _, d := range deps {
-			a.Deps = append(a.Deps, 3*d+2)
-		}
-		if typed[actions[i].ID] {
-			types, waits := headStart(a.Front())
-			first, second := a, a
-			first.ID, first.Deps, first.Exported, first.End = id, make([]int32, 0, len(deps)), 0, a.Start+types
-			for _, d := range deps {
-				if typed[d] {
-					first.Deps = append(first.Deps, 3*d)
-				} else {
-					first.Deps = append(first.Deps, 3*d+2)
-				}
+		whole := actions[i].inOne()
+		first, rest := whole, whole
+		first.ID, first.Deps, first.Exported = 3*whole.ID, nil, 0
+		rest.ID, rest.Deps = 3*whole.ID+2, nil
+		for _, d := range whole.Deps {
+			rest.Deps = append(rest.Deps, 3*d+2)
+			if typed[d] {
+				first.Deps = append(first.Deps, 3*d)
+			} else {
+				first.Deps = append(first.Deps, 3*d+2)
 			}
-			second.ID, second.Deps, second.Exported, second.Start, second.End = id+1, []int32{id}, 0, first.End, a.Start+waits
-			a.Start, a.Deps = second.End, append(a.Deps, id+1)
+		}
+		if typed[whole.ID] {
+			types, waits := headStart(whole.Front())
+			second := first
+			first.End = whole.Start + types
+			second.ID, second.Deps, second.Start, second.End = first.ID+1, []int32{first.ID}, first.End, whole.Start+waits
+			rest.Start, rest.Deps = second.End, append(rest.Deps, second.ID)
 			all = append(all, first, second)
 		}
-		all = append(all, a)
+		all = append(all, rest)
 	}
 	return all
 }

@@ -82,9 +82,7 @@ func scattered(took []replay.Duration, execution int) []replay.Duration {
 		if execution%2 == 0 {
 			part = -part
 		}
-		for _, d := range []*int64{&other[i].Cost, &other[i].Lead, &other[i].Types, &other[i].Waits} {
-			*d += int64(part * float64(*d))
-		}
+		other[i] = other[i].Each(func(d int64) int64 { return d + int64(part*float64(d)) })
 	}
 	return other
 }

@@ -11,21 +11,13 @@ type headStart struct {
 	paused     bool
 }
 
-// waits is how long it takes on a rank until an action that was begun ahead waits, 0 if
-// it can't be.
-func (w *world) waits(r plan.Rank, a plan.ActionID) int64 {
+// headStart is how long it takes on a rank until an action's types are known, and until
+// it waits if it was begun ahead, 0 if it hands out none.
+func (w *world) headStart(r plan.Rank, a plan.ActionID) (types, waits int64) {
 	if took := w.takes(r, a); took.Lead < took.Cost {
-		return took.Waits
+		return took.Types, took.Waits
 	}
-	return 0
-}
-
-// types is how long it takes on a rank until an action's types are known, 0 if it hands out none.
-func (w *world) types(r plan.Rank, a plan.ActionID) int64 {
-	if took := w.takes(r, a); took.Lead < took.Cost {
-		return took.Types
-	}
-	return 0
+	return 0, 0
 }
 
 // ahead begins an action on its imports' types.
@@ -41,14 +33,15 @@ func (w *world) ahead(r plan.Rank, a plan.ActionID) {
 			}
 		})
 	}
-	if types := w.types(r, a); types > 0 {
+	types, waits := w.headStart(r, a)
+	if types > 0 {
 		then(types, func() {
 			this.typed = true
 			w.begun[key] = this
 			w.typed(r, a)
 		})
 	}
-	then(w.waits(r, a), func() {
+	then(waits, func() {
 		this.paused = true
 		w.begun[key] = this
 		w.pause(r, a)
@@ -69,11 +62,12 @@ func (w *world) join(r plan.Rank, a plan.ActionID) (done int64, typed bool) {
 		return 0, false
 	}
 	delete(w.begun, key)
+	_, waits := w.headStart(r, a)
 	if head.paused {
-		return w.waits(r, a), true
+		return waits, true
 	}
 	done = w.now - head.at
-	w.after(w.waits(r, a)-done, func() { w.pause(r, a) })
+	w.after(waits-done, func() { w.pause(r, a) })
 	return done, head.typed
 }
 
@@ -98,7 +92,8 @@ func (w *world) typed(r plan.Rank, a plan.ActionID) {
 	}
 }
 
-// putTypes sends the types of an artifact, which are small beside it.
+// putTypes sends the types of an artifact: 30 kB in the mean of gg, a quarter of a
+// millisecond at 1 Gbit/s, which is left out.
 func (w *world) putTypes(to plan.Rank, f plan.ArtifactID) {
 	w.after(w.network.Latency, func() { w.effects(to, w.ranks[to].TypesArrived(f), nil) })
 }

@@ -26,9 +26,7 @@ func (w *world) takes(r plan.Rank, a plan.ActionID) Duration {
 	}
 	took := w.took[a]
 	if w.times != nil {
-		for _, part := range []*int64{&took.Cost, &took.Lead, &took.Types, &took.Waits} {
-			*part = int64(w.times[r] * float64(*part))
-		}
+		took = took.Each(func(part int64) int64 { return int64(w.times[r] * float64(part)) })
 	}
 	return took
 }

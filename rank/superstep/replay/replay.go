@@ -13,6 +13,11 @@ import (
 // types are, and until it waits for export data if it was begun ahead, 0 where it hands out none: microseconds.
 type Duration struct{ Cost, Lead, Types, Waits int64 }
 
+// Each is the duration with f of each of its parts.
+func (d Duration) Each(f func(int64) int64) Duration {
+	return Duration{f(d.Cost), f(d.Lead), f(d.Types), f(d.Waits)}
+}
+
 // Run executes a plan as it has been scheduled on ranks with so many slots, and returns when the last action ends. The
 // plan's costs are what root takes actions for; took is what they turn out to take, and times how many times as long a
 // rank takes, nil where all are as fast. Artifacts have the plan's sizes.
@@ -204,7 +209,7 @@ func (w *world) execute(r plan.Rank, a plan.ActionID) {
 			}
 		})
 	}
-	if types := w.types(r, a); types > 0 && !typed {
+	if types, _ := w.headStart(r, a); types > 0 && !typed {
 		then(types-ahead, func() { w.typed(r, a) })
 	}
 	if took.Lead < took.Cost {

@@ -18,7 +18,7 @@ func TestSlowRank(t *testing.T) {
 			p := recorded.Replan()
 			took := recorded.Durations(p)
 			for i := range took {
-				took[i] = replay.Duration{Cost: took[i].Cost / dilation, Lead: took[i].Lead / dilation, Types: took[i].Types / dilation, Waits: took[i].Waits / dilation}
+				took[i] = took[i].Each(func(part int64) int64 { return part / dilation })
 			}
 			estimated(p, recorded)
 			schedule.Help(p, slices.Repeat([]schedule.Rank{{Slots: slots}}, n), schedule.Gigabit)
