@@ -32,9 +32,13 @@ func (p *Plan) Share(a ActionID, rank Rank) (share, of int) {
 }
 
 // ShareUrgency is to an action's share what Priority is to the action: the cost of
-// the longest chain that its functions, its front end being through, are at the
-// beginning of.
-func (p *Plan) ShareUrgency(a ActionID) int64 {
+// the longest chain that it is at the beginning of, its front end included.
+func (p *Plan) ShareUrgency(a ActionID) int64 { return p.Actions[a].Lead + p.BackEndUrgency(a) }
+
+// BackEndUrgency is that of an action whose front end is through: the cost of the
+// longest chain that its functions are at the beginning of, as many as its helpers
+// leave to it.
+func (p *Plan) BackEndUrgency(a ActionID) int64 {
 	action, after := &p.Actions[a], int64(0)
 	for _, out := range action.Outputs {
 		f := &p.Artifacts[out]
@@ -45,7 +49,7 @@ func (p *Plan) ShareUrgency(a ActionID) int64 {
 			after = max(after, p.Priority[c])
 		}
 	}
-	return action.Cost - action.Lead + after
+	return (action.Cost-action.Lead)/int64(len(p.HelpersOf(a))+1) + after
 }
 
 // CompileStep is the index of the only command of a that runs the compiler, -1

@@ -215,7 +215,7 @@ func (d *leader) share(p *plan.Plan, by plan.Rank, s shareRecord) report.Share {
 	number, _ := p.Share(s.Action, by)
 	return report.Share{
 		Action: int32(s.Action), Rank: int(by), Slot: s.Slot, Start: s.Start, End: s.End, CPU: s.CPU, RSS: s.RSS, Bytes: s.Bytes,
-		Taken: slices.Contains(d.taken[s.Action], number), Failed: s.Failed,
+		Held: s.Held, Taken: slices.Contains(d.taken[s.Action], number), Failed: s.Failed,
 	}
 }
 

@@ -154,7 +154,7 @@ func (l *loop) effects(e superstep.Effects, err error) error {
 		l.beginAhead(h)
 	}
 	for _, a := range e.Stop {
-		l.shares.stop[a]()
+		l.shares.running[a].stop()
 	}
 	for _, a := range e.Repeat {
 		l.startSecond(a)

@@ -91,11 +91,13 @@ func (l *loop) divided(of superstep.Execution, n int) *execute.Threads {
 // hold gives the slot of an execution away that gets no threads any more, and takes one when it does again.
 func (l *loop) hold(t superstep.Threads) {
 	var run *inSlot
-	switch own, second := l.running[t.Action], l.seconds.of[t.Action]; {
-	case t.Share || t.Ahead:
+	switch own, second, share := l.running[t.Action], l.seconds.of[t.Action], l.shares.running[t.Action]; {
+	case t.Ahead:
+	case t.Share && share != nil:
+		run = &share.inSlot
 	case t.Second && second != nil:
 		run = &second.inSlot
-	case !t.Second && own != nil:
+	case !t.Share && !t.Second && own != nil:
 		run = &own.inSlot
 	}
 	switch {

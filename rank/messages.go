@@ -183,6 +183,7 @@ type shareRecord struct {
 	Slot   int           `msgpack:"s"`
 	Bytes  int64         `msgpack:"z,omitempty"` // 0 where none came out
 	Failed bool          `msgpack:"f,omitempty"` // by itself, not because it was dismissed
+	Held   []report.Hold `msgpack:"m,omitempty"` // when something more urgent had its slot
 }
 
 type stepMessage struct {

@@ -31,11 +31,17 @@ const maxShare = 64 << 20
 
 // shares is what a rank knows of shares. Its zero value is ready.
 type shares struct {
-	stop map[plan.ActionID]context.CancelFunc // of those that are compiled here; the loop's
+	running map[plan.ActionID]*shareRun // that are compiled here; the loop's
 
 	mu      sync.Mutex
 	awaited map[plan.ActionID][]int // by action that is executed here with helpers: those that have come; guarded by mu
-	records []shareRecord           // of those that were compiled here; guarded by mu
+	records []*shareRecord          // of those that were compiled here; guarded by mu
+}
+
+// shareRun is a share that is being compiled here.
+type shareRun struct {
+	inSlot
+	stop context.CancelFunc
 }
 
 // inShares is an action whose compile is told that it is one share of several.
@@ -133,18 +139,18 @@ func (l *loop) called(by plan.Rank, m helpMessage) error {
 // startShare compiles a share in a goroutine of its own.
 func (l *loop) startShare(h superstep.Help) {
 	a := l.plan.Actions[h.Action] // as it is now: root may hand this rank the action itself, commands and all
-	m := shareRecord{Action: a.ID, Slot: l.free[0]}
+	m := &shareRecord{Action: a.ID, Slot: l.free[0]}
 	l.free = l.free[1:]
 	threads := l.divided(superstep.Execution{Action: a.ID, Share: true}, h.Threads)
 	ctx, stop := context.WithCancel(l.ctx)
-	if l.shares.stop == nil {
-		l.shares.stop = map[plan.ActionID]context.CancelFunc{}
+	if l.shares.running == nil {
+		l.shares.running = map[plan.ActionID]*shareRun{}
 	}
-	l.shares.stop[a.ID] = stop
+	l.shares.running[a.ID] = &shareRun{inSlot{slot: m.Slot}, stop}
 	l.tools.Go(func() {
 		defer stop()
 		m.Start = l.now()
-		send, err := l.compileShare(ctx, &a, threads, &m)
+		send, err := l.compileShare(ctx, &a, threads, m)
 		m.End = l.now()
 		m.Failed = err != nil && ctx.Err() == nil
 		l.shares.mu.Lock()
@@ -194,9 +200,15 @@ func (l *loop) compileShare(ctx context.Context, a *plan.Action, threads *execut
 }
 
 // helped sends a share to who wants it.
-func (l *loop) helped(m shareRecord, send *transport.Message) error {
-	l.free = append(l.free, m.Slot)
-	delete(l.shares.stop, m.Action)
+func (l *loop) helped(m *shareRecord, send *transport.Message) error {
+	run := l.shares.running[m.Action]
+	delete(l.shares.running, m.Action)
+	if run.slot >= 0 {
+		l.free = append(l.free, run.slot)
+	}
+	l.shares.mu.Lock()
+	m.Held = run.holds(m.Start, m.End)
+	l.shares.mu.Unlock()
 	delete(l.threads, superstep.Execution{Action: m.Action, Share: true})
 	to, wanted, effects, err := l.rank.Helped(m.Action)
 	if err == nil && wanted && send != nil {
@@ -247,8 +259,11 @@ func (s *shares) come(a plan.ActionID, share int, file string) {
 }
 
 // compiled lists the shares that were compiled here.
-func (s *shares) compiled() []shareRecord {
+func (s *shares) compiled() (all []shareRecord) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Clone(s.records)
+	for _, m := range s.records {
+		all = append(all, *m)
+	}
+	return all
 }

@@ -89,7 +89,9 @@ func newChart(r *report.Report, f float64) *chart {
 		c.end = max(c.end, b.end) // an audit may come after the link
 	}
 	for _, s := range r.Shares {
-		beside(s.Rank, s.Slot, s.Action, s.Start, s.End, kindShare, s.Taken)
+		for _, p := range s.Pieces() {
+			beside(s.Rank, p.Slot, s.Action, p.Start, p.End, kindShare, s.Taken)
+		}
 	}
 	for _, s := range r.Seconds {
 		for _, p := range s.Pieces() {

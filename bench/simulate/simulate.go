@@ -142,19 +142,23 @@ func undilated(r *report.Report, f float64) *report.Report {
 	scaled := *r
 	of := func(us int64) int64 { return int64(float64(us) / f) }
 	scaled.Wall, scaled.Plan = of(r.Wall), of(r.Plan)
+	held := func(all []report.Hold) []report.Hold {
+		all = slices.Clone(all)
+		for i := range all {
+			all[i].From, all[i].To = of(all[i].From), of(all[i].To)
+		}
+		return all
+	}
 	scaled.Actions = slices.Clone(r.Actions)
 	scaled.Shares = slices.Clone(r.Shares)
 	for i := range scaled.Shares {
 		x := &scaled.Shares[i]
-		x.Start, x.End = of(x.Start), of(x.End)
+		x.Start, x.End, x.Held = of(x.Start), of(x.End), held(x.Held)
 	}
 	for i := range scaled.Actions {
 		a := &scaled.Actions[i]
 		a.Start, a.End, a.Begun, a.Paused = of(a.Start), of(a.End), of(a.Begun), of(a.Paused)
-		a.Held = slices.Clone(a.Held)
-		for j := range a.Held {
-			a.Held[j].From, a.Held[j].To = of(a.Held[j].From), of(a.Held[j].To)
-		}
+		a.Held = held(a.Held)
 		if a.Exported > 0 {
 			a.Exported = max(1, of(a.Exported)) // 0 would mean that nothing was there early
 		}

@@ -184,7 +184,7 @@ func TestPrint(t *testing.T) {
 	if err := simulated(t, read(t, "wego-4x1-f2.json"), 2, []int{4, 512, MostRanks}, []int{1, MostCores}).Print(&b); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"recorded on 4×1: 11.22 s", "simulated", "the critical path: ", "runtime, github.com/schachmat/wego", "ranks  cores  predicted, s", "  1024     64"} {
+	for _, want := range []string{"recorded on 4×1: 6.18 s", "simulated", "the critical path: ", "runtime, github.com/schachmat/wego", "ranks  cores  predicted, s", "  1024     64"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %q in\n%s", want, b.String())
 		}

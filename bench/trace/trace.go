@@ -77,10 +77,14 @@ func events(r *report.Report) (all []event) {
 		if !ok {
 			continue // its end was not heard of
 		}
-		all = append(all, share(s, a))
+		slot := s.Slot
+		for _, p := range s.Pieces() {
+			all = append(all, share(s, p, a))
+			slot = p.Slot
+		}
 		if s.Taken {
 			arrow++
-			all = append(all, between("share", s.Rank, s.Slot, max(s.Start, s.End-1), a, min(max(a.Start, s.End), a.End), arrow)...)
+			all = append(all, between("share", s.Rank, slot, max(s.Start, s.End-1), a, min(max(a.Start, s.End), a.End), arrow)...)
 		}
 	}
 	for i := range r.Seconds {
@@ -127,11 +131,11 @@ func slices(a *report.Action, critical bool) (all []event) {
 	return all
 }
 
-// share is what a helper compiled of an action.
-func share(s *report.Share, of *report.Action) event {
-	duration := s.End - s.Start
+// share is what a helper compiled of an action, in one of the times that it had a slot.
+func share(s *report.Share, p report.Piece, of *report.Action) event {
+	duration := p.End - p.Start
 	return event{
-		Name: "share of " + of.Package, Category: "share", Phase: "X", Time: s.Start, Duration: &duration, Process: s.Rank, Thread: s.Slot,
+		Name: "share of " + of.Package, Category: "share", Phase: "X", Time: p.Start, Duration: &duration, Process: s.Rank, Thread: p.Slot,
 		Args: map[string]any{"cpu_us": s.CPU, "rss_bytes": s.RSS, "bytes": s.Bytes, "taken": s.Taken, "failed": s.Failed},
 	}
 }

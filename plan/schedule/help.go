@@ -20,7 +20,7 @@ type division struct {
 
 func (s *simulation) divide(a plan.ActionID, shares int) *division {
 	action := &s.plan.Actions[a]
-	d := &division{of: shares, urgency: s.plan.ShareUrgency(a), each: (action.Cost - action.Lead) / int64(shares)}
+	d := &division{of: shares, urgency: s.plan.BackEndUrgency(a), each: (action.Cost - action.Lead) / int64(shares)}
 	if object := s.object(a); object != nil {
 		d.object = *object
 		d.object.Size /= int64(shares)
@@ -98,6 +98,7 @@ var divisions = [...]int{2, 3, 4, 6, plan.MaxShares}
 // it looks into how many shares that is best divided, and goes on with what the end
 // waits for then, unless it is much later; it keeps what saves enough.
 func Help(p *plan.Plan, ranks []Rank, network Network) (makespan int64) {
+	p.Helpers = nil
 	shares := map[plan.ActionID]int{}
 	kept := simulate(p, ranks, network, nil)
 	trials := min(mostTrials, effort/max(1, len(p.Actions)*len(ranks)))

@@ -18,6 +18,17 @@ func (a *Action) Pieces() (all []Piece) {
 // Pieces are the times in which s had a slot, one after the other.
 func (s *Second) Pieces() []Piece { return pieces(s.Slot, s.Start, s.End, s.Held) }
 
+// Pieces are the times in which s had a slot, one after the other.
+func (s *Share) Pieces() []Piece { return pieces(s.Slot, s.Start, s.End, s.Held) }
+
+// Took is how long s had a slot.
+func (s *Share) Took() (took int64) {
+	for _, p := range s.Pieces() {
+		took += p.End - p.Start
+	}
+	return took
+}
+
 func pieces(slot int, start, end int64, held []Hold) (all []Piece) {
 	p := Piece{slot, start, end}
 	for _, h := range held {

@@ -124,7 +124,7 @@ func (r *Report) Undivided() []Action {
 		}
 		for j := range r.Shares {
 			if s := &r.Shares[j]; s.Action == a.ID && s.Taken {
-				a.End += schedule.Spared(max(0, s.End-s.Start-a.Front()))
+				a.End += schedule.Spared(max(0, s.Took()-a.Front()))
 			}
 		}
 	}

@@ -110,16 +110,17 @@ type Hold struct {
 // A Share is a part of a package's functions that another rank than the
 // package's own compiled. It is no command of the plan, and is counted apart.
 type Share struct {
-	Action int32 `json:"action"` // ID
-	Rank   int   `json:"rank"`
-	Slot   int   `json:"slot"`
-	Start  int64 `json:"start_us"`
-	End    int64 `json:"end_us"`
-	CPU    int64 `json:"cpu_us"`
-	RSS    int64 `json:"rss_bytes"`
-	Bytes  int64 `json:"bytes,omitempty"`  // 0 where nothing came out: the action had ended, or it failed
-	Taken  bool  `json:"taken,omitempty"`  // the action's own compile took it
-	Failed bool  `json:"failed,omitempty"` // by itself
+	Action int32  `json:"action"` // ID
+	Rank   int    `json:"rank"`
+	Slot   int    `json:"slot"`
+	Start  int64  `json:"start_us"`
+	End    int64  `json:"end_us"`
+	CPU    int64  `json:"cpu_us"`
+	RSS    int64  `json:"rss_bytes"`
+	Bytes  int64  `json:"bytes,omitempty"`  // 0 where nothing came out: the action had ended, or it failed
+	Taken  bool   `json:"taken,omitempty"`  // the action's own compile took it
+	Failed bool   `json:"failed,omitempty"` // by itself
+	Held   []Hold `json:"held,omitempty"`   // when something more urgent had its slot
 }
 
 // An Audit is what became of the actions that were to be executed a second time

@@ -18,7 +18,7 @@ import (
 
 // mostBegun bounds how many actions are begun and not started, for each slot: a
 // paused compiler keeps its memory, 100 MB where the package is large.
-const mostBegun = 8
+const mostBegun = 24
 
 // headStart is how far an action of mine is before it is started.
 type headStart uint8

@@ -68,7 +68,7 @@ const (
 	neverGoesOn    mutant = "what is held never goes on"
 	heldKeepsSlot  mutant = "what is held keeps its slot"
 	reliefStands   mutant = "what is held in relief never goes on"
-	holdsHelped    mutant = "a compile is held that others help"
+	shareStands    mutant = "a share that is held never goes on"
 )
 
 // events lists what can happen next, each with its name.
@@ -109,8 +109,8 @@ func (x *exploration) events(c *cosmos) (names []string, events []func(*history)
 				p += " ahead"
 			}
 			joins := !j.ahead && !j.share && !j.second && slices.ContainsFunc(c.jobs[r], func(o job) bool { return o.action == j.action && o.ahead })
-			need := "" // no end need come of what is held, unless it is given up
-			if j.held {
+			need := "" // no end need come of what is held, unless it is given up, or a share that nobody wants
+			if j.held && !(j.share && c.ranks[r].caller[j.action] == nobody) {
 				need = isHeld
 			}
 			if j.givingUp {
@@ -331,7 +331,10 @@ func explorations(t *testing.T) map[string]exploration {
 	helpedAll.Pipelined, helpedAll.Helpers = true, [][]plan.Rank{{2}, {0, 1}, nil}
 	helpedOne := clone(chain)
 	helpedOne.Pipelined, helpedOne.Helpers = true, [][]plan.Rank{nil, {0}, nil}
-	for _, p := range []*plan.Plan{helped, helpedAll, helpedOne} {
+	helpedRush := smallPlan(t, 3, []plan.Rank{1, 0, 2}, nil, nil, []plan.ActionID{1})
+	helpedRush.Priority[2] += helpedRush.Priority[0] // more urgent than the share
+	helpedRush.Pipelined, helpedRush.Helpers = true, [][]plan.Rank{{2}, nil, nil, nil}
+	for _, p := range []*plan.Plan{helped, helpedAll, helpedOne, helpedRush} {
 		if err := p.Validate(3); err != nil {
 			t.Fatal(err)
 		}
@@ -356,6 +359,8 @@ func explorations(t *testing.T) map[string]exploration {
 		"queue, 1 return":        {plan: queue, slots: slots, returns: 1, limit: most},
 		"helped fork":            {plan: helped, slots: slots, limit: most},
 		"helped chain, 1 loss":   {plan: helpedAll, slots: slots, losses: 1, limit: most},
+		"helped rush":            {plan: helpedRush, slots: slots, limit: most},
+		"helped rush, 1 loss":    {plan: helpedRush, slots: slots, losses: 1, limit: most},
 		"helped end, 1 return":   {plan: helpedOne, slots: slots, returns: 1, limit: most},
 		"fork by root, 1 loss":   {plan: byRoot, slots: slots, losses: 1, limit: most},
 		"audited chain, 1 loss":  {plan: chain, slots: slots, losses: 1, audited: []plan.ActionID{1}, limit: most},
@@ -445,11 +450,11 @@ func TestExploreFindsMutants(t *testing.T) {
 		keepsSlot: "helped fork", helpsBlind: "helped chain, 1 loss",
 		secondIsDone: "audited fork", wordsOnly: "slow chain", neverCeases: "audited fork", keepsSeconds: "audited chain, 1 loss",
 		pausedHolds: "typed steps", pausedStarts: "typed steps", startsTwice: "typed chain, 2 slots", neverQuits: "typed slow chain",
-		joinedEnds: "typed pair", neverGoesOn: "queue, 1 return", heldKeepsSlot: "queue, 1 return", holdsHelped: "helped fork", reliefStands: "slow rush",
+		joinedEnds: "typed pair", neverGoesOn: "queue, 1 return", heldKeepsSlot: "queue, 1 return", shareStands: "helped rush", reliefStands: "slow rush",
 	} {
 		t.Run(string(m), func(t *testing.T) {
 			x := explorations(t)[name]
-			x.mode, x.mutant, x.early = Split, m, slices.Contains([]mutant{neverGoesOn, heldKeepsSlot, holdsHelped}, m)
+			x.mode, x.mutant, x.early = Split, m, slices.Contains([]mutant{neverGoesOn, heldKeepsSlot, shareStands}, m)
 			err := x.run()
 			if _, found := errors.AsType[*defect](err); !found {
 				t.Fatalf("not found in %d states: %v", len(x.seen), err)

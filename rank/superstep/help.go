@@ -10,7 +10,7 @@ import (
 // A helper compiles a share of another rank's action. It is called by who
 // executes the action, once that has begun and did not come out of a store; it
 // then takes a slot when all inputs are here and nothing more urgent waits, and
-// gives it back when something more urgent comes. A share is a hint: it has no part in
+// is held when something more urgent comes. A share is a hint: it has no part in
 // barriers and recovery, and whoever waits for it is wrong. So whatever is in
 // doubt, such as an input that a lost rank was to put, leaves a share undone.
 //
@@ -79,8 +79,8 @@ func (r *Rank) Helped(a plan.ActionID) (to plan.Rank, ok bool, e Effects, err er
 		return nobody, false, Effects{}, violation("a share of %s ended without running here", r.plan.Actions[a].Package)
 	}
 	to = r.caller[a]
-	r.caller[a], r.sharing[a] = nobody, foreign
 	r.end(Execution{Action: a, Share: true})
+	r.caller[a], r.sharing[a] = nobody, foreign
 	r.advance()
 	return to, to != nobody, r.take(), nil
 }
@@ -94,29 +94,15 @@ func (r *Rank) admitShare(a plan.ActionID) {
 	heap.Push(&r.shares, a)
 }
 
-// giveWay stops the least urgent share that holds the slot of a more urgent action
-// or share, if none is being stopped already.
-func (r *Rank) giveWay() {
-	next := mostUrgent(&r.queue, &r.shares)
-	if next == nil {
+// advanceShare begins a share in a slot, or has it go on there.
+func (r *Rank) advanceShare(a plan.ActionID) {
+	if r.sharing[a] == running {
+		r.active++
 		return
 	}
-	least := plan.ActionID(-1)
-	for i, s := range r.sharing {
-		a := plan.ActionID(i)
-		if s != running {
-			continue
-		}
-		if r.caller[a] == nobody {
-			return // a slot will be free
-		}
-		if least < 0 || r.shares.priority[a] < r.shares.priority[least] {
-			least = a
-		}
-	}
-	if least >= 0 && r.shares.priority[least] < next.urgency() {
-		r.dismiss(least)
-	}
+	r.sharing[a] = running
+	r.begin(Execution{Action: a, Share: true})
+	r.out.Help = append(r.out.Help, Help{Action: a})
 }
 
 // helping counts the slots of a rank that shares have probably taken: those of

@@ -49,16 +49,18 @@ func TestHelperTakesOver(t *testing.T) {
 	}
 }
 
-// A share gives its slot to an action that is more urgent than what waits for the share, and to no other.
-func TestShareGivesWay(t *testing.T) {
+// A share is held for an action that is more urgent than what is left of the share, its front end included, and for no
+// other, and goes on then.
+func TestShareIsHeld(t *testing.T) {
 	// 0 is rank 1's, helped by rank 2; 1 and 2 are rank 2's, of which 2 imports 0.
 	p := smallPlan(t, 3, []plan.Rank{1, 2, 2}, nil, nil, []plan.ActionID{0})
 	p.Actions[0].Cost, p.Actions[0].Lead = 1000, 200
 	p.Pipelined, p.Helpers = true, [][]plan.Rank{{2}, nil, nil, nil}
+	share := Execution{Action: 0, Share: true}
 	for _, c := range []struct {
 		urgency int64
-		stops   []plan.ActionID
-	}{{799, nil}, {801, []plan.ActionID{0}}} {
+		holds   bool
+	}{{599, false}, {601, true}} {
 		p.Priority = []int64{5000, 100, c.urgency, 0}
 		r, _ := NewRank(p, 2, 1, Split)
 		if _, err := r.Called(0, 1); err != nil {
@@ -69,33 +71,46 @@ func TestShareGivesWay(t *testing.T) {
 			t.Fatalf("the slot is free: %+v, %v", e, err)
 		}
 		e = r.Arrived(p.Actions[2].Inputs[0])
-		if !slices.Equal(e.Stop, c.stops) || len(e.Start) > 0 {
-			t.Errorf("an action of urgency %d waits for a share of urgency 800: %+v", c.urgency, e)
+		if held := slices.Equal(e.Threads, []Threads{{share, 0}}); held != c.holds || (len(e.Start) == 1) != c.holds || len(e.Stop) > 0 {
+			t.Errorf("an action of urgency %d waits for a share of urgency 600: %+v", c.urgency, e)
 		}
-		if e = r.Arrived(p.Actions[2].Inputs[0]); len(e.Stop) > 0 {
-			t.Errorf("stopped again: %+v", e)
+		if c.holds {
+			if e, err := r.Finished(2, true); err != nil || !slices.Equal(e.Threads, []Threads{{share, 1}}) {
+				t.Errorf("the action has ended: %+v, %v", e, err)
+			}
 		}
-		if _, wanted, e, err := r.Helped(0); err != nil || wanted == (c.stops != nil) || len(e.Start) != 1 || e.Start[0].Action != 2 {
+		if _, wanted, e, err := r.Helped(0); err != nil || !wanted || (len(e.Start) == 1) == c.holds {
 			t.Errorf("the share has ended: wanted %v, %+v, %v", wanted, e, err)
 		}
 	}
 }
 
-// It does where something could be begun that is more urgent still.
-func TestShareGivesWayBesideHeadStart(t *testing.T) {
-	// 0 is rank 0's, helped by rank 1; 2 and 4 are rank 1's, and import 1 and 3.
-	p := compiles(smallPlan(t, 2, []plan.Rank{0, 0, 1, 0, 1}, nil, nil, []plan.ActionID{1}, nil, []plan.ActionID{3}), 20, 0, 20, 0, 20)
-	p.Pipelined, p.Helpers = true, [][]plan.Rank{{1}, nil, nil, nil, nil, nil}
-	p.Priority[2], p.Priority[4] = 1000, 500
-	r, _ := NewRank(p, 1, 1, Split)
-	if e, err := r.Called(0, 0); err != nil || len(e.Help) != 1 {
-		t.Fatalf("%+v, %v", e, err)
-	}
-	if e := r.TypesArrived(p.Actions[1].Outputs[0]); len(e.Stop)+len(e.Ahead) > 0 {
-		t.Errorf("2 could be begun, and is not ready: %+v", e)
-	}
-	if e := r.Arrived(p.Actions[3].Outputs[0]); !slices.Equal(e.Stop, []plan.ActionID{0}) {
-		t.Errorf("4 is ready: %+v", e)
+// One that nobody wants any more is ended, held or not, and its slot is counted once.
+func TestHeldShareIsDismissed(t *testing.T) {
+	p := smallPlan(t, 3, []plan.Rank{1, 2, 2}, nil, nil, []plan.ActionID{0})
+	p.Actions[0].Cost, p.Actions[0].Lead = 1000, 200
+	p.Pipelined, p.Helpers = true, [][]plan.Rank{{2}, nil, nil, nil}
+	p.Priority = []int64{5000, 100, 900, 0}
+	for _, held := range []bool{true, false} {
+		r, _ := NewRank(p, 2, 1, Split)
+		if _, err := r.Called(0, 1); err != nil {
+			t.Fatal(err)
+		}
+		if e, err := r.Finished(1, true); err != nil || len(e.Help) != 1 {
+			t.Fatalf("%+v, %v", e, err)
+		}
+		if held {
+			r.Arrived(p.Actions[2].Inputs[0])
+		}
+		if e := r.Dismissed(0, 1); !slices.Equal(e.Stop, []plan.ActionID{0}) {
+			t.Errorf("held %v: dismissed: %+v", held, e)
+		}
+		if _, wanted, _, err := r.Helped(0); wanted || err != nil {
+			t.Errorf("held %v: the share has ended: wanted %v, %v", held, wanted, err)
+		}
+		if want := map[bool]int{true: 1}[held]; r.active != want || len(r.shares.ids) > 0 {
+			t.Errorf("held %v: %d slots are taken, want %d; shares of %v wait", held, r.active, want, r.shares.ids)
+		}
 	}
 }
 

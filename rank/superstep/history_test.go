@@ -1,7 +1,6 @@
 package superstep
 
 import (
-	"container/heap"
 	"fmt"
 	"slices"
 	"strings"
@@ -191,12 +190,14 @@ func (h *history) effects(self plan.Rank, e Effects, err error) {
 
 // hold has an action stand still, or go on.
 func (h *history) hold(on plan.Rank, t Threads) {
-	i := slices.IndexFunc(h.jobs[on], func(j job) bool { return j.action == t.Action && !j.share && j.second == t.Second && !j.ahead })
-	if t.Share || t.Ahead {
+	i := slices.IndexFunc(h.jobs[on], func(j job) bool {
+		return j.action == t.Action && j.share == t.Share && j.second == t.Second && !j.ahead
+	})
+	if t.Ahead {
 		return
 	}
 	j, a, r := &h.jobs[on][i], &h.x.plan.Actions[t.Action], &h.ranks[on]
-	if j.held && (h.x.mutant == neverGoesOn || h.x.mutant == reliefStands && t.Second) {
+	if j.held && (h.x.mutant == neverGoesOn || h.x.mutant == reliefStands && t.Second || h.x.mutant == shareStands && t.Share) {
 		return
 	}
 	runs := 0
@@ -209,8 +210,8 @@ func (h *history) hold(on plan.Rank, t Threads) {
 	if j.held = t.Threads == 0; !j.held {
 		return
 	}
-	if !t.Second && (!j.exported || len(h.x.plan.HelpersOf(a.ID)) > 0) || h.x.mode == Blocking {
-		h.fail("rank %d holds %s in %s mode, with helpers %v; its export data is out: %v", on, a.Package, h.x.mode, h.x.plan.HelpersOf(a.ID), j.exported)
+	if t.Execution == (Execution{Action: a.ID}) && !j.exported || h.x.mode == Blocking {
+		h.fail("rank %d holds %s in %s mode; its export data is out: %v", on, a.Package, h.x.mode, j.exported)
 	}
 	if h.x.mutant == heldKeepsSlot {
 		r.active++
@@ -444,12 +445,6 @@ func (h *history) end(self plan.Rank, i int, how string) {
 		}
 		e, err := r.Produced(f)
 		h.effects(self, e, err)
-		if h.x.mutant == holdsHelped && len(h.x.plan.HelpersOf(a.ID)) > 0 {
-			heap.Push(&r.held, a.ID)
-			r.active--
-			r.advance()
-			h.effects(self, r.take(), nil)
-		}
 		h.send(self, 0, message{op: opExists, n: int32(f)})
 		return
 	}

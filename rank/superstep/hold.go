@@ -9,9 +9,8 @@ import (
 // What importers wait for, a compile hands out long before its end; what it does then
 // is seldom urgent. So a compile whose export data is out is held when something more
 // urgent is ready and no slot is free: it gets no threads until one is, and loses
-// nothing. One that others help goes on, as what they make would wait for it. Root
-// does not hear of it, and expects it; see Root.enqueue. What competes in relief of
-// another rank is held alike, its front end too.
+// nothing. Root does not hear of it, and expects it; see Root.enqueue. Shares, and what
+// competes in relief of another rank, are held alike, their front ends too.
 //
 // In Blocking mode nothing is held: it is the textbook's; nor where memory is short.
 
@@ -19,8 +18,7 @@ import (
 const mostHeld = 24
 
 // makeRoom frees a slot for what is first in q by holding the least urgent execution
-// that can be, if it is less urgent. For a share only reliefs are held: whoever it is
-// for can do without. Nor is what has been begun just now.
+// that can be, if it is less urgent, but nothing that has been begun just now.
 func (r *Rank) makeRoom(q *queue) bool {
 	if r.mode == Blocking || r.plan.Tight {
 		return false
@@ -33,7 +31,7 @@ func (r *Rank) makeRoom(q *queue) bool {
 		switch {
 		case r.isHeld(t.Execution):
 			held++
-		case of == nil || t.Threads == fresh || q == &r.shares && of != &r.reliefs:
+		case of == nil || t.Threads == fresh:
 		case among == nil || of.priority[t.Action] < among.priority[least]:
 			least, among = t.Action, of
 		}
@@ -48,21 +46,42 @@ func (r *Rank) makeRoom(q *queue) bool {
 
 // holds is where an execution waits when it is held, nil if it cannot be.
 func (r *Rank) holds(t Threads) *queue {
+	may := r.backEnd(t)
 	switch {
 	case t.Second:
-		if s := r.second(t.Action); r.competes(s) && !s.ceasing {
-			return &r.reliefs
-		}
-	case r.backEnd(t) && len(r.plan.HelpersOf(t.Action)) == 0:
+		s := r.second(t.Action)
+		may = r.competes(s) && !s.ceasing
+	case t.Share:
+		may = r.caller[t.Action] != nobody // else it is being ended
+	}
+	if !may {
+		return nil
+	}
+	return r.waits(t.Execution)
+}
+
+// waits is where what is held, of such executions, waits for a slot; nil for head starts.
+func (r *Rank) waits(x Execution) *queue {
+	switch {
+	case x.Ahead:
+		return nil
+	case x.Second:
+		return &r.reliefs
+	case x.Share:
+		return &r.shares
+	default:
 		return &r.held
 	}
-	return nil
 }
 
 // isHeld reports whether an execution has no slot now.
 func (r *Rank) isHeld(x Execution) bool {
-	if x.Second {
-		return r.reliefs.has(x.Action)
+	switch q := r.waits(x); {
+	case q == nil:
+		return false
+	case x.Share && r.sharing[x.Action] != running: // it has not begun
+		return false
+	default:
+		return q.has(x.Action)
 	}
-	return x == Execution{Action: x.Action} && r.held.has(x.Action)
 }

@@ -63,8 +63,8 @@ func TestHold(t *testing.T) {
 	}
 }
 
-// Nothing is held behind blocking barriers, that others help, for a share, or what has begun just now; a head start is
-// reason enough, if it is more urgent.
+// Nothing is held behind blocking barriers, or when it has begun just now. What others help is held, too, for shares and
+// head starts, too, if they are more urgent.
 func TestHeldWhen(t *testing.T) {
 	// 0 and 3 are rank 0's, the others rank 1's; 2 imports 1, and 4 imports 0. 1 is the first to run.
 	build := func() *plan.Plan {
@@ -83,8 +83,8 @@ func TestHeldWhen(t *testing.T) {
 	}{
 		"an action is ready":       {build(), Split, func(*Rank) {}, true},
 		"behind blocking barriers": {build(), Blocking, func(r *Rank) { r.plan.Priority[5] = 1000 }, false},
-		"others help":              {helped, Split, func(*Rank) {}, false},
-		"a share is ready":         {helps, Split, func(r *Rank) { r.plan.Priority[2] = 1; r.Called(3, 0) }, false},
+		"others help":              {helped, Split, func(*Rank) {}, true},
+		"a share is ready":         {helps, Split, func(r *Rank) { r.plan.Priority[2] = 1; r.Called(3, 0) }, true},
 		"a head start is possible": {urgent, Split, func(r *Rank) { r.TypesArrived(r.plan.Actions[0].Outputs[0]) }, true},
 	} {
 		r, _ := NewRank(c.plan, 1, 1, c.mode)

@@ -88,7 +88,7 @@ type Rank struct {
 	queue    queue
 	sharing  []state     // by action that this rank helps: what is with its share; foreign while nobody calls for it
 	caller   []plan.Rank // by action: whom a share is for
-	shares   queue
+	shares   queue       // that want a slot: they are held, or have not begun
 	seconds  []second
 	occupied []Threads   // by what runs here, audits aside
 	active   int         // of them and audits together, but for those that are held
@@ -110,7 +110,8 @@ type Rank struct {
 // can start at once.
 func NewRank(p *plan.Plan, self plan.Rank, slots int, mode Mode) (*Rank, Effects) {
 	groups := len(p.Groups())
-	later := make([]int64, len(p.Actions)) // the urgency of what comes after an action's front end
+	share := make([]int64, len(p.Actions))   // the urgency of a share
+	backEnd := make([]int64, len(p.Actions)) // of what is left of an action when its front end is through
 	r := &Rank{
 		plan: p, self: self, mode: mode, slots: max(slots, 1),
 		state:   make([]state, len(p.Actions)),
@@ -123,8 +124,8 @@ func NewRank(p *plan.Plan, self plan.Rank, slots int, mode Mode) (*Rank, Effects
 		queue:   queue{priority: p.Priority},
 		sharing: make([]state, len(p.Actions)),
 		caller:  slices.Repeat([]plan.Rank{nobody}, len(p.Actions)),
-		shares:  queue{priority: later},
-		held:    queue{priority: later},
+		shares:  queue{priority: share},
+		held:    queue{priority: backEnd},
 		reliefs: queue{priority: slices.Clone(p.Priority)},
 		typed:   make([]bool, len(p.Artifacts)),
 		ahead:   make([]headStart, len(p.Actions)),
@@ -134,7 +135,7 @@ func NewRank(p *plan.Plan, self plan.Rank, slots int, mode Mode) (*Rank, Effects
 	}
 	for i := range p.Actions {
 		a := plan.ActionID(i)
-		later[a] = p.ShareUrgency(a)
+		share[a], backEnd[a] = p.ShareUrgency(a), p.BackEndUrgency(a)
 		if r.owner[a] != self {
 			continue
 		}
@@ -392,9 +393,7 @@ func (r *Rank) advance() {
 		case &r.queue:
 			r.start(a)
 		case &r.shares:
-			r.sharing[a] = running
-			r.begin(Execution{Action: a, Share: true})
-			r.out.Help = append(r.out.Help, Help{Action: a})
+			r.advanceShare(a)
 		case &r.aheads:
 			r.beginAhead(a)
 		case &r.held:
@@ -403,7 +402,6 @@ func (r *Rank) advance() {
 			r.advanceRelief(a)
 		}
 	}
-	r.giveWay()
 	r.advanceSeconds()
 	for int(r.notified) < len(r.open) && r.open[r.notified] == 0 && (r.mode == Split || r.due[r.notified] == 0 && r.notified == r.committed) {
 		r.out.Notify = append(r.out.Notify, r.notified)

@@ -111,7 +111,7 @@ func (r *Root) ownSlots(rank plan.Rank) int {
 		}
 		urgency := r.plan.Priority[u.action]
 		if r.Why(u.action) == BackEndLate {
-			urgency = r.plan.ShareUrgency(u.action)
+			urgency = r.plan.BackEndUrgency(u.action)
 		}
 		before := 0
 		for _, a := range r.load[rank] {

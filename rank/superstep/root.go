@@ -448,13 +448,13 @@ func (r *Root) exported(f plan.ArtifactID, on plan.Rank) {
 // inBackEnd reports whether an action, which has not ended, has given out its export
 // data where it is, and can be held.
 func (r *Root) inBackEnd(a plan.ActionID) bool {
-	return r.exporter[a] == r.owner[a] && r.mode == Split && !r.plan.Tight && len(r.plan.HelpersOf(a)) == 0
+	return r.exporter[a] == r.owner[a] && r.mode == Split && !r.plan.Tight
 }
 
 // urgency is that of what is left of an action.
 func (r *Root) urgency(a plan.ActionID) int64 {
 	if r.inBackEnd(a) {
-		return r.plan.ShareUrgency(a)
+		return r.plan.BackEndUrgency(a)
 	}
 	return r.plan.Priority[a]
 }

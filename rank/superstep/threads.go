@@ -43,11 +43,7 @@ const fresh = -1
 // end notes that it has left it.
 func (r *Rank) end(x Execution) {
 	if r.isHeld(x) { // its end was on its way, or it was given up
-		if x.Second {
-			r.reliefs.remove(x.Action)
-		} else {
-			r.held.remove(x.Action)
-		}
+		r.waits(x).remove(x.Action)
 	} else {
 		r.active--
 	}

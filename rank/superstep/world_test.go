@@ -34,25 +34,26 @@ type world struct {
 	dead  []bool
 	held  int // after how many events actions may be moved
 
-	returns   []returned                            // actions given back
-	last      map[plan.ActionID]plan.Rank           // by action: who executed it
-	again     int                                   // actions executed a second time after a loss
-	shares    int                                   // compiled to their ends and wanted then
-	audits    int                                   // one in so many actions is audited; none where it is 0
-	twice     map[plan.ActionID]plan.Rank           // by action that root was told was executed a second time: where
-	stops     int                                   // second executions that were ended
-	slow      int                                   // one in so many events root takes some rank to be slow; never where it is 0
-	upGiven   map[plan.ActionID]bool                // running actions that are to be given up
-	reliefs   int                                   // actions given up for another's
-	meanwhile []map[plan.ActionID][]plan.ArtifactID // by rank and action that it makes: what came of that
-	given     int                                   // export data given out in relief
-	begun     []map[plan.ActionID]bool              // by rank: head starts, and whether they are wanted and have paused
-	joined    []map[plan.ActionID]bool              // by rank: actions that were started while their head start ran, which still does
-	halted    []map[Execution]bool                  // by rank: what is held, and whether their end is on its way all the same
-	heads     int                                   // actions that went on from a head start
-	joins     int                                   // of those, that were started while it ran
-	holds     int                                   // actions that were held
-	strays    int                                   // of those, that ended before they went on
+	returns    []returned                            // actions given back
+	last       map[plan.ActionID]plan.Rank           // by action: who executed it
+	again      int                                   // actions executed a second time after a loss
+	shares     int                                   // compiled to their ends and wanted then
+	audits     int                                   // one in so many actions is audited; none where it is 0
+	twice      map[plan.ActionID]plan.Rank           // by action that root was told was executed a second time: where
+	stops      int                                   // second executions that were ended
+	slow       int                                   // one in so many events root takes some rank to be slow; never where it is 0
+	upGiven    map[plan.ActionID]bool                // running actions that are to be given up
+	reliefs    int                                   // actions given up for another's
+	meanwhile  []map[plan.ActionID][]plan.ArtifactID // by rank and action that it makes: what came of that
+	given      int                                   // export data given out in relief
+	begun      []map[plan.ActionID]bool              // by rank: head starts, and whether they are wanted and have paused
+	joined     []map[plan.ActionID]bool              // by rank: actions that were started while their head start ran, which still does
+	halted     []map[Execution]bool                  // by rank: what is held, and whether their end is on its way all the same
+	heads      int                                   // actions that went on from a head start
+	joins      int                                   // of those, that were started while it ran
+	holds      int                                   // executions that were held
+	sharesHeld int                                   // of them, shares
+	strays     int                                   // of those, that ended before they went on
 }
 
 // A task is what happens next in an execution. There is one for each.
@@ -198,8 +199,11 @@ func (w *world) run() {
 // up or back is all the same.
 func (w *world) stands(r int, t task) bool {
 	onItsWay, held := w.halted[r][t.Execution]
-	if t.Second {
+	switch {
+	case t.Second:
 		return held && !onItsWay && !w.ranks[r].second(t.Action).ceasing
+	case t.Share:
+		return held && !onItsWay && w.ranks[r].caller[t.Action] != nobody
 	}
 	own := t.Execution == Execution{Action: t.Action}
 	return own && (held && !onItsWay && !w.upGiven[t.Action] || w.joined[r][t.Action] && w.flaky[t.Action] == 0)
@@ -325,7 +329,7 @@ func (w *world) gaveBack(self plan.Rank, a plan.ActionID) {
 
 // hold has an action stand still, or go on.
 func (w *world) hold(self plan.Rank, t Threads) {
-	if t.Share || t.Ahead {
+	if t.Ahead {
 		return
 	}
 	a := &w.plan.Actions[t.Action]
@@ -336,8 +340,11 @@ func (w *world) hold(self plan.Rank, t Threads) {
 		delete(w.halted[self], t.Execution)
 		return
 	}
-	if w.mode == Blocking || !t.Second && (len(w.plan.HelpersOf(a.ID)) > 0 || !w.ranks[self].Holds(a.Outputs[0])) {
-		w.t.Fatalf("rank %d holds %s, with helpers %v, in %s mode", self, a.Package, w.plan.HelpersOf(a.ID), w.mode)
+	if w.mode == Blocking || t.Execution == (Execution{Action: a.ID}) && !w.ranks[self].Holds(a.Outputs[0]) {
+		w.t.Fatalf("rank %d holds %s in %s mode", self, a.Package, w.mode)
+	}
+	if t.Share {
+		w.sharesHeld++
 	}
 	w.halted[self][t.Execution] = w.rng.IntN(4) == 0
 	w.holds++
@@ -412,7 +419,9 @@ func (w *world) help(self plan.Rank, h Help) {
 	if w.mode == Blocking {
 		w.t.Fatalf("rank %d helps %s in blocking mode", self, w.plan.Actions[h.Action].Package)
 	}
-	w.next(self, Execution{Action: h.Action, Share: true}, func() {
+	x := Execution{Action: h.Action, Share: true}
+	w.next(self, x, func() {
+		delete(w.halted[self], x)
 		_, wanted, e, err := w.ranks[self].Helped(h.Action)
 		if wanted {
 			w.shares++
@@ -649,7 +658,7 @@ func (w *world) orders(o Orders, err error) {
 }
 
 func TestWorlds(t *testing.T) {
-	var moves, shares, heads, joins, holds, strays int
+	var moves, shares, heads, joins, holds, sharesHeld, strays int
 	for _, size := range []int{1, 2, 3, 5, 8} {
 		for _, mode := range []Mode{Split, Blocking} {
 			for _, early := range []bool{false, true} {
@@ -690,6 +699,7 @@ func TestWorlds(t *testing.T) {
 					heads += w.heads
 					joins += w.joins
 					holds += w.holds
+					sharesHeld += w.sharesHeld
 					strays += w.strays
 				}
 			}
@@ -704,10 +714,13 @@ func TestWorlds(t *testing.T) {
 	if joins == 0 || heads == joins {
 		t.Errorf("of %d actions that went on from head starts, %d were started before those had paused", heads, joins)
 	}
+	if sharesHeld == 0 || sharesHeld == holds {
+		t.Errorf("of %d executions that were held, %d were shares", holds, sharesHeld)
+	}
 	if holds == 0 || strays == 0 || strays == holds {
 		t.Errorf("of %d actions that were held, %d ended all the same", holds, strays)
 	}
-	t.Logf("%d actions moved, %d shares were compiled in time, %d head starts were of use (%d while they ran), %d actions were held (%d ended all the same)", moves, shares, heads, joins, holds, strays)
+	t.Logf("%d actions moved, %d shares were compiled in time, %d head starts were of use (%d while they ran), %d executions were held, of them %d shares (%d ended all the same)", moves, shares, heads, joins, holds, sharesHeld, strays)
 }
 
 // A failure ends the build: what depends on it is dropped, all else is executed.

@@ -16,12 +16,16 @@ type clock struct {
 // hold has the clocks of actions stand still, and go on, as their threads are taken and
 // given back.
 func (w *world) hold(r plan.Rank, t superstep.Threads) {
-	e, runs := w.executions[helper{t.Action, r}]
-	if t.Second {
-		e, runs = w.seconds[helper{t.Action, r}]
-	}
+	of := w.executions
 	switch {
-	case !runs || t.Share || t.Ahead || e.held == (t.Threads == 0):
+	case t.Second:
+		of = w.seconds
+	case t.Share:
+		of = w.shares
+	}
+	e, runs := of[helper{t.Action, r}]
+	switch {
+	case !runs || t.Ahead || e.held == (t.Threads == 0):
 	case !e.held:
 		e.held, e.since = true, w.now
 	default:

@@ -23,7 +23,7 @@ func (d Duration) Each(f func(int64) int64) Duration {
 // rank takes, nil where all are as fast. Artifacts have the plan's sizes.
 // What a state machine refuses is an error: a plan that Validate would refuse, or a defect.
 func Run(p *plan.Plan, took []Duration, slots []int, times []float64, mode superstep.Mode, network schedule.Network) (makespan int64, err error) {
-	w := &world{plan: p, took: took, times: times, network: network, compiles: make([]*compile, len(p.Actions)), shares: map[helper]int64{}}
+	w := &world{plan: p, took: took, times: times, network: network, compiles: make([]*compile, len(p.Actions)), shares: map[helper]execution{}}
 	w.executions, w.seconds, w.made = map[helper]execution{}, map[helper]execution{}, map[helper]int64{}
 	w.begun, w.meanwhile = map[helper]headStart{}, map[helper][]plan.ArtifactID{}
 	w.root = superstep.NewRoot(p, slots, mode)
@@ -53,9 +53,9 @@ type world struct {
 	network  schedule.Network
 	ranks    []*superstep.Rank
 	root     *superstep.Root
-	compiles []*compile       // by action that runs and is helped
-	shares   map[helper]int64 // that are being compiled: the number of the execution, as one may be stopped and begun anew
-	inbound  int64            // when the objects on their way to root will be there: it takes them one after the other
+	compiles []*compile           // by action that runs and is helped
+	shares   map[helper]execution // that are being compiled
+	inbound  int64                // when the objects on their way to root will be there: it takes them one after the other
 	now, end int64
 	number   int64 // of what is to happen: first things first, and in the order in which they were said
 	coming   happenings
@@ -221,7 +221,7 @@ func (w *world) execute(r plan.Rank, a plan.ActionID) {
 		return
 	}
 	c := &compile{
-		world: w, action: a, on: r, each: w.each(r, a),
+		world: w, clock: this.clock, action: a, on: r, each: w.each(r, a),
 		came: make([]bool, len(helpers)), left: len(helpers), called: helpers,
 	}
 	w.compiles[a] = c
@@ -298,10 +298,10 @@ func (w *world) each(r plan.Rank, a plan.ActionID) int64 {
 // share compiles a share of an action on a helper, which repeats the front end.
 func (w *world) share(r plan.Rank, a plan.ActionID) {
 	w.number++
-	key, execution, each := helper{a, r}, w.number, w.each(r, a)
-	w.shares[key] = execution
-	w.after(w.takes(r, a).Lead+each+schedule.Handling(each), func() {
-		if w.shares[key] == execution {
+	key, this, each := helper{a, r}, execution{w.number, w.now, &clock{}}, w.each(r, a)
+	w.shares[key] = this
+	w.at(this.clock, w.now+w.takes(r, a).Lead+each+schedule.Handling(each), func() {
+		if w.shares[key] == this { // not stopped, and begun anew
 			delete(w.shares, key)
 			w.helped(a, r)
 		}
@@ -334,6 +334,7 @@ func (w *world) helped(a plan.ActionID, r plan.Rank) {
 // first: it takes over what is there, and compiles itself what is not, until that comes.
 type compile struct {
 	*world
+	clock  *clock
 	action plan.ActionID
 	on     plan.Rank
 	each   int64
@@ -362,7 +363,7 @@ func (c *compile) gather() {
 func (c *compile) next(delay int64) {
 	c.round++
 	round := c.round
-	c.after(delay, func() {
+	c.at(c.clock, c.now+delay, func() {
 		if c.round == round {
 			c.mine = false
 			c.left--
