@@ -208,15 +208,13 @@ func (r *run) fill(l *loop, told []farewell) {
 	for i := range rep.Shares {
 		s := &rep.Shares[i]
 		k := &rep.Ranks[s.Rank]
-		k.Helped += s.End - s.Start
+		k.Helped += s.Took()
 		k.CPU += s.CPU
 	}
 	for i := range rep.Seconds {
 		s := &rep.Seconds[i]
 		k := &rep.Ranks[s.Rank]
-		for _, p := range s.Pieces() {
-			k.Seconds += p.End - p.Start
-		}
+		k.Seconds += s.Took()
 		k.CPU += s.CPU
 	}
 	for i := range rep.Ranks {
@@ -229,15 +227,13 @@ func (r *run) fill(l *loop, told []farewell) {
 			}
 		}
 		for j := range rep.Shares {
-			if s := &rep.Shares[j]; s.Rank == i && s.Start < link {
-				k.Waiting -= min(s.End, link) - s.Start
+			if s := &rep.Shares[j]; s.Rank == i {
+				k.Waiting -= s.Until(link)
 			}
 		}
 		for j := range rep.Seconds {
 			if s := &rep.Seconds[j]; s.Rank == i {
-				for _, p := range s.Pieces() {
-					k.Waiting -= max(0, min(p.End, link)-p.Start)
-				}
+				k.Waiting -= s.Until(link)
 			}
 		}
 	}

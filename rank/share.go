@@ -35,13 +35,14 @@ type shares struct {
 
 	mu      sync.Mutex
 	awaited map[plan.ActionID][]int // by action that is executed here with helpers: those that have come; guarded by mu
-	records []*shareRecord          // of those that were compiled here; guarded by mu
+	ended   []*shareRun             // those that were compiled here; guarded by mu
 }
 
-// shareRun is a share that is being compiled here.
+// shareRun is a share that is compiled here. Its place is the loop's, its record who compiles it.
 type shareRun struct {
 	inSlot
-	stop context.CancelFunc
+	stop   context.CancelFunc
+	record shareRecord
 }
 
 // inShares is an action whose compile is told that it is one share of several.
@@ -139,24 +140,25 @@ func (l *loop) called(by plan.Rank, m helpMessage) error {
 // startShare compiles a share in a goroutine of its own.
 func (l *loop) startShare(h superstep.Help) {
 	a := l.plan.Actions[h.Action] // as it is now: root may hand this rank the action itself, commands and all
-	m := &shareRecord{Action: a.ID, Slot: l.free[0]}
+	ctx, stop := context.WithCancel(l.ctx)
+	run := &shareRun{inSlot: inSlot{slot: l.free[0]}, stop: stop, record: shareRecord{Action: a.ID, Slot: l.free[0]}}
 	l.free = l.free[1:]
 	threads := l.divided(superstep.Execution{Action: a.ID, Share: true}, h.Threads)
-	ctx, stop := context.WithCancel(l.ctx)
 	if l.shares.running == nil {
 		l.shares.running = map[plan.ActionID]*shareRun{}
 	}
-	l.shares.running[a.ID] = &shareRun{inSlot{slot: m.Slot}, stop}
+	l.shares.running[a.ID] = run
 	l.tools.Go(func() {
 		defer stop()
+		m := &run.record
 		m.Start = l.now()
 		send, err := l.compileShare(ctx, &a, threads, m)
 		m.End = l.now()
 		m.Failed = err != nil && ctx.Err() == nil
 		l.shares.mu.Lock()
-		l.shares.records = append(l.shares.records, m)
+		l.shares.ended = append(l.shares.ended, run)
 		l.shares.mu.Unlock()
-		l.post(func() error { return l.helped(m, send) })
+		l.post(func() error { return l.helped(run, send) })
 	})
 }
 
@@ -200,17 +202,14 @@ func (l *loop) compileShare(ctx context.Context, a *plan.Action, threads *execut
 }
 
 // helped sends a share to who wants it.
-func (l *loop) helped(m *shareRecord, send *transport.Message) error {
-	run := l.shares.running[m.Action]
-	delete(l.shares.running, m.Action)
+func (l *loop) helped(run *shareRun, send *transport.Message) error {
+	a := run.record.Action
+	delete(l.shares.running, a)
 	if run.slot >= 0 {
 		l.free = append(l.free, run.slot)
 	}
-	l.shares.mu.Lock()
-	m.Held = run.holds(m.Start, m.End)
-	l.shares.mu.Unlock()
-	delete(l.threads, superstep.Execution{Action: m.Action, Share: true})
-	to, wanted, effects, err := l.rank.Helped(m.Action)
+	delete(l.threads, superstep.Execution{Action: a, Share: true})
+	to, wanted, effects, err := l.rank.Helped(a)
 	if err == nil && wanted && send != nil {
 		// On the lane of export data: it is as urgent, and objects on their way to root may be many.
 		if err = l.world.Send(transport.Rank(to), transport.Express, *send); isLost(err) {
@@ -258,12 +257,14 @@ func (s *shares) come(a plan.ActionID, share int, file string) {
 	}
 }
 
-// compiled lists the shares that were compiled here.
+// compiled lists the shares that were compiled here. It is called by the loop, or when that has ended.
 func (s *shares) compiled() (all []shareRecord) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, m := range s.records {
-		all = append(all, *m)
+	for _, run := range s.ended {
+		m := run.record
+		m.Held = run.holds(m.Start, m.End)
+		all = append(all, m)
 	}
 	return all
 }

@@ -10,7 +10,7 @@ import (
 // division is how an action's functions are shared in a simulation.
 type division struct {
 	of      int   // shares, its own included
-	urgency int64 // of each
+	urgency int64 // of each, its front end being through
 	each    int64 // cost of the functions of one
 	object  plan.Artifact
 	helpers []plan.Rank

@@ -270,6 +270,10 @@ func helped(ranks int) *Report {
 	for h := 1; h < ranks; h++ {
 		share := Share{Action: 0, Rank: h, End: 500*ms + each + each/5, Taken: true}
 		own -= schedule.Spared(share.End - 500*ms)
+		if h%2 == 0 { // it was held for a while
+			share.Held = []Hold{{From: 100 * ms, To: 150 * ms}, {From: 400 * ms, To: 420 * ms, Slot: 1}}
+			share.End += 70 * ms
+		}
 		r.Shares = append(r.Shares, share)
 	}
 	r.Shares = append(r.Shares, Share{Action: 0, Rank: 1, End: 700 * ms}) // in vain

@@ -21,14 +21,6 @@ func (s *Second) Pieces() []Piece { return pieces(s.Slot, s.Start, s.End, s.Held
 // Pieces are the times in which s had a slot, one after the other.
 func (s *Share) Pieces() []Piece { return pieces(s.Slot, s.Start, s.End, s.Held) }
 
-// Took is how long s had a slot.
-func (s *Share) Took() (took int64) {
-	for _, p := range s.Pieces() {
-		took += p.End - p.Start
-	}
-	return took
-}
-
 func pieces(slot int, start, end int64, held []Hold) (all []Piece) {
 	p := Piece{slot, start, end}
 	for _, h := range held {
@@ -46,9 +38,23 @@ func pieces(slot int, start, end int64, held []Hold) (all []Piece) {
 // Took is how long a had a slot.
 func (a *Action) Took() int64 { return a.Until(a.End) }
 
+// Took is how long s had a slot.
+func (s *Share) Took() int64 { return s.Until(s.End) }
+
+// Took is how long s had a slot.
+func (s *Second) Took() int64 { return s.Until(s.End) }
+
 // Until is how long a had a slot before a time.
-func (a *Action) Until(at int64) (took int64) {
-	for _, p := range a.Pieces() {
+func (a *Action) Until(at int64) int64 { return until(a.Pieces(), at) }
+
+// Until is how long s had a slot before a time.
+func (s *Share) Until(at int64) int64 { return until(s.Pieces(), at) }
+
+// Until is how long s had a slot before a time.
+func (s *Second) Until(at int64) int64 { return until(s.Pieces(), at) }
+
+func until(all []Piece, at int64) (took int64) {
+	for _, p := range all {
 		took += max(0, min(p.End, at)-p.Start)
 	}
 	return took

@@ -43,10 +43,9 @@
 // has a slot, begins only where nothing more urgent is ready for it, and has left
 // that when it has paused. An action that is started meanwhile has its slot at
 // once, and goes on when it has paused.
-// Invariant 9: only a compile whose export data is out, and that nobody helps, or
-// what is executed in relief, is held, for something more urgent and while no slot is
-// free. It may end, or be given up or back, all the same. In Blocking mode nothing is
-// held.
+// Invariant 9: only a compile whose export data is out, a share, or what is executed
+// in relief, is held, for something more urgent and while no slot is free. It may end,
+// or be given up or back, all the same. In Blocking mode nothing is held.
 //
 // A violation is an *Error: a defect of distgo or a peer that lies. The types
 // are not safe for concurrent use.

@@ -10,7 +10,7 @@ import (
 // A helper compiles a share of another rank's action. It is called by who
 // executes the action, once that has begun and did not come out of a store; it
 // then takes a slot when all inputs are here and nothing more urgent waits, and
-// is held when something more urgent comes. A share is a hint: it has no part in
+// is held when something more urgent comes, or ended where it cannot be. A share is a hint: it has no part in
 // barriers and recovery, and whoever waits for it is wrong. So whatever is in
 // doubt, such as an input that a lost rank was to put, leaves a share undone.
 //
@@ -105,12 +105,34 @@ func (r *Rank) advanceShare(a plan.ActionID) {
 	r.out.Help = append(r.out.Help, Help{Action: a})
 }
 
+// giveWay ends the least urgent share that holds the slot of a more urgent action or
+// share, as it could not be held, if none is being ended already.
+func (r *Rank) giveWay() {
+	next := mostUrgent(&r.queue, &r.shares)
+	if next == nil {
+		return
+	}
+	least := plan.ActionID(-1)
+	for _, t := range r.occupied {
+		switch {
+		case !t.Share || t.Threads == fresh || r.isHeld(t.Execution):
+		case r.caller[t.Action] == nobody:
+			return // a slot will be free
+		case least < 0 || r.shares.priority[t.Action] < r.shares.priority[least]:
+			least = t.Action
+		}
+	}
+	if least >= 0 && r.shares.priority[least] < next.urgency() {
+		r.dismiss(least)
+	}
+}
+
 // helping counts the slots of a rank that shares have probably taken: those of
-// actions that are taken to be running.
+// actions that are taken to be running, or to be held.
 func (r *Root) helping(rank plan.Rank) (n int) {
 	for _, a := range r.helped {
 		on := r.owner[a]
-		if share, _ := r.plan.Share(a, rank); share > 0 && on != rank && slices.Contains(r.running(on), a) {
+		if share, _ := r.plan.Share(a, rank); share > 0 && on != rank && (r.inBackEnd(a) && !r.ended[a] || slices.Contains(r.running(on), a)) {
 			n++
 		}
 	}

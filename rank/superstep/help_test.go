@@ -85,6 +85,32 @@ func TestShareIsHeld(t *testing.T) {
 	}
 }
 
+// Where it cannot be held it is ended, once, for the same.
+func TestShareGivesWay(t *testing.T) {
+	p := smallPlan(t, 3, []plan.Rank{1, 2, 2}, nil, nil, []plan.ActionID{0})
+	p.Actions[0].Cost, p.Actions[0].Lead = 1000, 200
+	p.Pipelined, p.Tight, p.Helpers = true, true, [][]plan.Rank{{2}, nil, nil, nil}
+	for urgency, stops := range map[int64][]plan.ActionID{599: nil, 601: {0}} {
+		p.Priority = []int64{5000, 100, urgency, 0}
+		r, _ := NewRank(p, 2, 1, Split)
+		if _, err := r.Called(0, 1); err != nil {
+			t.Fatal(err)
+		}
+		if e, err := r.Finished(1, true); err != nil || len(e.Help) != 1 {
+			t.Fatalf("the slot is free: %+v, %v", e, err)
+		}
+		if e := r.Arrived(p.Actions[2].Inputs[0]); !slices.Equal(e.Stop, stops) || len(e.Start)+len(e.Threads) > 0 {
+			t.Errorf("an action of urgency %d waits for a share of urgency 600: %+v", urgency, e)
+		}
+		if e := r.Arrived(p.Actions[2].Inputs[0]); len(e.Stop) > 0 {
+			t.Errorf("ended again: %+v", e)
+		}
+		if _, wanted, e, err := r.Helped(0); err != nil || wanted == (stops != nil) || len(e.Start) != 1 || e.Start[0].Action != 2 {
+			t.Errorf("the share has ended: wanted %v, %+v, %v", wanted, e, err)
+		}
+	}
+}
+
 // One that nobody wants any more is ended, held or not, and its slot is counted once.
 func TestHeldShareIsDismissed(t *testing.T) {
 	p := smallPlan(t, 3, []plan.Rank{1, 2, 2}, nil, nil, []plan.ActionID{0})

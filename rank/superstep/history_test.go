@@ -155,8 +155,12 @@ func (h *history) effects(self plan.Rank, e Effects, err error) {
 		audits += int(flag(j.second && !competes))
 		ceasing += int(flag(j.ceasing && !competes))
 		for _, q := range []*queue{&r.queue, &r.shares, &r.held} {
-			if competes && !j.held && !j.ceasing && len(q.ids) > 0 && q.urgency() > r.reliefs.priority[j.action] {
-				h.fail("rank %d executes %s in relief, and one of %v is more urgent", self, h.x.plan.Actions[j.action].Package, q.ids)
+			urgency := r.reliefs.priority[j.action]
+			if j.share {
+				urgency = r.shares.priority[j.action]
+			}
+			if gives := competes && !j.ceasing || j.share && r.caller[j.action] != nobody; gives && !j.held && len(q.ids) > 0 && q.urgency() > urgency {
+				h.fail("rank %d executes %s in relief, or a share of it, and one of %v is more urgent", self, h.x.plan.Actions[j.action].Package, q.ids)
 			}
 		}
 	}

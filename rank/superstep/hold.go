@@ -52,7 +52,7 @@ func (r *Rank) holds(t Threads) *queue {
 		s := r.second(t.Action)
 		may = r.competes(s) && !s.ceasing
 	case t.Share:
-		may = r.caller[t.Action] != nobody // else it is being ended
+		may = r.plan.MayBegin(t.Action) && r.caller[t.Action] != nobody // else it is being ended
 	}
 	if !may {
 		return nil

@@ -402,6 +402,7 @@ func (r *Rank) advance() {
 			r.advanceRelief(a)
 		}
 	}
+	r.giveWay()
 	r.advanceSeconds()
 	for int(r.notified) < len(r.open) && r.open[r.notified] == 0 && (r.mode == Split || r.due[r.notified] == 0 && r.notified == r.committed) {
 		r.out.Notify = append(r.out.Notify, r.notified)

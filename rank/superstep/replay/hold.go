@@ -13,6 +13,14 @@ type clock struct {
 	waiting []func()
 }
 
+// reads is what a clock says at a time.
+func (c *clock) reads(now int64) int64 {
+	if c.held {
+		now = c.since
+	}
+	return now - c.stopped
+}
+
 // hold has the clocks of actions stand still, and go on, as their threads are taken and
 // given back.
 func (w *world) hold(r plan.Rank, t superstep.Threads) {

@@ -341,7 +341,7 @@ type compile struct {
 	came   []bool // by share of another
 	left   int    // shares of others that have not been dealt with
 	mine   bool   // the last of them is being compiled here,
-	done   int64  // and would be done at
+	done   int64  // and would be done at, by the clock
 	round  int
 	called []plan.Rank
 }
@@ -354,7 +354,7 @@ func (c *compile) gather() {
 	case c.came[c.left-1]:
 		c.next(schedule.Handling(c.each))
 	default:
-		c.mine, c.done = true, c.now+c.each
+		c.mine, c.done = true, c.clock.reads(c.now)+c.each
 		c.next(c.each)
 	}
 }
@@ -376,7 +376,7 @@ func (c *compile) arrived(share int) {
 	c.came[share] = true
 	if c.mine && share == c.left-1 {
 		c.mine = false
-		c.next(schedule.Handling(c.done - c.now))
+		c.next(schedule.Handling(c.done - c.clock.reads(c.now)))
 	}
 }
 
