@@ -250,6 +250,17 @@ var typesEdits = [...]edit{
 		}
 `,
 	},
+	// The back end breaks ties by the numbers of positions.
+	{
+		file: "cmd/compile/internal/noder/reader.go",
+		old: `	pr.posBases[idx] = b
+	return b
+`,
+		new: `	b = posBaseOf(pr, b)
+	pr.posBases[idx] = b
+	return b
+`,
+	},
 	// Inlining is what the rest of the export data is needed for.
 	{
 		file: "cmd/compile/internal/noder/unified.go",
