@@ -209,6 +209,7 @@ func TestProofFindsMutants(t *testing.T) {
 		{"debug information unresolved", "cmd/internal/obj/distgo.go", "\t\tr.ctxt.DwFixups.ReferenceChildDIE(s, relocation, r.Sym(), dcl, inlining)\n", "\t\t_, _, _, _ = relocation, dcl, inlining, r.Sym()\n"},
 		{"functions left unfinished", "cmd/compile/internal/noder/distgo_types.go", "\t\t\tr.funcExt(name, nil)\n", "\t\t\t_ = r\n"},
 		{"methods left unfinished", "cmd/compile/internal/noder/distgo_types.go", "\t\t\tr.funcExt(method.Nname.(*ir.Name), method.Sym)\n", "\t\t\t_ = method\n"},
+		{"positions numbered twice", "cmd/compile/internal/noder/distgo_types.go", "\tcase partial && len(made) > 0:\n", "\tcase false:\n"},
 		{"hashes by index", "cmd/compile/internal/gc/main.go", "obj.HashByName = true", "obj.HashByName = false"},
 	} {
 		t.Run(mutant.name, func(t *testing.T) {
