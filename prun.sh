@@ -176,9 +176,9 @@ done
 write_environment() {
 	local name
 	umask 077
-	while IFS= read -r name; do
+	for name in $(compgen -e); do
 		[[ ${!name-} == *$'\n'* ]] || printf '%s=%s\n' "$name" "${!name-}"
-	done < <(compgen -e)
+	done
 }
 (write_environment >"$environment") 2>/dev/null || notes+=("$PWD is not writable, so there is no $environment")
 
