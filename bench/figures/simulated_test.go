@@ -38,9 +38,6 @@ func TestSimulated(t *testing.T) {
 
 // TestBeyond simulates the campaign's largest world with its dilation, once.
 func TestBeyond(t *testing.T) {
-	if testing.Short() {
-		t.Skip("package page simulates the same, and that takes minutes under the race detector")
-	}
 	s := sample.Sample{
 		Cell:    sample.Cell{Program: "wego", Builder: sample.Distgo, Nodes: 4, Cores: 1, Barrier: "split", Cache: sample.Cold, Launcher: "emulate", Dilation: 2},
 		Elapsed: 12.5e6, ReportFile: "../simulate/testdata/wego-4x1-f2.json",

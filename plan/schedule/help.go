@@ -98,7 +98,7 @@ var divisions = [...]int{2, 3, 4, 6, plan.MaxShares}
 // it looks into how many shares that is best divided, and goes on with what the end
 // waits for then, unless it is much later; it keeps what saves enough.
 func Help(p *plan.Plan, ranks []Rank, network Network) (makespan int64) {
-	p.Helpers = nil
+	p.Helpers = nil // what is urgent follows from them, too
 	shares := map[plan.ActionID]int{}
 	kept := simulate(p, ranks, network, nil)
 	trials := min(mostTrials, effort/max(1, len(p.Actions)*len(ranks)))

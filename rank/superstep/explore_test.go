@@ -429,7 +429,7 @@ func TestExplore(t *testing.T) {
 				name := fmt.Sprintf("%s, %s, early %v", name, mode, early)
 				t.Run(name, func(t *testing.T) {
 					if long := early || strings.Contains(name, "slow alone"); testing.Short() && long && mode == Split && x.plan != small {
-						t.Skip("takes seconds under the race detector")
+						t.Skip("all of them take a minute")
 					}
 					err := x.run()
 					if err != nil {

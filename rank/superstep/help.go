@@ -10,9 +10,10 @@ import (
 // A helper compiles a share of another rank's action. It is called by who
 // executes the action, once that has begun and did not come out of a store; it
 // then takes a slot when all inputs are here and nothing more urgent waits, and
-// is held when something more urgent comes, or ended where it cannot be. A share is a hint: it has no part in
-// barriers and recovery, and whoever waits for it is wrong. So whatever is in
-// doubt, such as an input that a lost rank was to put, leaves a share undone.
+// is held when something more urgent comes, or ended where it cannot be. A share is
+// a hint: it has no part in barriers and recovery, and whoever waits for it is wrong.
+// So whatever is in doubt, such as an input that a lost rank was to put, leaves a
+// share undone.
 //
 // In Blocking mode nobody helps: it is the textbook's.
 

@@ -63,8 +63,8 @@ func TestHold(t *testing.T) {
 	}
 }
 
-// Nothing is held behind blocking barriers, or when it has begun just now. What others help is held, too, for shares and
-// head starts, too, if they are more urgent.
+// Nothing is held behind blocking barriers, or when it has begun just now. What others help is held as well, and shares and
+// head starts are reason enough, if they are more urgent.
 func TestHeldWhen(t *testing.T) {
 	// 0 and 3 are rank 0's, the others rank 1's; 2 imports 1, and 4 imports 0. 1 is the first to run.
 	build := func() *plan.Plan {

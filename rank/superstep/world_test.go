@@ -815,7 +815,7 @@ func TestLoss(t *testing.T) {
 	t.Logf("%d actions were executed again", again)
 }
 
-// seeds is how many random worlds a test goes through: DISTGO_SEEDS, if set, and fewer under the race detector.
+// seeds is how many random worlds a test goes through: DISTGO_SEEDS, if set, and fewer in the fast tier.
 func seeds(t *testing.T, few uint64) uint64 {
 	n, err := strconv.ParseUint(os.Getenv("DISTGO_SEEDS"), 10, 32)
 	switch {
