@@ -24,6 +24,6 @@
 // happens elsewhere (a frame arrives, a tool ends) is posted to it as a
 // function; it never waits for the network or a process.
 //
-// Errors are *Error, which carries the exit code of DESIGN.md's promises and
+// Errors are *Error, which carries one of the exit codes that README lists and
 // whether this rank is the one to speak of it.
 package rank
