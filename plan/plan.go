@@ -100,6 +100,7 @@ type Plan struct {
 	Env       []string   `msgpack:"e"`           // environment of every command, sorted
 	Pipelined bool       `msgpack:"l"`           // compiles hand out export data before their end
 	Tight     bool       `msgpack:"k,omitempty"` // some rank has no memory for compilers that wait, begun or held
+	Aside     int        `msgpack:"m,omitempty"` // how many of either the rank with the least memory has room for, for each slot; 0 where that bounds nothing
 }
 
 // Groups lists the actions by group, each in ascending order.

@@ -17,10 +17,18 @@ const (
 	usualHeap   = 128  // MiB
 )
 
-// roomy reports whether compilers may wait in memory beside those that run, begun or
-// held: where they may grow as large as they like. It is not known to be so where memory
-// is unknown.
-func roomy(memory int64, slots int) bool { return memory>>20/int64(slots)/2 >= largestHeap }
+// Of what a slot has, a gigabyte is for the compiler that runs. The rest is for those
+// that wait: the small ones keep 20 MB, the large ones 100 and more.
+const (
+	forRunning = 1 << 30
+	forWaiting = 128 << 20 // one that is begun, and one that is held
+)
+
+// mayWait is how many compilers may wait in memory begun, and how many held, for each of the
+// slots that share so many bytes. It is none where memory is unknown.
+func mayWait(memory int64, slots int) int {
+	return max(0, int((memory/int64(slots)-forRunning)/forWaiting))
+}
 
 // heap is how large a compiler's heap may grow before it is collected, in MiB,
 // where slots share so many bytes of memory; 0 leaves it to the compiler: where

@@ -29,15 +29,15 @@ func TestHeap(t *testing.T) {
 	}
 }
 
-func TestRoomy(t *testing.T) {
+func TestMayWait(t *testing.T) {
 	const gib = 1 << 30
 	for _, test := range []struct {
 		memory int64
 		slots  int
-		want   bool
-	}{{64 * gib, 16, true}, {4 * gib, 1, true}, {4*gib - 1, 1, false}, {16 * gib, 8, false}, {0, 1, false}} {
-		if got := roomy(test.memory, test.slots); got != test.want {
-			t.Errorf("%d bytes for %d slots: %v", test.memory, test.slots, got)
+		want   int
+	}{{64 * gib, 16, 24}, {4 * gib, 1, 24}, {4*gib - 1, 1, 23}, {16 * gib, 8, 8}, {6 * gib, 8, 0}, {0, 1, 0}} {
+		if got := mayWait(test.memory, test.slots); got != test.want {
+			t.Errorf("%d bytes for %d slots: %d", test.memory, test.slots, got)
 		}
 	}
 }

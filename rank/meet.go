@@ -27,7 +27,7 @@ const meetTimeout = 60 * time.Second
 // meet connects this rank with the others.
 func (r *run) meet(ctx context.Context) error {
 	place := r.cfg.Place
-	own := view{Place: r.place, Compiler: r.compilerDigest(), Slots: r.slots(), Tight: !roomy(launch.Memory(r.cfg.Place, os.ReadFile), r.slots())}
+	own := view{Place: r.place, Compiler: r.compilerDigest(), Slots: r.slots(), Aside: r.ownWaiting()}
 	if r.toolless != nil {
 		own.Toolless = r.toolless.Error()
 	}

@@ -73,7 +73,7 @@ type view struct {
 	Compiler string          `msgpack:"c"`           // digest of the pipelined compiler, "" where there is none
 	Slots    int             `msgpack:"s"`
 	Store    string          `msgpack:"i,omitempty"` // the ID of its store, "" where there is none
-	Tight    bool            `msgpack:"m,omitempty"` // it has no memory for compilers that wait
+	Aside    int             `msgpack:"m,omitempty"` // for how many compilers that wait it has memory, for each slot
 }
 
 // order is what comes with the plan: how it is to be executed.

@@ -114,22 +114,30 @@ func (r *run) run(ctx context.Context) (err error) {
 	if err := r.findTools(ctx); err != nil {
 		return err
 	}
+	if r.cfg.Place.Size == 1 {
+		return r.alone(ctx)
+	}
+	if err := r.findCompiler(ctx); err != nil { // the others are to know of it when they meet
+		return err
+	}
+	return r.together(ctx)
+}
+
+// alone makes the plan, and builds. What is wrong with what was asked for shows before a
+// compiler is made, which takes a minute.
+func (r *run) alone(ctx context.Context) error {
+	p, err := r.makePlan(ctx)
+	if err != nil {
+		return err
+	}
 	if err := r.findCompiler(ctx); err != nil {
 		return err
 	}
-
-	if r.cfg.Place.Size == 1 {
-		p, err := r.makePlan(ctx)
-		if err != nil {
-			return err
-		}
-		if err := r.chooseCompiler(p); err != nil {
-			return err
-		}
-		r.remember(p)
-		return r.build(ctx, ctx, p, r.cfg.Mode)
+	if err := r.equip(p); err != nil {
+		return err
 	}
-	return r.together(ctx)
+	r.remember(p)
+	return r.build(ctx, ctx, p, r.cfg.Mode)
 }
 
 // reserveScratch names the directory that everything but the program is written to.
@@ -310,11 +318,25 @@ func (r *run) rankSlots() (slots []int, oneStore bool, err error) {
 	return slots, oneStore, err
 }
 
-// tight reports whether memory is short on a rank.
-func (r *run) tight() (bool, error) {
+// ownWaiting is for how many compilers that wait this rank has memory, for each slot.
+func (r *run) ownWaiting() int { return mayWait(launch.Memory(r.cfg.Place, os.ReadFile), r.slots()) }
+
+// equip decides at root what the plan is executed with: which compiler, and how many of
+// its processes may wait in memory, which is for the rank with the least of that to say.
+func (r *run) equip(p *plan.Plan) error {
+	if err := r.chooseCompiler(p); err != nil {
+		return err
+	}
 	views, err := r.views()
-	own := !roomy(launch.Memory(r.cfg.Place, os.ReadFile), r.slots())
-	return own || slices.ContainsFunc(views, func(v view) bool { return v.Tight }), err
+	if err != nil {
+		return err
+	}
+	p.Aside = r.ownWaiting()
+	for _, v := range views {
+		p.Aside = min(p.Aside, v.Aside)
+	}
+	p.Tight = p.Aside == 0
+	return nil
 }
 
 // views are those of all ranks but this one, root.
@@ -338,10 +360,7 @@ func (r *run) distribute(p *plan.Plan) (*plan.Plan, error) {
 	if err := r.compareViews(); err != nil {
 		return nil, err
 	}
-	if err := r.chooseCompiler(p); err != nil {
-		return nil, err
-	}
-	if p.Tight, err = r.tight(); err != nil {
+	if err := r.equip(p); err != nil {
 		return nil, err
 	}
 	seen := r.remember(p)

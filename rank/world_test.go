@@ -93,6 +93,23 @@ func (w *wholeWorld) run(ctx context.Context, t *testing.T) []error {
 
 const tiny = "package main\n\nfunc main() { println(\"tiny\") }\n"
 
+// What was asked for is looked at before a compiler is made for it.
+func TestRefusedBeforeACompilerIsMade(t *testing.T) {
+	w := newWholeWorld(t, 1, tiny)
+	w.change = func(cfg *Config) { cfg.Pipeline, cfg.Request.Main = PipelineRequire, []string{"./nowhere"} }
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	w.words.hear = func(line string) {
+		if strings.Contains(line, "pipelined compiler") {
+			cancel()
+		}
+	}
+	err := w.run(ctx, t)[0]
+	if err == nil || !strings.Contains(err.Error(), "nowhere") || strings.Contains(w.words.String(), "pipelined compiler") {
+		t.Errorf("%v\n%s", err, &w.words)
+	}
+}
+
 // Whole worlds make the program that go build makes, in both modes, from nothing and from the store.
 func TestWholeWorlds(t *testing.T) {
 	if testing.Short() {

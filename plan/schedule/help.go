@@ -83,8 +83,9 @@ const (
 	effort = 4_000_000
 	// mostTrials bounds them where that is little. A build has a few long back ends at its end, not dozens.
 	mostTrials = 48
-	// worthwhile is which part of the makespan helpers have to save. The simulation knows the future no better.
-	worthwhile = 100
+	// worthwhile is which part of the makespan each helper has to save. The simulation knows the future no better, and
+	// nothing of head starts and holds, which leave less to be saved.
+	worthwhile = 200
 	// setback is which part of it they may cost, with others yet to come: where the end waits for two back ends side by
 	// side, to divide one of them delays the rest a little, and to divide both saves much.
 	setback = 50
@@ -96,11 +97,14 @@ var divisions = [...]int{2, 3, 4, 6, plan.MaxShares}
 // Help sets p.Owner and p.Helpers, and returns the finish time it expects. It
 // begins with what Place does. While the end waits for the back end of one action,
 // it looks into how many shares that is best divided, and goes on with what the end
-// waits for then, unless it is much later; it keeps what saves enough.
+// waits for then, unless it is much later; it keeps what saves most, beyond what each
+// helper has to save.
 func Help(p *plan.Plan, ranks []Rank, network Network) (makespan int64) {
 	p.Helpers = nil // what is urgent follows from them, too
 	shares := map[plan.ActionID]int{}
 	kept := simulate(p, ranks, network, nil)
+	each := kept.end / worthwhile
+	price := func(o *outcome) int64 { return o.end + each*int64(o.helping()) }
 	trials := min(mostTrials, effort/max(1, len(p.Actions)*len(ranks)))
 	for now := kept; p.Pipelined; {
 		a, ok := now.bound()
@@ -115,7 +119,7 @@ func Help(p *plan.Plan, ranks []Rank, network Network) (makespan int64) {
 			}
 			trials--
 			shares[a] = of
-			if o := simulate(p, ranks, network, shares); best == nil || o.end < best.end-best.end/(4*worthwhile) {
+			if o := simulate(p, ranks, network, shares); best == nil || price(o) < price(best) {
 				best = o
 			}
 		}
@@ -123,7 +127,7 @@ func Help(p *plan.Plan, ranks []Rank, network Network) (makespan int64) {
 			break
 		}
 		now, shares[a] = best, best.divided[a].of
-		if now.end < kept.end-kept.end/worthwhile {
+		if price(now) < price(kept) {
 			kept = now
 		}
 	}
@@ -156,6 +160,14 @@ func (o *outcome) bound() (plan.ActionID, bool) {
 		a = p.Artifacts[latest].Producer
 	}
 	return a, p.MayBeShared(a) && p.Actions[a].Lead < p.Actions[a].Cost
+}
+
+// helping is how many help, each time that one does.
+func (o *outcome) helping() (n int) {
+	for _, d := range o.divided {
+		n += len(d.helpers)
+	}
+	return n
 }
 
 // helpers are those of the plan, nil where nobody helps.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -172,6 +173,9 @@ func TestPrunShTimeLimit(t *testing.T) {
 
 func TestPrunShSignals(t *testing.T) {
 	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+		heard := make(chan os.Signal, 1)
+		signal.Notify(heard, s) // else a shell would ignore what this process was started to ignore, as under nohup
+		t.Cleanup(func() { signal.Stop(heard) })
 		p := newPrunSh(t)
 		cmd := p.command("-np 2 LAUNCH_TEST_RANK=signal program")
 		said := &waitFor{text: "ready", times: 2, then: func() { cmd.Process.Signal(s) }}

@@ -324,11 +324,11 @@ func TestPredictRefuses(t *testing.T) {
 	}
 }
 
-// Where memory was short nothing was begun or held, and nothing is in a prediction.
+// Where memory was short little or nothing was begun or held, and as little is in a prediction.
 func TestPredictTight(t *testing.T) {
-	for _, tight := range []bool{false, true} {
-		if p := (&Report{Compiler: "pipelined", Tight: tight}).Replan(); p.Tight != tight {
-			t.Errorf("tight %v: planned anew, %v", tight, p.Tight)
+	for _, r := range []Report{{Compiler: "pipelined"}, {Compiler: "pipelined", Tight: true}, {Compiler: "pipelined", Aside: 3}} {
+		if p := r.Replan(); p.Tight != r.Tight || p.Aside != r.Aside {
+			t.Errorf("tight %v, %d aside: planned anew, %v, %d", r.Tight, r.Aside, p.Tight, p.Aside)
 		}
 	}
 }

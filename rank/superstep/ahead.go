@@ -97,7 +97,15 @@ func (r *Rank) admitAhead(a plan.ActionID) {
 }
 
 // mayBegin reports whether one more action may be begun.
-func (r *Rank) mayBegin() bool { return r.begun < mostBegun*r.slots }
+func (r *Rank) mayBegin() bool { return r.begun < r.aside(mostBegun) }
+
+// aside is how many may wait here of which so many are worth their memory for each slot.
+func (r *Rank) aside(most int) int {
+	if r.plan.Aside > 0 {
+		most = min(most, r.plan.Aside)
+	}
+	return most * r.slots
+}
 
 func (r *Rank) beginAhead(a plan.ActionID) {
 	r.ahead[a] = begun

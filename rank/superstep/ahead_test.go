@@ -2,6 +2,7 @@ package superstep
 
 import (
 	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/badbubble/distgo/plan"
@@ -89,15 +90,22 @@ func TestTypesGo(t *testing.T) {
 	}
 }
 
-// The most urgent is begun first, where nothing more urgent takes the slot, and no more than are worth their memory.
+// The most urgent is begun first, where nothing more urgent takes the slot, and no more than are worth their memory, or
+// there is memory for.
 func TestAheadOrder(t *testing.T) {
+	for aside, most := range map[int]int{0: mostBegun, 3: 3, 1000: mostBegun} {
+		t.Run(strconv.Itoa(aside), func(t *testing.T) { aheadOrder(t, aside, most) })
+	}
+}
+
+func aheadOrder(t *testing.T, aside, most int) {
 	// 0 is rank 0's; 1 depends on nothing; one more than can be begun, 2 and so on, import 0.
 	owners, imports := []plan.Rank{0, 1}, [][]plan.ActionID{nil, nil}
 	for range mostBegun + 1 {
 		owners, imports = append(owners, 1), append(imports, []plan.ActionID{0})
 	}
 	p, r, e := typedRank(t, 1, owners, imports...)
-	p.Priority[4], p.Priority[6] = 100, 200
+	p.Aside, p.Priority[4], p.Priority[6] = aside, 100, 200
 	order := []plan.ActionID{6, 4, 2, 3, 5}
 	for a := plan.ActionID(7); len(order) <= mostBegun; a++ {
 		order = append(order, a)
@@ -111,7 +119,7 @@ func TestAheadOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, a := range order[:mostBegun] {
+	for _, a := range order[:most] {
 		if !slices.Equal(e.Ahead, []Help{{a, 1}}) {
 			t.Fatalf("%d is next, begun were %v", a, e.Ahead)
 		}

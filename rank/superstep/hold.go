@@ -36,7 +36,7 @@ func (r *Rank) makeRoom(q *queue) bool {
 			least, among = t.Action, of
 		}
 	}
-	if among == nil || held >= mostHeld*r.slots || among.priority[least] >= q.urgency() {
+	if among == nil || held >= r.aside(mostHeld) || among.priority[least] >= q.urgency() {
 		return false
 	}
 	heap.Push(among, least)

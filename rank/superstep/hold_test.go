@@ -96,6 +96,20 @@ func TestHeldWhen(t *testing.T) {
 	}
 }
 
+// No more are held than there is memory for.
+func TestHeldByMemory(t *testing.T) {
+	for aside, want := range map[int]int{0: 2, 1: 1, 2: 2} {
+		// 1 imports 0, and 2 imports 1.
+		p := compiles(smallPlan(t, 1, make([]plan.Rank, 3), nil, []plan.ActionID{0}, []plan.ActionID{1}), 5, 5, 5)
+		p.Aside = aside
+		r, _ := NewRank(p, 0, 1, Split)
+		started := produced(t, r, p.Actions[0].Outputs[0]).Start
+		if started = append(started, produced(t, r, p.Actions[1].Outputs[0]).Start...); len(started) != want || len(r.held.ids) != want {
+			t.Errorf("%d may be held: %v are, and started were %v", aside, r.held.ids, started)
+		}
+	}
+}
+
 // What is begun anew, its export data being out since, is not held before it has run.
 func TestNotHeldAtOnce(t *testing.T) {
 	// 1 imports 0, and is less urgent than that, but not than its back end.
