@@ -85,7 +85,7 @@ const (
 	mostTrials = 48
 	// worthwhile is which part of the makespan each helper has to save. The simulation knows the future no better, and
 	// nothing of head starts and holds, which leave less to be saved.
-	worthwhile = 200
+	worthwhile = 300
 	// setback is which part of it they may cost, with others yet to come: where the end waits for two back ends side by
 	// side, to divide one of them delays the rest a little, and to divide both saves much.
 	setback = 50
