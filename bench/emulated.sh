@@ -94,8 +94,8 @@ fetched() {
 published() { # what the README shows, by step
 	local of
 	case $1 in
-	small) of=(time speedup supersteps-8x1-blocking supersteps-8x1-split gantt-8x1-split) ;;
-	large) of=(time exchange distribute speedup gantt-8x1-split beyond) ;;
+	small) of=(time speedup supersteps-8x1-blocking supersteps-8x1-split gantt-8x1-split beyond) ;;
+	large) of=(time exchange distribute speedup gantt-8x1-split) ;;
 	esac
 	local program=$2 figure
 	for figure in "${of[@]}"; do echo "$program-emulate-$figure.png"; done
