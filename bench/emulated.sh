@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# emulated.sh: the README's figures, from nothing, on an emulated cluster on this machine.
+# emulated.sh: the figures of README and doc/SPEED.md, from nothing, on an emulated cluster on this machine.
 set -euo pipefail
 
 usage() {
@@ -13,7 +13,7 @@ nothing else to do. Needs root, iproute2 and control groups.
   large      alist on 1, 4, 8 nodes of one core, both barrier modes, once
   dilation   wego on 4 nodes of one core under twice the factor: what is not dilated is worth that
   draw       the figures and the report, of what there is
-  publish    copies the README's pictures to doc/figures
+  publish    copies the pictures of README and doc/SPEED.md to doc/figures
 
 Both baselines are measured beside each world: go build -a on one node of its shape, and on one that has all its cores.
 How long it takes is printed before it begins (one to two hours on two cores).
@@ -91,7 +91,7 @@ fetched() {
 	done
 }
 
-published() { # what the README shows, by step
+published() { # what README and doc/SPEED.md show, by step
 	local of
 	case $1 in
 	small) of=(time speedup supersteps-8x1-blocking supersteps-8x1-split gantt-8x1-split beyond) ;;

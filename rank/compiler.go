@@ -49,6 +49,24 @@ func (r *run) findCompiler(ctx context.Context) error {
 	return nil
 }
 
+// equip decides at root what the plan is executed with: which compiler, and how many of
+// its processes may wait in memory, which is for the rank with the least of that to say.
+func (r *run) equip(p *plan.Plan) error {
+	if err := r.chooseCompiler(p); err != nil {
+		return err
+	}
+	views, err := r.views()
+	if err != nil {
+		return err
+	}
+	p.Aside = r.ownWaiting()
+	for _, v := range views {
+		p.Aside = min(p.Aside, v.Aside)
+	}
+	p.Tight = p.Aside == 0
+	return nil
+}
+
 // chooseCompiler decides at root whether the build is pipelined: when every
 // rank has the same compiler, and the plan is of a mode it is proved for.
 func (r *run) chooseCompiler(p *plan.Plan) error {

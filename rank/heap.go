@@ -2,10 +2,12 @@ package rank
 
 import (
 	"go/version"
+	"os"
 	"slices"
 	"strings"
 
 	"github.com/badbubble/distgo/plan"
+	"github.com/badbubble/distgo/rank/launch"
 )
 
 // Garbage collection takes a quarter of a large compile's CPU time when it
@@ -30,6 +32,9 @@ const (
 func mayWait(memory int64, slots int) int {
 	return max(0, int((memory/int64(slots)-forRunning)/forWaiting))
 }
+
+// ownWaiting is for how many compilers that wait this rank has memory, for each slot.
+func (r *run) ownWaiting() int { return mayWait(launch.Memory(r.cfg.Place, os.ReadFile), r.slots()) }
 
 // heap is how large a compiler's heap may grow before it is collected, in MiB,
 // where slots share so many bytes of memory; 0 leaves it to the compiler: where

@@ -318,27 +318,6 @@ func (r *run) rankSlots() (slots []int, oneStore bool, err error) {
 	return slots, oneStore, err
 }
 
-// ownWaiting is for how many compilers that wait this rank has memory, for each slot.
-func (r *run) ownWaiting() int { return mayWait(launch.Memory(r.cfg.Place, os.ReadFile), r.slots()) }
-
-// equip decides at root what the plan is executed with: which compiler, and how many of
-// its processes may wait in memory, which is for the rank with the least of that to say.
-func (r *run) equip(p *plan.Plan) error {
-	if err := r.chooseCompiler(p); err != nil {
-		return err
-	}
-	views, err := r.views()
-	if err != nil {
-		return err
-	}
-	p.Aside = r.ownWaiting()
-	for _, v := range views {
-		p.Aside = min(p.Aside, v.Aside)
-	}
-	p.Tight = p.Aside == 0
-	return nil
-}
-
 // views are those of all ranks but this one, root.
 func (r *run) views() (views []view, err error) {
 	for i := 1; i < r.cfg.Place.Size; i++ {
