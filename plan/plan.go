@@ -99,8 +99,7 @@ type Plan struct {
 	Helpers   [][]Rank   `msgpack:"h,omitempty"` // by ActionID: who compiles a share of it, see Shares; nil where nobody helps
 	Env       []string   `msgpack:"e"`           // environment of every command, sorted
 	Pipelined bool       `msgpack:"l"`           // compiles hand out export data before their end
-	Tight     bool       `msgpack:"k,omitempty"` // some rank has no memory for compilers that wait, begun or held
-	Aside     int        `msgpack:"m,omitempty"` // how many of either the rank with the least memory has room for, for each slot; 0 where that bounds nothing
+	Aside     int        `msgpack:"m,omitempty"` // how many compilers may wait in memory begun, and how many held, for each slot of a rank
 }
 
 // Groups lists the actions by group, each in ascending order.

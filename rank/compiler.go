@@ -63,7 +63,6 @@ func (r *run) equip(p *plan.Plan) error {
 	for _, v := range views {
 		p.Aside = min(p.Aside, v.Aside)
 	}
-	p.Tight = p.Aside == 0
 	return nil
 }
 

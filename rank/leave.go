@@ -151,7 +151,7 @@ func (r *run) fill(l *loop, told []farewell) {
 	if l.plan.Pipelined {
 		rep.Compiler = "pipelined"
 	}
-	rep.HeadStarts, rep.Tight, rep.Aside = l.aheads.possible, l.plan.Tight, l.plan.Aside
+	rep.HeadStarts, rep.Aside = l.aheads.possible, l.plan.Aside
 	rep.Outcome = "built"
 	if !l.built {
 		rep.Outcome = "failed"

@@ -77,7 +77,7 @@ func (l *loop) run(mode superstep.Mode) (err error) {
 	l.notified, l.committed = make([]int64, groups), make([]int64, groups)
 
 	var effects superstep.Effects
-	l.aheads.possible = mode == superstep.Split && l.plan.Pipelined && !l.plan.Tight && l.runner.Pipelined.Types != ""
+	l.aheads.possible = mode == superstep.Split && l.plan.Pipelined && l.plan.Aside > 0 && l.runner.Pipelined.Types != ""
 	l.rank, effects = superstep.NewRank(l.plan, l.self, l.slots, mode)
 	if err := l.effects(effects, nil); err != nil {
 		return err

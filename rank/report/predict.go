@@ -134,7 +134,7 @@ func (r *Report) Undivided() []Action {
 // Replan makes a plan of what was recorded, without helpers: an export and an
 // object of each compile, with their sizes; imports read the one, links the other.
 func (r *Report) Replan() *plan.Plan {
-	p := &plan.Plan{Pipelined: r.Compiler == "pipelined", Tight: r.Tight, Aside: r.Aside}
+	p := &plan.Plan{Pipelined: r.Compiler == "pipelined", Aside: r.Aside}
 	actions := r.Undivided()
 	index := map[int32]plan.ActionID{}
 	for i := range r.Actions {

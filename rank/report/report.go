@@ -22,8 +22,7 @@ type Report struct {
 	Barrier    string      `json:"barrier"`
 	Compiler   string      `json:"compiler"`              // stock or pipelined
 	HeadStarts bool        `json:"head_starts,omitempty"` // compiles could be begun on their imports' types
-	Tight      bool        `json:"tight,omitempty"`       // some rank had no memory for compilers that wait: none was begun or held
-	Aside      int         `json:"aside,omitempty"`       // else, how many of either the rank with the least memory had room for, for each slot
+	Aside      int         `json:"aside"`                 // how many compilers could wait in memory begun, and how many held, for each slot
 	Outcome    string      `json:"outcome"`               // built, failed
 	Size       int         `json:"size"`
 	Wall       int64       `json:"wall_us"`               // from start to the program in its place, at root

@@ -31,7 +31,7 @@ func sample() *Report {
 	const ms = 1000
 	r := &Report{
 		Schema: Schema, Distgo: "distgo v1 go1.26.8", Go: "go1.26.8", Program: []string{"./cmd/x"}, Flags: []string{"-trimpath"},
-		Barrier: "split", Compiler: "pipelined", HeadStarts: true, Outcome: "built", Size: 2,
+		Barrier: "split", Compiler: "pipelined", HeadStarts: true, Aside: 24, Outcome: "built", Size: 2,
 		Wall: 5600 * ms, Capture: 500 * ms, Plan: 600 * ms, Meet: 40 * ms, Send: 3 * ms, PlanBytes: 70_000, Planned: 5, RootRSS: 60 << 20,
 		Ranks: []Rank{
 			{Rank: 0, Host: "node001", Slots: 1, Executed: 3500 * ms, CPU: 3300 * ms, OwnCPU: 200 * ms, OwnRSS: 60 << 20, Exchange: 20 * ms, Waiting: 500 * ms, Commands: 3,

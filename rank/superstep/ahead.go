@@ -14,11 +14,8 @@ import (
 // hint: it has no part in barriers and recovery, root does not know of it, and
 // whatever is in doubt quits it, since the action can be executed without.
 //
-// In Blocking mode there is none: it is the textbook's.
-
-// mostBegun bounds how many actions are begun and not started, for each slot: a
-// paused compiler keeps its memory, 100 MB where the package is large.
-const mostBegun = 24
+// In Blocking mode there is none: it is the textbook's. Paused compilers keep their
+// memory, so the plan says how many there may be.
 
 // headStart is how far an action of mine is before it is started.
 type headStart uint8
@@ -84,7 +81,7 @@ func (r *Rank) Paused(a plan.ActionID) (Effects, error) {
 
 // admitAhead queues an action of mine that may be begun, though not started.
 func (r *Rank) admitAhead(a plan.ActionID) {
-	if r.state[a] != waiting || r.missing[a] == 0 || r.ahead[a] != notBegun || r.mode == Blocking || r.plan.Tight || !r.plan.MayBegin(a) {
+	if r.state[a] != waiting || r.missing[a] == 0 || r.ahead[a] != notBegun || r.mode == Blocking || r.plan.Aside == 0 || !r.plan.MayBegin(a) {
 		return
 	}
 	for _, in := range r.plan.Actions[a].Inputs {
@@ -97,15 +94,7 @@ func (r *Rank) admitAhead(a plan.ActionID) {
 }
 
 // mayBegin reports whether one more action may be begun.
-func (r *Rank) mayBegin() bool { return r.begun < r.aside(mostBegun) }
-
-// aside is how many may wait here of which so many are worth their memory for each slot.
-func (r *Rank) aside(most int) int {
-	if r.plan.Aside > 0 {
-		most = min(most, r.plan.Aside)
-	}
-	return most * r.slots
-}
+func (r *Rank) mayBegin() bool { return r.begun < r.plan.Aside*r.slots }
 
 func (r *Rank) beginAhead(a plan.ActionID) {
 	r.ahead[a] = begun

@@ -89,7 +89,7 @@ func TestShareIsHeld(t *testing.T) {
 func TestShareGivesWay(t *testing.T) {
 	p := smallPlan(t, 3, []plan.Rank{1, 2, 2}, nil, nil, []plan.ActionID{0})
 	p.Actions[0].Cost, p.Actions[0].Lead = 1000, 200
-	p.Pipelined, p.Tight, p.Helpers = true, true, [][]plan.Rank{{2}, nil, nil, nil}
+	p.Pipelined, p.Aside, p.Helpers = true, 0, [][]plan.Rank{{2}, nil, nil, nil}
 	for urgency, stops := range map[int64][]plan.ActionID{599: nil, 601: {0}} {
 		p.Priority = []int64{5000, 100, urgency, 0}
 		r, _ := NewRank(p, 2, 1, Split)

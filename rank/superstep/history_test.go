@@ -181,7 +181,7 @@ func (h *history) effects(self plan.Rank, e Effects, err error) {
 			once++
 		}
 	}
-	if runs > h.x.slots[self] || held > mostHeld*h.x.slots[self] || held > 0 && runs < h.x.slots[self] {
+	if runs > h.x.slots[self] || held > h.x.plan.Aside*h.x.slots[self] || held > 0 && runs < h.x.slots[self] {
 		h.fail("rank %d runs %d actions and shares in %d slots, and holds %d", self, runs, h.x.slots[self], held)
 	}
 	if n := len(h.ranks[self].occupied); n != once || n > 0 && threads != h.x.slots[self] {

@@ -12,15 +12,13 @@ import (
 // nothing. Root does not hear of it, and expects it; see Root.enqueue. Shares, and what
 // competes in relief of another rank, are held alike, their front ends too.
 //
-// In Blocking mode nothing is held: it is the textbook's; nor where memory is short.
-
-// mostHeld bounds how many are held, for each slot: they keep their memory.
-const mostHeld = 24
+// In Blocking mode nothing is held: it is the textbook's. What is held keeps its memory,
+// so the plan says how much may be.
 
 // makeRoom frees a slot for what is first in q by holding the least urgent execution
 // that can be, if it is less urgent, but nothing that has been begun just now.
 func (r *Rank) makeRoom(q *queue) bool {
-	if r.mode == Blocking || r.plan.Tight {
+	if r.mode == Blocking {
 		return false
 	}
 	held := 0
@@ -36,7 +34,7 @@ func (r *Rank) makeRoom(q *queue) bool {
 			least, among = t.Action, of
 		}
 	}
-	if among == nil || held >= r.aside(mostHeld) || among.priority[least] >= q.urgency() {
+	if among == nil || held >= r.plan.Aside*r.slots || among.priority[least] >= q.urgency() {
 		return false
 	}
 	heap.Push(among, least)

@@ -63,7 +63,7 @@ func TestHold(t *testing.T) {
 	}
 }
 
-// Nothing is held behind blocking barriers, or when it has begun just now. What others help is held as well, and shares and
+// Nothing is held behind blocking barriers, without memory for it, or when it has begun just now. What others help is held as well, and shares and
 // head starts are reason enough, if they are more urgent.
 func TestHeldWhen(t *testing.T) {
 	// 0 and 3 are rank 0's, the others rank 1's; 2 imports 1, and 4 imports 0. 1 is the first to run.
@@ -83,6 +83,7 @@ func TestHeldWhen(t *testing.T) {
 	}{
 		"an action is ready":       {build(), Split, func(*Rank) {}, true},
 		"behind blocking barriers": {build(), Blocking, func(r *Rank) { r.plan.Priority[5] = 1000 }, false},
+		"there is no memory":       {build(), Split, func(r *Rank) { r.plan.Aside = 0 }, false},
 		"others help":              {helped, Split, func(*Rank) {}, true},
 		"a share is ready":         {helps, Split, func(r *Rank) { r.plan.Priority[2] = 1; r.Called(3, 0) }, true},
 		"a head start is possible": {urgent, Split, func(r *Rank) { r.TypesArrived(r.plan.Actions[0].Outputs[0]) }, true},
@@ -98,7 +99,7 @@ func TestHeldWhen(t *testing.T) {
 
 // No more are held than there is memory for.
 func TestHeldByMemory(t *testing.T) {
-	for aside, want := range map[int]int{0: 2, 1: 1, 2: 2} {
+	for aside, want := range map[int]int{1: 1, 2: 2, 3: 2} {
 		// 1 imports 0, and 2 imports 1.
 		p := compiles(smallPlan(t, 1, make([]plan.Rank, 3), nil, []plan.ActionID{0}, []plan.ActionID{1}), 5, 5, 5)
 		p.Aside = aside

@@ -448,7 +448,7 @@ func (r *Root) exported(f plan.ArtifactID, on plan.Rank) {
 // inBackEnd reports whether an action, which has not ended, has given out its export
 // data where it is, and can be held.
 func (r *Root) inBackEnd(a plan.ActionID) bool {
-	return r.exporter[a] == r.owner[a] && r.mode == Split && !r.plan.Tight
+	return r.exporter[a] == r.owner[a] && r.mode == Split && r.plan.Aside > 0
 }
 
 // urgency is that of what is left of an action.

@@ -80,7 +80,7 @@ func (r *Rank) Repeat(a plan.ActionID, holders []plan.Rank, why Reason) (Effects
 // competes reports whether a second execution has a slot as an action so urgent has,
 // which takes that it can be held: its front end, too.
 func (r *Rank) competes(s *second) bool {
-	return s.why != ForAudit && !r.plan.Tight && r.plan.MayBegin(s.action)
+	return s.why != ForAudit && r.plan.Aside > 0 && r.plan.MayBegin(s.action)
 }
 
 // relieves says how urgent the relief of an action is: as its back end, if its export

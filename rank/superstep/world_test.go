@@ -78,7 +78,7 @@ func addHelpers(rng *rand.Rand, p *plan.Plan, size int) {
 }
 
 func randomPlan(rng *rand.Rand, actions, size int) *plan.Plan {
-	p := &plan.Plan{}
+	p := &plan.Plan{Aside: 24}
 	for i := range actions {
 		a := plan.Action{ID: plan.ActionID(i), Kind: plan.Compile, Package: fmt.Sprintf("p%d", i), Cost: 1 + rng.Int64N(1_000_000)}
 		a.Lead = 1 + rng.Int64N(a.Cost)
@@ -356,7 +356,7 @@ func (w *world) count(self plan.Rank) {
 		return
 	}
 	n, held := w.running(self), len(w.halted[self])
-	if held > mostHeld*w.slots[self] || n > w.slots[self] || n < w.slots[self] && held > 0 || n != w.ranks[self].active {
+	if held > w.plan.Aside*w.slots[self] || n > w.slots[self] || n < w.slots[self] && held > 0 || n != w.ranks[self].active {
 		w.t.Fatalf("rank %d runs %d executions in %d slots, holds %d, and counts %d", self, n, w.slots[self], held, w.ranks[self].active)
 	}
 }
@@ -382,7 +382,7 @@ func (w *world) ahead(self plan.Rank, h Help) {
 		}
 	}
 	w.begun[self][a.ID] = false
-	if n := len(w.begun[self]); n > mostBegun*w.slots[self] || w.mode == Blocking {
+	if n := len(w.begun[self]); n > w.plan.Aside*w.slots[self] || w.mode == Blocking {
 		w.t.Fatalf("rank %d has begun %d actions, with %d slots, in %s mode", self, n, w.slots[self], w.mode)
 	}
 	x := Execution{Action: a.ID, Ahead: true}

@@ -50,7 +50,7 @@ func (b *build) link(cost int64) *build {
 	for a := range id {
 		b.read(id, a, 1)
 	}
-	b.Owner = make([]plan.Rank, len(b.Actions))
+	b.Owner, b.Aside = make([]plan.Rank, len(b.Actions)), 24
 	b.Priority = plan.BottomLevels(&b.Plan)
 	return b
 }
@@ -186,14 +186,18 @@ func TestAsExpected(t *testing.T) {
 }
 
 // A back end of 900 is held from 100 on while what is more urgent takes 300, and goes on at 400 while rank 1 executes what
-// waited for that. Were it not held, rank 1 would begin 900 later.
+// waited for that. Is it not held, rank 1 executes both, from 350 on.
 func TestHold(t *testing.T) {
-	var b build
-	second := b.compile(300, 300, b.compile(1000, 100))
-	b.compile(2000, 2000, second)
-	b.link(10).on(0, 0, 1)
-	if end := run(t, &b, []int{1, 1}, schedule.Network{}); end != 100+300+2000+10 {
-		t.Errorf("%d, expected 2410", end)
+	for aside, want := range map[int]int64{24: 100 + 300 + 2000 + 10, 0: 350 + 300 + 2000 + 10} {
+		var b build
+		second := b.compile(300, 300, b.compile(1000, 100))
+		b.compile(2000, 2000, second)
+		b.compile(350, 350)
+		b.link(10).on(0, 0, 1, 1)
+		b.Aside = aside
+		if end := run(t, &b, []int{1, 1}, schedule.Network{}); end != want {
+			t.Errorf("%d may be held: %d, expected %d", aside, end, want)
+		}
 	}
 }
 
