@@ -117,9 +117,6 @@ func (r *run) run(ctx context.Context) (err error) {
 	if r.cfg.Place.Size == 1 {
 		return r.alone(ctx)
 	}
-	if err := r.findCompiler(ctx); err != nil { // the others are to know of it when they meet
-		return err
-	}
 	return r.together(ctx)
 }
 
@@ -228,7 +225,7 @@ func (r *run) together(ctx context.Context) (err error) {
 			}
 		})
 	}
-	if err := r.meet(meeting); err != nil {
+	if err := r.join(meeting); err != nil {
 		cancel(err)
 		made.Wait()
 		if made.err != nil && !errors.Is(made.err, context.Canceled) && meeting.Err() != nil {
@@ -285,6 +282,17 @@ func (r *run) together(ctx context.Context) (err error) {
 		}
 	}
 	return r.build(ctx, running, p, mode)
+}
+
+// join gets this rank its compiler, of which the others are to know, and meets them. Root
+// is planning meanwhile: what is wrong with what was asked for shows before a compiler is made.
+func (r *run) join(ctx context.Context) error {
+	if !r.idle {
+		if err := r.findCompiler(ctx); err != nil {
+			return err
+		}
+	}
+	return r.meet(ctx)
 }
 
 // watch cancels the run when a peer gives it up, is lost, or breaks the protocol.

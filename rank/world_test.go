@@ -93,20 +93,31 @@ func (w *wholeWorld) run(ctx context.Context, t *testing.T) []error {
 
 const tiny = "package main\n\nfunc main() { println(\"tiny\") }\n"
 
-// What was asked for is looked at before a compiler is made for it.
+// What was asked for is looked at before a compiler is made for it: by one rank alone before it begins with that, by root
+// meanwhile, which takes longer.
 func TestRefusedBeforeACompilerIsMade(t *testing.T) {
-	w := newWholeWorld(t, 1, tiny)
-	w.change = func(cfg *Config) { cfg.Pipeline, cfg.Request.Main = PipelineRequire, []string{"./nowhere"} }
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	w.words.hear = func(line string) {
-		if strings.Contains(line, "pipelined compiler") {
-			cancel()
-		}
-	}
-	err := w.run(ctx, t)[0]
-	if err == nil || !strings.Contains(err.Error(), "nowhere") || strings.Contains(w.words.String(), "pipelined compiler") {
-		t.Errorf("%v\n%s", err, &w.words)
+	for size, tooLate := range map[int]string{1: "building the pipelined compiler", 2: "proving the pipelined compiler"} {
+		t.Run(fmt.Sprintf("%d ranks", size), func(t *testing.T) {
+			w := newWholeWorld(t, size, tiny)
+			w.change = func(cfg *Config) {
+				cfg.Request.Main = []string{"./nowhere"}
+				cfg.Launch.MeetTimeout = 2 * joinGrace // for the other rank, which will not find root
+				if cfg.Place.Rank == root {
+					cfg.Pipeline = PipelineRequire
+				}
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			w.words.hear = func(line string) {
+				if strings.Contains(line, tooLate) {
+					cancel()
+				}
+			}
+			err := w.run(ctx, t)[root]
+			if err == nil || !strings.Contains(err.Error(), "nowhere") || strings.Contains(w.words.String(), tooLate) {
+				t.Errorf("%v\n%s", err, &w.words)
+			}
+		})
 	}
 }
 
