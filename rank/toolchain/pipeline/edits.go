@@ -198,6 +198,26 @@ var edits = [...]edit{
 	},
 }
 
+// hugeEdits have the compiler's runtime ask for huge pages, which some systems give to
+// every program and others to those that ask (transparent_hugepage: always, madvise),
+// as Go programs do not. Each compile is a process that faults its heap in anew, and
+// collects little of it. Where they do not match, the compiler is made without.
+var hugeEdits = [...]edit{
+	{
+		file: "runtime/mem_linux.go",
+		old: `	if debug.disablethp != 0 {
+		sysNoHugePageOS(v, n)
+	}
+`,
+		new: `	if debug.disablethp != 0 {
+		sysNoHugePageOS(v, n)
+	} else {
+		sysHugePageOS(v, n)
+	}
+`,
+	},
+}
+
 // typesEdits have types handed out before the rest of the export data, which imports,
 // too, may lack until then. Where one of them does not match, the compiler is made
 // without them, as in go1.24 and before.

@@ -28,6 +28,9 @@ func Edits(goroot string) (overlay map[string][]byte, types string, err error) {
 	if err := apply(edits[:], goroot, overlay); err != nil {
 		return nil, "", err
 	}
+	if with := maps.Clone(overlay); apply(hugeEdits[:], goroot, with) == nil {
+		overlay = with
+	}
 	if with := maps.Clone(overlay); apply(typesEdits[:], goroot, with) == nil {
 		overlay, types = with, TypesEnv
 	}

@@ -51,9 +51,10 @@ func TestEditsMatch(t *testing.T) {
 			if (types == TypesEnv) != !slices.Contains(withoutTypes, version) {
 				t.Errorf("types: %q", types)
 			}
-			for i, e := range slices.Concat(edits[:], typesEdits[:]) {
+			always := slices.Concat(edits[:], hugeEdits[:])
+			for i, e := range slices.Concat(always, typesEdits[:]) {
 				text := overlay[filepath.Join(goCmd.Root, "src", e.file)]
-				if made := i < len(edits) || types != ""; strings.Contains(string(text), e.new) != made {
+				if made := i < len(always) || types != ""; strings.Contains(string(text), e.new) != made {
 					t.Errorf("%s: an edit is made: %t, want %t", e.file, !made, made)
 				}
 			}
@@ -67,7 +68,7 @@ func fakeRoot(t *testing.T) Go {
 	goCmd := installed(t, "")
 	root := t.TempDir()
 	files := []string{"VERSION", stockCompiler()}
-	for _, e := range slices.Concat(edits[:], typesEdits[:]) {
+	for _, e := range slices.Concat(edits[:], hugeEdits[:], typesEdits[:]) {
 		files = append(files, filepath.Join("src", e.file))
 	}
 	for _, name := range files {
@@ -136,6 +137,17 @@ func TestEditsRefuse(t *testing.T) {
 			t.Errorf("Edits: %v", err)
 		}
 	})
+}
+
+// Where the edit for huge pages does not match, it is left out, and no other.
+func TestEditsWithoutHugePages(t *testing.T) {
+	goCmd := fakeRoot(t)
+	name := filepath.Join(goCmd.Root, "src", hugeEdits[0].file)
+	write(t, name, "package runtime\n")
+	overlay, types, err := Edits(goCmd.Root)
+	if _, edited := overlay[name]; err != nil || types != TypesEnv || edited || len(overlay) == 0 {
+		t.Errorf("types %q, the file is edited: %t, %v", types, edited, err)
+	}
 }
 
 // Where one edit for types does not match, all are left out, with the files that go with them, and the compiler is another.
