@@ -20,11 +20,11 @@ const (
 )
 
 // Of what a slot has, half a gigabyte is for the compiler that runs. The rest is for those
-// that wait: gg on one rank of 16 slots has up to 340 that take 17 MB each in the mean,
-// which is 0.4 GB for each slot, with those that run.
+// that wait: gg on one rank of 16 slots has up to 310 that take 24 MB each in the mean,
+// which is 0.5 GB for each slot, with those that run.
 const (
 	forRunning = 512 << 20
-	forWaiting = 32 << 20 // one that is begun, and one that is held
+	forWaiting = 48 << 20 // one that is begun, and one that is held
 	worthIt    = 24       // of either; more bring nothing
 )
 

@@ -35,7 +35,7 @@ func TestMayWait(t *testing.T) {
 		memory int64
 		slots  int
 		want   int
-	}{{64 * gib, 16, 24}, {5 * gib, 4, 24}, {5*gib - 1, 4, 23}, {6 * gib, 8, 8}, {4 * gib, 8, 0}, {0, 1, 0}} {
+	}{{64 * gib, 16, 24}, {13 * gib, 8, 24}, {13*gib - 1, 8, 23}, {6 * gib, 8, 5}, {4 * gib, 8, 0}, {0, 1, 0}} {
 		if got := mayWait(test.memory, test.slots); got != test.want {
 			t.Errorf("%d bytes for %d slots: %d", test.memory, test.slots, got)
 		}
