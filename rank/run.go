@@ -215,17 +215,21 @@ func (r *run) together(ctx context.Context) (err error) {
 	defer haveMet()
 	meeting, giveUp := context.WithCancelCause(running)
 	defer giveUp(nil)
+	making, needless := context.WithCancel(meeting) // the compiler
+	defer needless()
 	if r.isRoot() && !r.idle {
 		made.Go(func() {
 			if made.plan, made.err = r.makePlan(running); made.err != nil {
-				// Nothing will be built. Those who are on their way are told so; the rest find nobody.
+				// Nothing will be built. Those who are on their way are told so; the rest, who may be making
+				// a compiler, find nobody.
+				needless()
 				time.AfterFunc(joinGrace, func() { giveUp(made.err) })
 			} else if r.recalled != nil && r.store != nil && !r.cfg.All {
 				foresee(meanwhile, r.store, made.plan, &r.foreseen)
 			}
 		})
 	}
-	if err := r.join(meeting); err != nil {
+	if err := r.join(meeting, making); err != nil {
 		cancel(err)
 		made.Wait()
 		if made.err != nil && !errors.Is(made.err, context.Canceled) && meeting.Err() != nil {
@@ -285,10 +289,11 @@ func (r *run) together(ctx context.Context) (err error) {
 }
 
 // join gets this rank its compiler, of which the others are to know, and meets them. Root
-// is planning meanwhile: what is wrong with what was asked for shows before a compiler is made.
-func (r *run) join(ctx context.Context) error {
+// is planning meanwhile: what is wrong with what was asked for shows before a compiler is
+// made, and ends making.
+func (r *run) join(ctx, making context.Context) error {
 	if !r.idle {
-		if err := r.findCompiler(ctx); err != nil {
+		if err := r.findCompiler(making); err != nil && (making.Err() == nil || ctx.Err() != nil) {
 			return err
 		}
 	}

@@ -226,6 +226,9 @@ func Read(r io.Reader) (*Report, error) {
 	if report.Schema != Schema {
 		return nil, fmt.Errorf("the report has schema %d, this distgo reads %d", report.Schema, Schema)
 	}
+	if report.HeadStarts && report.Aside == 0 {
+		report.Aside = 24 // of before reports said it
+	}
 	return &report, nil
 }
 

@@ -64,6 +64,15 @@ func TestReadRefuses(t *testing.T) {
 	}
 }
 
+// Reports that do not say how many compilers could wait are of when all could that are worth it.
+func TestReadOlder(t *testing.T) {
+	for text, want := range map[string]int{`{"schema": 1, "head_starts": true}`: 24, `{"schema": 1, "head_starts": true, "aside": 3}`: 3, `{"schema": 1}`: 0} {
+		if r, err := Read(strings.NewReader(text)); err != nil || r.Aside != want {
+			t.Errorf("%s: %+v, %v", text, r, err)
+		}
+	}
+}
+
 func TestWriteFails(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "missing", "report.json")
 	if err := sample().Write(path); err == nil || !strings.Contains(err.Error(), "missing") {

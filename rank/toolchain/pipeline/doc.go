@@ -34,8 +34,12 @@
 // time. SharesEnv has the details, added/cmd/internal/obj/distgo.go.txt what a
 // share consists of.
 //
-// In distgo it stands beside the rest of rank/toolchain: root asks Ensure for
-// the compiler before it plans, and where Ensure declines, the build goes on
+// Its heap asks the kernel for huge pages, which is no part of what it writes: every
+// compile is a process that faults its memory in anew. GODEBUG=disablethp=1, which the
+// runtime knows, has it not ask.
+//
+// In distgo it stands beside the rest of rank/toolchain: every rank asks Ensure
+// for the compiler before it meets the others, and where Ensure declines, the build goes on
 // with the stock compiler and the user reads why in one line.
 //
 // Invariant 1: Ensure returns no compiler that has not been proved on this
