@@ -89,6 +89,9 @@ type Artifact struct {
 	Consumers []ActionID   `msgpack:"t,omitempty"` // ascending
 }
 
+// MostAside is how many compilers of either kind that Aside counts are worth their memory.
+const MostAside = 24
+
 // A Plan is a whole build.
 type Plan struct {
 	GoVersion string     `msgpack:"v"`
@@ -99,7 +102,7 @@ type Plan struct {
 	Helpers   [][]Rank   `msgpack:"h,omitempty"` // by ActionID: who compiles a share of it, see Shares; nil where nobody helps
 	Env       []string   `msgpack:"e"`           // environment of every command, sorted
 	Pipelined bool       `msgpack:"l"`           // compiles hand out export data before their end
-	Aside     int        `msgpack:"m,omitempty"` // how many compilers may wait in memory begun, and how many held, for each slot of a rank
+	Aside     int        `msgpack:"m,omitempty"` // how many compilers may wait in memory begun, and how many held, for each slot of a rank; at most MostAside
 }
 
 // Groups lists the actions by group, each in ascending order.

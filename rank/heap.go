@@ -25,13 +25,12 @@ const (
 const (
 	forRunning = 512 << 20
 	forWaiting = 48 << 20 // one that is begun, and one that is held
-	worthIt    = 24       // of either; more bring nothing
 )
 
 // mayWait is how many compilers may wait in memory begun, and how many held, for each of the
 // slots that share so many bytes. It is none where memory is unknown.
 func mayWait(memory int64, slots int) int {
-	return min(worthIt, max(0, int((memory/int64(slots)-forRunning)/forWaiting)))
+	return min(plan.MostAside, max(0, int((memory/int64(slots)-forRunning)/forWaiting)))
 }
 
 // ownWaiting is for how many compilers that wait this rank has memory, for each slot.

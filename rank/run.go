@@ -288,18 +288,6 @@ func (r *run) together(ctx context.Context) (err error) {
 	return r.build(ctx, running, p, mode)
 }
 
-// join gets this rank its compiler, of which the others are to know, and meets them. Root
-// is planning meanwhile: what is wrong with what was asked for shows before a compiler is
-// made, and ends making.
-func (r *run) join(ctx, making context.Context) error {
-	if !r.idle {
-		if err := r.findCompiler(making); err != nil && (making.Err() == nil || ctx.Err() != nil) {
-			return err
-		}
-	}
-	return r.meet(ctx)
-}
-
 // watch cancels the run when a peer gives it up, is lost, or breaks the protocol.
 func (r *run) watch(done <-chan struct{}, cancel context.CancelCauseFunc) {
 	select {

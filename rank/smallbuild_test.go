@@ -131,7 +131,7 @@ func toolDir(t *testing.T) string {
 // script; the rest are written and copied by distgo itself.
 func newPlan(t *testing.T, tools string, scripted func(int) bool, owners []plan.Rank, imports ...[]int) *plan.Plan {
 	t.Helper()
-	p := &plan.Plan{GoVersion: "go1.26", Aside: 24}
+	p := &plan.Plan{GoVersion: "go1.26", Aside: plan.MostAside}
 	link := plan.Action{ID: plan.ActionID(len(imports)), Kind: plan.Link, Package: "main", Node: "b000", Cost: 1, Lead: 1}
 	link.Steps = append(link.Steps, transcript.Command{Op: transcript.Mkdir, Args: []string{"$WORK/b000/parts/"}})
 	for i, of := range imports {

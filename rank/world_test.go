@@ -101,7 +101,6 @@ func TestRefusedBeforeACompilerIsMade(t *testing.T) {
 			w := newWholeWorld(t, size, tiny)
 			w.change = func(cfg *Config) {
 				cfg.Request.Main = []string{"./nowhere"}
-				cfg.Launch.MeetTimeout = 2 * joinGrace // for the other rank, which will not find root
 				if cfg.Place.Rank == root {
 					cfg.Pipeline = PipelineRequire
 				}
@@ -113,9 +112,14 @@ func TestRefusedBeforeACompilerIsMade(t *testing.T) {
 					cancel()
 				}
 			}
-			err := w.run(ctx, t)[root]
-			if err == nil || !strings.Contains(err.Error(), "nowhere") || strings.Contains(w.words.String(), tooLate) {
+			errs := w.run(ctx, t)
+			if err := errs[root]; err == nil || !strings.Contains(err.Error(), "nowhere") || strings.Contains(w.words.String(), tooLate) {
 				t.Errorf("%v\n%s", err, &w.words)
+			}
+			for _, err := range errs[1:] { // they have come by the time, and are told
+				if err == nil || !strings.Contains(err.Error(), "nowhere") {
+					t.Errorf("another rank: %v", err)
+				}
 			}
 		})
 	}

@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"github.com/badbubble/distgo/plan"
 )
 
 // Schema is the version of the report's format.
@@ -226,9 +228,10 @@ func Read(r io.Reader) (*Report, error) {
 	if report.Schema != Schema {
 		return nil, fmt.Errorf("the report has schema %d, this distgo reads %d", report.Schema, Schema)
 	}
-	if report.HeadStarts && report.Aside == 0 {
-		report.Aside = 24 // of before reports said it
+	if report.HeadStarts && report.Aside == 0 { // of a version that did not say so
+		report.Aside = plan.MostAside
 	}
+	report.Aside = min(report.Aside, plan.MostAside) // one said for how many there was memory
 	return &report, nil
 }
 

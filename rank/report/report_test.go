@@ -64,9 +64,9 @@ func TestReadRefuses(t *testing.T) {
 	}
 }
 
-// Reports that do not say how many compilers could wait are of when all could that are worth it.
+// Older reports do not say how many compilers could wait, or say for how many there was memory: all could that are worth it.
 func TestReadOlder(t *testing.T) {
-	for text, want := range map[string]int{`{"schema": 1, "head_starts": true}`: 24, `{"schema": 1, "head_starts": true, "aside": 3}`: 3, `{"schema": 1}`: 0} {
+	for text, want := range map[string]int{`{"schema": 1, "head_starts": true}`: 24, `{"schema": 1, "head_starts": true, "aside": 3}`: 3, `{"schema": 1, "aside": 350}`: 24, `{"schema": 1}`: 0} {
 		if r, err := Read(strings.NewReader(text)); err != nil || r.Aside != want {
 			t.Errorf("%s: %+v, %v", text, r, err)
 		}

@@ -282,7 +282,7 @@ func (x *exploration) quiet(c *cosmos) error {
 
 // smallPlan is a plan of compiles, each with the compiles it imports and its owner, and a link at root.
 func smallPlan(t *testing.T, size int, owners []plan.Rank, imports ...[]plan.ActionID) *plan.Plan {
-	p := &plan.Plan{Aside: 24}
+	p := &plan.Plan{Aside: plan.MostAside}
 	link := plan.Action{ID: plan.ActionID(len(imports)), Kind: plan.Link, Package: "main", Cost: 1}
 	for i, of := range imports {
 		a := plan.Action{ID: plan.ActionID(i), Kind: plan.Compile, Package: fmt.Sprintf("p%d", i), Cost: 10, Lead: 10}

@@ -78,7 +78,7 @@ func addHelpers(rng *rand.Rand, p *plan.Plan, size int) {
 }
 
 func randomPlan(rng *rand.Rand, actions, size int) *plan.Plan {
-	p := &plan.Plan{Aside: 24}
+	p := &plan.Plan{Aside: plan.MostAside}
 	for i := range actions {
 		a := plan.Action{ID: plan.ActionID(i), Kind: plan.Compile, Package: fmt.Sprintf("p%d", i), Cost: 1 + rng.Int64N(1_000_000)}
 		a.Lead = 1 + rng.Int64N(a.Cost)

@@ -50,7 +50,7 @@ func (b *build) link(cost int64) *build {
 	for a := range id {
 		b.read(id, a, 1)
 	}
-	b.Owner, b.Aside = make([]plan.Rank, len(b.Actions)), 24
+	b.Owner, b.Aside = make([]plan.Rank, len(b.Actions)), plan.MostAside
 	b.Priority = plan.BottomLevels(&b.Plan)
 	return b
 }
