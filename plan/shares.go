@@ -39,8 +39,20 @@ func (p *Plan) ShareUrgency(a ActionID) int64 { return p.Actions[a].Lead + p.Bac
 // longest chain that its functions are at the beginning of, as many as its helpers
 // leave to it.
 func (p *Plan) BackEndUrgency(a ActionID) int64 {
-	action, after := &p.Actions[a], int64(0)
-	for _, out := range action.Outputs {
+	action := &p.Actions[a]
+	return (action.Cost-action.Lead)/int64(len(p.HelpersOf(a))+1) + p.afterObject(a)
+}
+
+// Slack is how long an action's object can be on its way before anything waits for
+// it, since what reads it waits for the chain of the action's importers too.
+func (p *Plan) Slack(a ActionID) int64 {
+	return p.Priority[a] - p.Actions[a].Cost - p.afterObject(a)
+}
+
+// afterObject is the cost of the longest chain that begins with what reads an action's
+// object.
+func (p *Plan) afterObject(a ActionID) (after int64) {
+	for _, out := range p.Actions[a].Outputs {
 		f := &p.Artifacts[out]
 		if f.Kind != Object {
 			continue
@@ -49,7 +61,7 @@ func (p *Plan) BackEndUrgency(a ActionID) int64 {
 			after = max(after, p.Priority[c])
 		}
 	}
-	return (action.Cost-action.Lead)/int64(len(p.HelpersOf(a))+1) + after
+	return after
 }
 
 // CompileStep is the index of the only command of a that runs the compiler, -1

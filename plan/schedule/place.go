@@ -199,7 +199,8 @@ func (s *simulation) object(a plan.ActionID) *plan.Artifact {
 }
 
 // choose finds the rank with a free slot from which what the link reads of a would
-// be at root first; among equals the one with most free slots, then the lowest.
+// be at root first, as far as the link would wait for it; among equals the one with
+// most free slots, then the lowest, root last.
 func (s *simulation) choose(a plan.ActionID, now int64) (best plan.Rank, delay int64) {
 	action := &s.plan.Actions[a]
 	if action.Kind == plan.Link {
@@ -210,19 +211,21 @@ func (s *simulation) choose(a plan.ActionID, now int64) (best plan.Rank, delay i
 	}
 	way := int64(0)
 	if object := s.object(a); object != nil {
-		way = s.network.Cost(object)
+		way = max(0, s.network.Cost(object)-s.plan.Slack(a))
 	}
 	return s.soonest(action, action.Cost, way, now, nil)
 }
 
 // soonest finds the rank, of those with a free slot that are not left out, on
 // which so much of an action would be done first. What comes of it is so long on
-// its way, unless that is root.
+// its way, unless that is root. Root is the last to be asked: it has the messages of
+// all to answer, and the end of the build waits for it.
 func (s *simulation) soonest(action *plan.Action, cost, way, now int64, out []plan.Rank) (best plan.Rank, delay int64) {
 	best = -1
 	var bestEnd int64
 	inputs := s.arrivals(action)
-	for r := range s.ranks {
+	for i := range s.ranks {
+		r := (i + 1) % len(s.ranks)
 		if s.free[r] == 0 || slices.Contains(out, plan.Rank(r)) {
 			continue
 		}

@@ -113,6 +113,27 @@ func TestPlaceFavoursInputs(t *testing.T) {
 	}
 }
 
+// What the link waits for last goes to root, and what it has to wait for anyway goes elsewhere: where a long back end is
+// on root still, it would stand in the way of that.
+func TestPlaceKeepsRootForTheEnd(t *testing.T) {
+	var b builder
+	low := b.compile(500, 100)
+	high := b.compile(500, 100, low)
+	b.link(10, low, high)
+	p := b.plan()
+	makespan := Place(p, ranks(1, 1, 1), Network{Latency: 10, Bandwidth: 100})
+	if p.Owner[low] == 0 || p.Owner[high] != 0 {
+		t.Errorf("placed on %v", p.Owner)
+	}
+	arrives := int64(100 + 10 + typicalSize/100)
+	if want := arrives + 500 + 10; makespan != want {
+		t.Errorf("it takes %d, expected %d", makespan, want)
+	}
+	if a, z := p.Slack(low), p.Slack(high); a != 100 || z != 0 {
+		t.Errorf("the objects have %d and %d to spare, expected 100 and none", a, z)
+	}
+}
+
 // Bytes count: the importer goes to the rank with the large export data.
 func TestPlaceCountsBytes(t *testing.T) {
 	var b builder
