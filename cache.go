@@ -17,7 +17,7 @@ import (
 type cacheCommand struct {
 	Stat   statCommand   `cmd:"" help:"Say what is in the store."`
 	Verify verifyCommand `cmd:"" help:"Read all of it and remove what is damaged."`
-	Prune  pruneCommand  `cmd:"" help:"Remove what was used longest ago."`
+	Prune  pruneCommand  `cmd:"" help:"Remove what was used longest ago, until so much is left as --keep says."`
 	Export exportCommand `cmd:"" help:"Write packages to an archive, for another cluster's import."`
 	Import importCommand `cmd:"" help:"Take in an archive. Whoever made it is trusted with the programs that will be built."`
 }
@@ -25,7 +25,7 @@ type cacheCommand struct {
 // storeFlags say which store is meant; as in a build.
 type storeFlags struct {
 	Store   string `placeholder:"DIR" help:"The store. Default: the one that a build on this node uses."`
-	Scratch string `placeholder:"DIR" help:"Where the private directory of a run would be made."`
+	Scratch string `placeholder:"DIR" help:"The build's --scratch, if it had one: its store may lie there."`
 }
 
 func (f *storeFlags) open() (*store.Store, error) {
@@ -49,11 +49,11 @@ func (c *statCommand) Run(env *environment) error {
 	}
 	st, err := s.Stat(env.ctx)
 	if err == nil {
-		oldest := "never"
+		oldest := ""
 		if !st.Oldest.IsZero() {
-			oldest = st.Oldest.Format("2006-01-02 15:04")
+			oldest = "; used longest ago: " + st.Oldest.Format("2006-01-02 15:04")
 		}
-		fmt.Printf("%s: %d actions, %d files of %s, %d digests of sources; used longest ago: %s\n", s.Dir(), st.Entries, st.Files, size(st.Bytes), st.Sources, oldest)
+		fmt.Printf("%s: %d actions, %d files of %s, %d digests of sources%s\n", s.Dir(), st.Entries, st.Files, size(st.Bytes), st.Sources, oldest)
 	}
 	return errors.Join(err, s.Close())
 }
@@ -72,7 +72,7 @@ func (c *verifyCommand) Run(env *environment) error {
 
 type pruneCommand struct {
 	storeFlags
-	Keep int64 `default:"0" placeholder:"MB" help:"Keep so many megabytes, those that were used last."`
+	Keep int64 `required:"" placeholder:"MB" help:"Keep so many megabytes of files, those that were used last; 0 keeps none."`
 }
 
 func (c *pruneCommand) Run(env *environment) error {
@@ -80,14 +80,14 @@ func (c *pruneCommand) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	p, err := s.Prune(env.ctx, c.Keep<<20, 0)
+	p, err := s.Prune(env.ctx, c.Keep*1e6, 0)
 	fmt.Printf("%s: %d files of %s removed, %s left\n", s.Dir(), p.Files, size(p.Bytes), size(p.Left))
 	return errors.Join(err, s.Close())
 }
 
 type exportCommand struct {
 	storeFlags
-	Std  bool   `help:"The standard library alone: packages whose paths begin without a dot."`
+	Std  bool   `help:"The standard library alone: packages whose paths have no dot before the first slash."`
 	File string `arg:"" help:"The archive; - for standard output."`
 }
 
@@ -121,7 +121,7 @@ func (c *exportCommand) export(env *environment, s *store.Store) (store.Archived
 }
 
 // isStd reports whether a name is that of a package of the standard library,
-// whose paths begin without a dot. A module without one is taken for it, too.
+// whose paths have no dot before the first slash. A module without one is taken for it, too.
 func isStd(name string) bool {
 	first, _, _ := strings.Cut(strings.TrimPrefix(name, rank.ManifestName), "/")
 	return first != "" && !strings.Contains(first, ".") && first != "command-line-arguments"

@@ -33,11 +33,11 @@ Start it on every node with the cluster's launcher; the processes find each othe
   ./distgo -n 4 -p ~/src/project -m .        four ranks on this machine
   ./distgo -p ~/src/project -- -tags netgo   flags after -- go to go build
 
-Exit codes: 0 built; 1 the code does not build; 2 usage or configuration; 3 a rank, a node or the network failed; 4 distgo is wrong; 130 interrupted, 143 terminated.`
+Exit codes: 0 built; 1 the code does not build; 2 usage or configuration; 3 a rank, a node or the network failed; 4 distgo is wrong; 128 and a signal's number: ended by that, 130 by Ctrl-C.`
 
 type commandLine struct {
 	Build buildCommand `cmd:"" default:"withargs" help:"Build a program. This is the default."`
-	Plan  planCommand  `cmd:"" help:"Print what a build would do, without building: where it would place each action, as far as that does not depend on earlier runs."`
+	Plan  planCommand  `cmd:"" help:"Print what a build would do, without building: its actions, and where they would be placed with the stock compiler, if nothing were known of earlier runs."`
 	Bench benchCommand `cmd:"" help:"Measure distgo against go build, draw the figures."`
 
 	Cache   cacheCommand   `cmd:"" help:"Look after what is kept between runs."`
@@ -96,7 +96,7 @@ func run(args []string) int {
 	place, placeErr := launch.Detect(os.LookupEnv, cli.flags(), os.ReadFile)
 	env := environment{ctx: ctx, place: place, placeErr: placeErr, launch: cli.launchFlags, goFlags: goFlags, args: args}
 	if err := parsed.Run(&env); err != nil {
-		return report(err)
+		return report(rank.Failed(ctx, err))
 	}
 	return rank.ExitBuilt
 }
@@ -152,11 +152,7 @@ func interruptible() (context.Context, func()) {
 
 // report says why there is no program, unless another rank does, and returns
 // the exit code.
-func report(err error) int {
-	e, ok := errors.AsType[*rank.Error](err)
-	if !ok {
-		return complain(err, rank.ExitInternal)
-	}
+func report(e *rank.Error) int {
 	if e.Silent {
 		return e.Code
 	}
@@ -194,7 +190,7 @@ type buildCommand struct {
 	Barrier  string `enum:"split,blocking" default:"split" help:"split: a rank notifies at a barrier and goes on. blocking: textbook BSP, nobody goes on before all have arrived."`
 	OnLoss   string `enum:"continue,abort" default:"continue" help:"When a rank other than root is lost: go on with the others, or end."`
 	Pipeline string `enum:"auto,off,require" default:"auto" env:"DISTGO_PIPELINE" help:"Use the pipelined compiler: where it is proved, never, or else fail."`
-	Store    string `placeholder:"DIR" help:"What is kept between runs. Default: distgo in the user's cache directory."`
+	Store    string `placeholder:"DIR" help:"What is kept between runs. Default: distgo in the user's cache directory; for packages, a directory beside --scratch where that is on another disk."`
 	All      bool   `short:"a" help:"Compile everything, whatever the store holds."`
 
 	NoPlanCache bool `help:"Ask the go command for the plan, also where nothing that it depends on has changed since the last run."`

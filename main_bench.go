@@ -209,7 +209,7 @@ func (c *benchCompare) Run(env *environment) error {
 
 type benchSimulate struct {
 	File     string  `arg:"" help:"A report that distgo --report wrote of a build with -a."`
-	Dilation float64 `default:"1" placeholder:"F" help:"Of the emulated cluster that it was recorded on."`
+	Dilation float64 `default:"1" placeholder:"F" help:"How many times slower than real cores the emulated cluster was that it was recorded on; 1 for real machines."`
 	Net      string  `default:"1gbit" placeholder:"RATE" help:"Rate of a rank's link, or unlimited."`
 	Ranks    []int   `placeholder:"N,..." help:"Numbers of ranks. Default: 1, 2, 4 ... 1024."`
 	Cores    []int   `placeholder:"C,..." help:"Cores of each. Default: 1, 2, 4 ... 64."`
@@ -255,7 +255,7 @@ func (c *benchFetch) Run(env *environment) error {
 
 type benchBaseline struct {
 	experiment
-	Cores []int    `default:"1,2,4,8" placeholder:"C,..." help:"GOMAXPROCS."`
+	Cores []int    `default:"1,2,4,8" placeholder:"C,..." help:"Numbers of cores that go build may use (GOMAXPROCS)."`
 	Cache []string `default:"cold,warm" enum:"cold,warm" help:"Caches of go build."`
 }
 

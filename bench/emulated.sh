@@ -10,7 +10,7 @@ Measures distgo beside go build and draws what came out. Run it again after a br
 nothing else to do. Needs root, iproute2 and control groups.
 
   small      wego on 1, 2, 4, 8 nodes of one core and 4 of two, both barrier modes, three times
-  large      alist on 1, 4, 8 nodes of one core, both barrier modes, once
+  large      gg on 1, 4, 8 nodes of one core, both barrier modes, once
   dilation   wego on 4 nodes of one core under twice the factor: what is not dilated is worth that
   draw       the figures and the report, of what there is
   publish    copies the pictures of README and doc/SPEED.md to doc/figures
@@ -19,7 +19,7 @@ Both baselines are measured beside each world: go build -a on one node of its sh
 How long it takes is printed before it begins (one to two hours on two cores).
 
 Variables: OUT=DIR (out/bench), TIER=short (small alone, once, 1 and 4 nodes), SMALL=PROGRAM and LARGE=PROGRAM (others
-than wego and alist: names of the manifest, or directories with a slash), REPETITIONS=N, PUBLISH=DIR, DISTGO=FILE.
+than wego and gg: names of the manifest, or directories with a slash), REPETITIONS=N, PUBLISH=DIR, DISTGO=FILE.
 USAGE
 }
 
@@ -43,7 +43,7 @@ done
 
 cd "$(dirname -- "${BASH_SOURCE[0]}")/.."
 distgo=${DISTGO-./distgo} out=${OUT-out/bench} publish=${PUBLISH-doc/figures}
-small=${SMALL-wego} large=${LARGE-alist}
+small=${SMALL-wego} large=${LARGE-gg}
 small_worlds=(--nodes 1,2,4,8 --cores 1 --shape 4x2) repetitions=${REPETITIONS-3}
 case ${TIER-full} in
 full) ;;

@@ -44,7 +44,7 @@ func New(script *transcript.Script, dir string, measure func(path string) Source
 	b.group()
 	for i := range b.plan.Actions {
 		a := &b.plan.Actions[i]
-		a.Cost, a.text = estimate(a, measure)
+		a.Cost, a.Text = estimate(a, measure)
 		a.Lead = a.Cost
 	}
 	b.plan.Owner = make([]Rank, len(b.plan.Actions))

@@ -11,7 +11,8 @@ import (
 )
 
 // Rough costs in microseconds of one core, where nothing was measured yet. They
-// order work, and say which back ends are worth sharing; they time nothing.
+// order work, say which back ends are worth sharing, and are what ranks are judged
+// slow by, beside each other.
 //
 // Of Go, they are fitted to the compiles of wego, gg and go-gin-example (930,
 // go1.26.8), the long ones first: half of all are within a quarter of what they
@@ -153,14 +154,14 @@ const (
 )
 
 // ObjectSize is how large the object of a compile is expected to be, in bytes.
-func (a *Action) ObjectSize() int64 { return objectPerCost*(a.Cost-a.text) + objectPerText*a.text }
+func (a *Action) ObjectSize() int64 { return objectPerCost*(a.Cost-a.Text) + objectPerText*a.Text }
 
 // Pipeline says that compiles hand out export data before their end.
 func (p *Plan) Pipeline() {
 	p.Pipelined = true
 	for i := range p.Actions {
 		if a := &p.Actions[i]; a.Kind == Compile {
-			a.Lead = min(a.Cost, costStart+a.text+int64(frontEnd*float64(a.Cost-a.text)))
+			a.Lead = min(a.Cost, costStart+a.Text+int64(frontEnd*float64(a.Cost-a.Text)))
 		}
 	}
 	p.Priority = BottomLevels(p)

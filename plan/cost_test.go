@@ -45,7 +45,7 @@ func TestTextIsRead(t *testing.T) {
 	source := Source{Bytes: 70 << 20, Text: 70<<20 - 10<<10, Code: 5 << 10, Funcs: 17}
 	p := &Plan{Actions: []Action{{Kind: Compile, Steps: []transcript.Command{{Op: transcript.Run, Args: []string{"compile", "p.go"}}}}}}
 	a := &p.Actions[0]
-	a.Cost, a.text = estimate(a, func(string) Source { return source })
+	a.Cost, a.Text = estimate(a, func(string) Source { return source })
 	p.Pipeline()
 	if left := a.Cost - a.Lead; left <= 0 || left > a.Cost/50 {
 		t.Errorf("after %d of %d µs the export data is there", a.Lead, a.Cost)

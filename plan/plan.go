@@ -67,13 +67,13 @@ func (k ArtifactKind) String() string {
 type Action struct {
 	ID       ActionID             `msgpack:"i"`
 	Kind     ActionKind           `msgpack:"k"`
-	Package  string               `msgpack:"p"` // import path; repeats when a package is built in variants
-	Node     string               `msgpack:"n"` // cmd/go's name for its directory, "b012"
-	Group    Superstep            `msgpack:"g"` // depth in the graph
-	Cost     int64                `msgpack:"w"` // estimated microseconds of one core
-	Lead     int64                `msgpack:"l"` // of those, until its export data is there; Cost unless the compiler is pipelined
-	Estimate int64                `msgpack:"-"` // Cost as the source's size has it, where Cost is measured; 0 otherwise
-	text     int64                // of Cost as estimated, reading long literals
+	Package  string               `msgpack:"p"`           // import path; repeats when a package is built in variants
+	Node     string               `msgpack:"n"`           // cmd/go's name for its directory, "b012"
+	Group    Superstep            `msgpack:"g"`           // depth in the graph
+	Cost     int64                `msgpack:"w"`           // estimated microseconds of one core
+	Lead     int64                `msgpack:"l"`           // of those, until its export data is there; Cost unless the compiler is pipelined
+	Estimate int64                `msgpack:"-"`           // Cost as the source's size has it, where Cost is measured; 0 otherwise
+	Text     int64                `msgpack:"x,omitempty"` // of Cost as estimated, reading long literals
 	Inputs   []ArtifactID         `msgpack:"r,omitempty"` // ascending
 	Outputs  []ArtifactID         `msgpack:"o,omitempty"` // ascending
 	Steps    []transcript.Command `msgpack:"c,omitempty"` // commands in order; left out of the copies of ranks that do not execute it
@@ -99,7 +99,7 @@ type Plan struct {
 	Artifacts []Artifact `msgpack:"f"`
 	Owner     []Rank     `msgpack:"o"`           // by ActionID: who executes it, unless it is moved while the build runs
 	Priority  []int64    `msgpack:"y"`           // by ActionID: higher starts first
-	Helpers   [][]Rank   `msgpack:"h,omitempty"` // by ActionID: who compiles a share of it, see Shares; nil where nobody helps
+	Helpers   [][]Rank   `msgpack:"h,omitempty"` // by ActionID: who compiles a share of it, see shares.go; nil where nobody helps
 	Env       []string   `msgpack:"e"`           // environment of every command, sorted
 	Pipelined bool       `msgpack:"l"`           // compiles hand out export data before their end
 	Aside     int        `msgpack:"m,omitempty"` // how many compilers may wait in memory begun, and how many held, for each slot of a rank; at most MostAside

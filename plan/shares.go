@@ -13,7 +13,7 @@ import (
 // that does not have one does that part too, and its bytes are the same.
 
 // MaxShares is into how many shares a package's functions are divided at most.
-// Each helper repeats the front end, a third of a compile: more bring nothing.
+// Each helper repeats the front end, a quarter of a compile: more bring nothing.
 const MaxShares = 8
 
 // HelpersOf lists the helpers of an action, share 1's first.
@@ -43,8 +43,8 @@ func (p *Plan) BackEndUrgency(a ActionID) int64 {
 	return (action.Cost-action.Lead)/int64(len(p.HelpersOf(a))+1) + p.afterObject(a)
 }
 
-// Slack is how long an action's object can be on its way before anything waits for
-// it, since what reads it waits for the chain of the action's importers too.
+// Slack is how long an action's object can be on its way before the end of the build
+// waits for it, since that waits for the chain of the action's importers too.
 func (p *Plan) Slack(a ActionID) int64 {
 	return p.Priority[a] - p.Actions[a].Cost - p.afterObject(a)
 }

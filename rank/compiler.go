@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/badbubble/distgo/plan"
 	"github.com/badbubble/distgo/plan/transcript"
@@ -31,8 +32,15 @@ func (r *run) findCompiler(ctx context.Context) error {
 	var c pipeline.Compiler
 	dir, err := r.storeDir()
 	if err == nil {
+		begun, there := time.Now(), true
 		c, err = pipeline.Ensure(ctx, pipeline.Go{Root: r.tools.Root(), Version: r.tools.Version()},
-			filepath.Join(dir, "compilers"), func(text string) { r.progress.Say("distgo: %s", text) })
+			filepath.Join(dir, "compilers"), func(text string) {
+				there = false
+				r.progress.Say("distgo: %s", text)
+			})
+		if !there && err == nil {
+			r.report.Making = time.Since(begun).Microseconds()
+		}
 	} else {
 		err = fmt.Errorf("pipelined compiler: %w; using the stock compiler", err)
 	}

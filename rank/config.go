@@ -49,7 +49,7 @@ type Config struct {
 type Launch struct {
 	Env         func(string) (string, bool) // the variables this process was started with
 	Shared      string                      // a directory that all ranks see, if there is one; "" for none
-	MeetTimeout time.Duration               // 0 for the transport's own
+	MeetTimeout time.Duration               // 0 for a minute
 }
 
 // root is the rank with the duties that only one has.

@@ -17,12 +17,14 @@ import (
 // Exit codes.
 const (
 	ExitBuilt      = 0
-	ExitNotBuilt   = 1   // the user's code does not build
-	ExitUsage      = 2   // usage or configuration
-	ExitWorld      = 3   // a rank, a node or the network failed
-	ExitInternal   = 4   // distgo is wrong
-	ExitInterrupt  = 130 // SIGINT
-	ExitTerminated = 143 // SIGTERM
+	ExitNotBuilt   = 1                  // the user's code does not build
+	ExitUsage      = 2                  // usage or configuration
+	ExitWorld      = 3                  // a rank, a node or the network failed
+	ExitInternal   = 4                  // distgo is wrong
+	ExitInterrupt  = exitSignalled + 2  // SIGINT
+	ExitTerminated = exitSignalled + 15 // SIGTERM
+
+	exitSignalled = 128 // and the signal's number
 )
 
 // An Error is why a run ended without a program.
@@ -45,6 +47,15 @@ func (e *Interrupted) Error() string {
 	return "ended by " + e.Signal.String()
 }
 
+// Failed puts what a command of ctx ended with into its family: that of a signal, if one
+// has ended ctx meanwhile.
+func Failed(ctx context.Context, err error) *Error {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e
+	}
+	return failure(because(ctx, err))
+}
+
 // failure puts an error into its family.
 func failure(err error) *Error {
 	if e, ok := errors.AsType[*Error](err); ok {
@@ -59,6 +70,7 @@ func failure(err error) *Error {
 		place       *launch.Error
 		directory   *scratch.Error
 		keeping     *store.UsageError
+		archive     *store.ArchiveError
 		unbuilt     *execute.Failure
 		unlike      *transport.RefusedError
 		absent      *transport.MissingError
@@ -67,15 +79,12 @@ func failure(err error) *Error {
 	)
 	switch {
 	case errors.As(err, &interrupted):
-		code = ExitInterrupt
-		if interrupted.Signal == syscall.SIGTERM {
-			code = ExitTerminated
-		}
+		code = exitSignalled + int(interrupted.Signal)
 	case errors.As(err, &refused) && refused.Usage:
 		code = ExitUsage
 	case errors.As(err, &refused), errors.As(err, &unbuilt):
 		code = ExitNotBuilt
-	case errors.As(err, &missing), errors.As(err, &flag), errors.As(err, &place), errors.As(err, &directory), errors.As(err, &keeping), errors.As(err, &unlike):
+	case errors.As(err, &missing), errors.As(err, &flag), errors.As(err, &place), errors.As(err, &directory), errors.As(err, &keeping), errors.As(err, &archive), errors.As(err, &unlike):
 		code = ExitUsage
 	case errors.As(err, &absent), errors.As(err, &lost), errors.Is(err, transport.ErrClosed), errors.As(err, &node), isSystem(err):
 		code = ExitWorld

@@ -32,6 +32,7 @@ func TestExitCodes(t *testing.T) {
 		{&scratch.Error{Text: "name", Hint: "change it"}, ExitUsage},
 		{&transport.RefusedError{Code: transport.CodeFacts}, ExitUsage},
 		{&store.UsageError{Text: "no place", Hint: "say --store"}, ExitUsage},
+		{&store.ArchiveError{Text: "is damaged"}, ExitUsage},
 		{usage("no"), ExitUsage},
 		{&transport.MissingError{}, ExitWorld},
 		{&transport.LostError{Peer: 2, How: transport.LossCut, Err: errors.New("closed the connection")}, ExitWorld},
@@ -42,6 +43,7 @@ func TestExitCodes(t *testing.T) {
 		{io.ErrUnexpectedEOF, ExitInternal},
 		{&Interrupted{syscall.SIGINT}, ExitInterrupt},
 		{&Interrupted{syscall.SIGTERM}, ExitTerminated},
+		{&Interrupted{syscall.SIGHUP}, 129},
 	} {
 		for _, err := range []error{c.err, fmt.Errorf("sending: %w", c.err), errors.Join(c.err, errors.New("and more"))} {
 			if code := failure(err).Code; code != c.code {

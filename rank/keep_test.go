@@ -37,7 +37,7 @@ func TestCloseStore(t *testing.T) {
 			if err := os.WriteFile(made, []byte("old and large"), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := s.PutCopy(made); err != nil {
+			if _, err := s.Put(made); err != nil {
 				t.Fatal(err)
 			}
 			files, _ := filepath.Glob(filepath.Join(dir, "files", "*", "*"))

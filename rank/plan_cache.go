@@ -45,7 +45,7 @@ type remembered struct {
 }
 
 const (
-	planMagic = "distgo plan 1\n" // changes with all that a remembered plan consists of
+	planMagic = "distgo plan 2\n" // changes with all that a remembered plan consists of
 	// maxPlanFile bounds what is read: a plan of 1300 actions takes 0.4 MB packed, what it saw as much.
 	maxPlanFile = 64 << 20
 	// maxPlans is how many plans are kept: each project, set of flags and place of the program has one.

@@ -65,19 +65,6 @@ func count(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// OneNode is the cluster of one node of s: go build's machine in the narrow baseline.
-func (s Spec) OneNode() Spec {
-	s.Nodes, s.Slow = 1, Slow{}
-	return s
-}
-
-// BigNode is the cluster of one node that has all the cores of s: the machine a user would otherwise buy.
-func (s Spec) BigNode() Spec {
-	s.Cores *= s.Nodes
-	s.Nodes, s.Slow = 1, Slow{}
-	return s
-}
-
 // Slow says which node's cores are how many times slower than the others'. Its zero value is that none is.
 type Slow struct {
 	Node  int // from 0

@@ -85,13 +85,3 @@ func TestSharesAreGrantable(t *testing.T) {
 		}
 	}
 }
-
-func TestBaselines(t *testing.T) {
-	s := Spec{Nodes: 8, Cores: 2, Dilation: 8}
-	if one := s.OneNode(); one.Nodes != 1 || one.Cores != 2 {
-		t.Errorf("one node of %+v is %+v", s, one)
-	}
-	if big := s.BigNode(); big.Nodes != 1 || big.Cores != 16 || big.Dilation != 8 {
-		t.Errorf("the big node of %+v is %+v", s, big)
-	}
-}

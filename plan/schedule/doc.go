@@ -4,7 +4,7 @@
 //
 // Place is a greedy list scheduler (Graham, 1969) in the order of the bottom
 // levels: whenever a slot is free, the ready action with the longest chain
-// behind it takes the slot on which its inputs arrive first. What the build
+// behind it takes the slot from which what it makes is there first. What the build
 // turns out to need differently is corrected while it runs, by moving actions
 // that are ready but not started (package rank/superstep).
 //

@@ -5,7 +5,7 @@
 // [OpenMeeting], be it by the launcher's variables, a [Rendezvous] file or [PMI], and gives its address to the transport.
 //
 // Where nothing starts the ranks, [StartLocal] and [StartRemote] do, here or through ssh; both hand signals on, label the
-// output and return the code of the first rank that failed.
+// output and return the code of the first rank that failed and was not merely lost.
 //
 // The seam is [Launchers]: a table of values in the order in which they are asked. To support one more launcher, add
 // one row and one detect function; nothing else knows their names.

@@ -19,7 +19,8 @@ import (
 
 // StartLocal starts n ranks of exe on this machine, as children in process groups of their own, with DISTGO_* variables
 // added to env, and returns when all have ended and nothing of them is left. The exit code is that of the first rank
-// that failed, 128 + signal if a signal ended it. The error is for what concerns no single rank: one could not be
+// that failed, 128 + signal if a signal ended it; but of ranks other than root none that was lost (3, or above 128): root
+// goes on without it, or says so itself. The error is for what concerns no single rank: one could not be
 // started, or ctx ended.
 //
 // SIGINT, SIGTERM and SIGHUP are passed on to the ranks while it runs, so ctx should not be one that these cancel. When

@@ -32,6 +32,9 @@ func (r *Report) Summary() string {
 	if r.PlanStored {
 		origin = "from the store"
 	}
+	if r.Making > 0 {
+		origin += ", making the compiler " + seconds(r.Making) + ", once per toolchain"
+	}
 	fmt.Fprintf(&b, "plan %s (%s), execute %s, of it link %s", seconds(r.Plan), origin, seconds(r.Wall-r.Plan), seconds(link))
 	if len(r.Ranks) > 1 {
 		fmt.Fprintf(&b, "; exchange at most %s a rank, slots waiting for inputs %.0f%%", seconds(exchange), percent(waiting, waiting+busy))

@@ -71,6 +71,10 @@ func TestSummary(t *testing.T) {
 		r.Ranks[0].Helped = 500_000
 		r.Shares = []Share{{Action: 1, Start: 2_500_000, End: 3_000_000, CPU: 400_000, Bytes: 9000, Taken: true}, {Action: 1, Rank: 1, Failed: true}}
 	})
+	say("compiler made", func(r *Report) {
+		const making = 52_000_000
+		r.Wall, r.Plan, r.Making = r.Wall+making, r.Plan+making, making
+	})
 	say("half from the store", func(r *Report) { r.Actions[0].Cached, r.Actions[2].Cached = true, true })
 	say("all from the store", func(r *Report) {
 		for i := range r.Actions {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -143,9 +144,19 @@ func (s *Store) Import(ctx context.Context, r io.Reader) (Archived, error) {
 	defer z.Close()
 	var sum Archived
 	if err := s.importTar(ctx, tar.NewReader(z), &sum); err != nil {
-		return sum, fmt.Errorf("importing: %w", err)
+		return sum, fmt.Errorf("importing: %w", unsound(ctx, err))
 	}
 	return sum, nil
+}
+
+// unsound puts down to the archive what neither the system nor ctx is to blame for.
+func unsound(ctx context.Context, err error) error {
+	_, system := errors.AsType[syscall.Errno](err)
+	_, known := errors.AsType[*ArchiveError](err)
+	if system || known || ctx.Err() != nil {
+		return err
+	}
+	return &ArchiveError{"cannot be read, " + err.Error()}
 }
 
 func (s *Store) importTar(ctx context.Context, t *tar.Reader, sum *Archived) error {
@@ -155,7 +166,7 @@ func (s *Store) importTar(ctx context.Context, t *tar.Reader, sum *Archived) err
 		}
 		h, err := t.Next()
 		if errors.Is(err, io.EOF) {
-			return errors.New("the archive has no entries; it is cut short, or none of distgo's")
+			return &ArchiveError{"has no entries; it is cut short, or none of distgo's"}
 		}
 		if err != nil {
 			return err
@@ -165,7 +176,7 @@ func (s *Store) importTar(ctx context.Context, t *tar.Reader, sum *Archived) err
 		}
 		hex, ok := strings.CutPrefix(h.Name, archivedFile)
 		if !ok || h.Typeflag != tar.TypeReg || h.Size > maxArchived {
-			return fmt.Errorf("the archive is none of distgo's: it has %.100q", h.Name)
+			return &ArchiveError{fmt.Sprintf("is none of distgo's, it has %.100q", h.Name)}
 		}
 		want, err := ParseDigest(hex)
 		if err != nil {
@@ -176,7 +187,7 @@ func (s *Store) importTar(ctx context.Context, t *tar.Reader, sum *Archived) err
 			return err
 		}
 		if f.Digest != want {
-			return fmt.Errorf("the archive is damaged: its file %s has the digest %s", want, f.Digest)
+			return &ArchiveError{fmt.Sprintf("is damaged, its file %s has the digest %s", want, f.Digest)}
 		}
 		sum.Files++
 		sum.Bytes += f.Size
@@ -189,7 +200,7 @@ func (s *Store) importEntries(r io.Reader, sum *Archived) error {
 		return err
 	}
 	if len(data) > maxSegment {
-		return errors.New("the archive has more entries than a store can hold")
+		return &ArchiveError{"has more entries than a store can hold"}
 	}
 	gaps := scan(data, func(_ int, r []byte) {
 		e, derr := decodeEntry(recordPayload(r))
@@ -206,7 +217,7 @@ func (s *Store) importEntries(r io.Reader, sum *Archived) error {
 		}
 	})
 	if len(gaps) > 0 {
-		err = errors.Join(err, fmt.Errorf("the archive is damaged: %d of its records", len(gaps)))
+		err = errors.Join(err, &ArchiveError{fmt.Sprintf("is damaged, %d of its records", len(gaps))})
 	}
 	return err
 }

@@ -1,8 +1,8 @@
 // Package store keeps what was made before: the content-addressed files, the
 // action cache and the digests of source files of one node, across runs.
 //
-// Before planning, each rank opens its node's store and sends root a Summary
-// of the keys it holds. An action whose key is held is not executed: its
+// Each rank opens its node's store. Once they have met, it sends those that have
+// another store a Summary of the keys it holds. An action whose key is held is not executed: its
 // outputs come out of a store, by Get here or over the exchange to a peer.
 // After an action was executed its outputs are Put and then Committed.
 //

@@ -10,6 +10,13 @@ import (
 // ErrAbsent says that a file is not in the store, or was damaged and is no more.
 var ErrAbsent = errors.New("not in the store")
 
+// ArchiveError says that what was to be imported is no sound archive.
+type ArchiveError struct{ Text string }
+
+func (e *ArchiveError) Error() string {
+	return "the archive " + e.Text + ": export it again"
+}
+
 // UsageError says that a directory cannot be used as a store.
 type UsageError struct {
 	Text string

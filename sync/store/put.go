@@ -13,18 +13,15 @@ import (
 
 // Put takes a file into the store. Where it can the store links it instead of
 // copying it: the file becomes read-only, and from now on nobody may change
-// what is in it. A file that somebody may is for PutCopy.
-func (s *Store) Put(path string) (File, error) { return s.put(path, nil, true) }
+// what is in it.
+func (s *Store) Put(path string) (File, error) { return s.put(path, nil) }
 
 // PutKnown is Put for a file whose digest the caller has just computed: it is
 // not read again. Whoever uses it will find out if the digest was wrong.
 func (s *Store) PutKnown(path string, f File) error {
-	_, err := s.put(path, &f, true)
+	_, err := s.put(path, &f)
 	return err
 }
-
-// PutCopy takes a copy of a file into the store and leaves the file alone.
-func (s *Store) PutCopy(path string) (File, error) { return s.put(path, nil, false) }
 
 // PutReader takes what r gives into the store.
 func (s *Store) PutReader(r io.Reader) (File, error) {
@@ -40,21 +37,21 @@ func (s *Store) PutReader(r io.Reader) (File, error) {
 	return f, nil
 }
 
-func (s *Store) put(path string, known *File, link bool) (File, error) {
-	f, err := s.take(path, known, link)
+func (s *Store) put(path string, known *File) (File, error) {
+	f, err := s.take(path, known)
 	if err != nil {
 		return File{}, fmt.Errorf("storing %s: %w", path, err)
 	}
 	return f, nil
 }
 
-func (s *Store) take(path string, known *File, link bool) (File, error) {
+func (s *Store) take(path string, known *File) (File, error) {
 	if known != nil && s.has(*known) {
 		return *known, nil
 	}
 	tmp := s.temp()
 	defer os.Remove(tmp) // no longer there after the rename
-	if !link || !adopt(path, tmp) {
+	if !adopt(path, tmp) {
 		in, err := os.Open(path)
 		if err != nil {
 			return File{}, err
