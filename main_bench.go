@@ -333,8 +333,8 @@ func benchError(err error) error {
 	if _, ok := errors.AsType[*bench.Config](err); ok {
 		return rank.Usage(err)
 	}
-	if e, ok := errors.AsType[*rank.Interrupted](err); ok {
-		return &rank.Error{Code: 128 + int(e.Signal), Err: err}
+	if _, ok := errors.AsType[*rank.Interrupted](err); ok {
+		return err
 	}
 	if err != nil {
 		return &rank.Error{Code: rank.ExitWorld, Err: err}

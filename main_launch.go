@@ -126,7 +126,7 @@ func remoteError(err error) error {
 	case errors.As(err, &known):
 		return err
 	case errors.As(err, &ended):
-		return &rank.Error{Code: 128 + int(ended.Signal), Err: ended}
+		return ended
 	case errors.As(err, &place), errors.As(err, &way):
 		return rank.Usage(err)
 	}

@@ -19,6 +19,21 @@ import (
 )
 
 // Every family of errors has its exit code, also beneath what callers add.
+// A command that a signal ended says so, whatever it ended with itself; who has said it already is not corrected.
+func TestFailed(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	if code := Failed(ctx, io.ErrUnexpectedEOF).Code; code != ExitInternal {
+		t.Errorf("exit code %d, expected %d", code, ExitInternal)
+	}
+	cancel(&Interrupted{syscall.SIGINT})
+	if code := Failed(ctx, fmt.Errorf("reading: %w", ctx.Err())).Code; code != ExitInterrupt {
+		t.Errorf("exit code %d after SIGINT, expected %d", code, ExitInterrupt)
+	}
+	if e := Failed(ctx, &Error{Code: ExitWorld, Err: io.EOF, Silent: true}); e.Code != ExitWorld || !e.Silent {
+		t.Errorf("%+v is no longer what the command ended with", e)
+	}
+}
+
 func TestExitCodes(t *testing.T) {
 	for _, c := range []struct {
 		err  error

@@ -141,7 +141,7 @@ func binding(before, took int64, b report.Bound, free func() (int64, error)) (Bi
 func undilated(r *report.Report, f float64) *report.Report {
 	scaled := *r
 	of := func(us int64) int64 { return int64(float64(us) / f) }
-	scaled.Wall, scaled.Plan = of(r.Wall), of(r.Plan)
+	scaled.Wall, scaled.Plan, scaled.Capture, scaled.Making = of(r.Wall), of(r.Plan), of(r.Capture), of(r.Making)
 	held := func(all []report.Hold) []report.Hold {
 		all = slices.Clone(all)
 		for i := range all {

@@ -2,9 +2,9 @@
 // action cache and the digests of source files of one node, across runs.
 //
 // Each rank opens its node's store. Once they have met, it sends those that have
-// another store a Summary of the keys it holds. An action whose key is held is not executed: its
-// outputs come out of a store, by Get here or over the exchange to a peer.
-// After an action was executed its outputs are Put and then Committed.
+// another store a Summary of the keys it holds. An action whose key is held is not
+// executed: its outputs come out of a store, by Get here or over the exchange to a
+// peer. After an action was executed its outputs are Put and then Committed.
 //
 // On disk, below the store's directory:
 //
