@@ -22,7 +22,8 @@ type inbox struct {
 
 	peers *peers // nil where there is no store; set before the world is started
 
-	abortOnLoss bool // --on-loss=abort
+	abortOnLoss  bool // --on-loss=abort
+	takeCompiler func(transport.Frame) error
 
 	ready chan struct{} // closed when loop is set
 	loop  *loop
@@ -76,6 +77,8 @@ func (b *inbox) Receive(from transport.Rank, f transport.Frame) error {
 		return b.peers.ask(from, f)
 	case kindGiven:
 		return b.peers.given(from, f)
+	case kindCompiler:
+		return b.takeCompiler(f)
 	case kindPlan:
 		plan, err := readPlanFrame(f)
 		if err != nil {

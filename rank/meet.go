@@ -24,14 +24,11 @@ import (
 // meetTimeout covers a batch system that starts processes a minute apart at worst on loaded nodes.
 const meetTimeout = 60 * time.Second
 
-// join gets this rank its compiler, of which the others are to know, and meets them. Root
-// is planning meanwhile: what is wrong with what was asked for shows before a compiler is
-// made, and ends making.
-func (r *run) join(ctx, making context.Context) error {
+// join looks for a compiler, of which root is to know, and meets the others. Root is
+// planning meanwhile.
+func (r *run) join(ctx context.Context) error {
 	if !r.idle {
-		if err := r.findCompiler(making); err != nil && (making.Err() == nil || ctx.Err() != nil) {
-			return err
-		}
+		r.lookForCompiler()
 	}
 	return r.meet(ctx)
 }

@@ -75,7 +75,7 @@ func (r *run) sources() string {
 func (r *run) missingHints(missing *transport.MissingError) []string {
 	meets := fmt.Sprintf("the ranks meet %s", r.meeting)
 	if r.isRoot() {
-		return []string{r.sources(), meets, "the missing ranks say themselves what went wrong, if they were started; more time, as for one that makes its pipelined compiler first: --meet-timeout=5m"}
+		return []string{r.sources(), meets, "the missing ranks say themselves what went wrong, if they were started; more time: --meet-timeout=5m"}
 	}
 	hints := []string{r.sources(), meets}
 	var (

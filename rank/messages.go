@@ -62,8 +62,11 @@ const (
 // kindTypes: see ahead.go.
 const kindTypes transport.Kind = 64 // the types of an export artifact, before that
 
+// kindCompiler: see compiler.go.
+const kindCompiler transport.Kind = 65 // root: the pipelined compiler, before the plan
+
 // byRootAlone are the kinds with which root directs the others.
-var byRootAlone = []transport.Kind{kindPlan, kindCommit, kindFail, kindYield, kindAssign, kindOver, kindSurvey, kindRecover, kindFiles, kindParcel, kindRepeat, kindGiveUp, kindDismiss}
+var byRootAlone = []transport.Kind{kindPlan, kindCommit, kindFail, kindYield, kindAssign, kindOver, kindSurvey, kindRecover, kindFiles, kindParcel, kindRepeat, kindGiveUp, kindDismiss, kindCompiler}
 
 // view is what a rank tells about itself when it joins: what must agree for
 // files to be read in place.
@@ -82,6 +85,13 @@ type order struct {
 	Mode     uint8 `msgpack:"m"`
 	Skeleton int64 `msgpack:"s"`           // bytes of the part that all ranks get
 	Away     *away `msgpack:"w,omitempty"` // for a rank that does not see root's files
+}
+
+// compilerMessage comes with a pipeline.Compiler.
+type compilerMessage struct {
+	Digest []byte `msgpack:"d"`
+	Signal string `msgpack:"s"`
+	Types  string `msgpack:"y,omitempty"`
 }
 
 type wantMessage struct {

@@ -17,7 +17,7 @@ var kindNames = map[transport.Kind]string{
 	kindSurvey: "survey", kindHeld: "held", kindRecover: "recover", kindCutOff: "cut off",
 	kindHolds: "holds", kindAsk: "ask", kindGiven: "given", kindOffer: "offer",
 	kindReads: "reads", kindFiles: "files", kindFetch: "fetch", kindParcel: "parcel",
-	kindHelp: "help", kindShare: "share", kindTypes: "types", kindRepeat: "repeat", kindRepeated: "repeated", kindGiveUp: "give up", kindDismiss: "dismiss",
+	kindHelp: "help", kindShare: "share", kindTypes: "types", kindRepeat: "repeat", kindRepeated: "repeated", kindGiveUp: "give up", kindDismiss: "dismiss", kindCompiler: "compiler",
 }
 
 // The table of upper kinds in PROTOCOL.md is this package's constants, and

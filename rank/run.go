@@ -127,7 +127,8 @@ func (r *run) alone(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := r.findCompiler(ctx); err != nil {
+	r.lookForCompiler()
+	if err := r.makeCompiler(ctx); err != nil {
 		return err
 	}
 	if err := r.equip(p); err != nil {
@@ -215,21 +216,17 @@ func (r *run) together(ctx context.Context) (err error) {
 	defer haveMet()
 	meeting, giveUp := context.WithCancelCause(running)
 	defer giveUp(nil)
-	making, needless := context.WithCancel(meeting) // the compiler
-	defer needless()
 	if r.isRoot() && !r.idle {
 		made.Go(func() {
 			if made.plan, made.err = r.makePlan(running); made.err != nil {
-				// Nothing will be built. Those who are on their way are told so; the rest, who may be making
-				// a compiler, find nobody.
-				needless()
+				// Nothing will be built. Those who are on their way are told so; the rest find nobody.
 				time.AfterFunc(joinGrace, func() { giveUp(made.err) })
 			} else if r.recalled != nil && r.store != nil && !r.cfg.All {
 				foresee(meanwhile, r.store, made.plan, &r.foreseen)
 			}
 		})
 	}
-	if err := r.join(meeting, making); err != nil {
+	if err := r.join(meeting); err != nil {
 		cancel(err)
 		made.Wait()
 		if made.err != nil && !errors.Is(made.err, context.Canceled) && meeting.Err() != nil {
@@ -243,7 +240,7 @@ func (r *run) together(ctx context.Context) (err error) {
 	watching := make(chan struct{})
 	done := make(chan struct{})
 	r.inbox = newInbox(done)
-	r.inbox.abortOnLoss = r.cfg.AbortOnLoss
+	r.inbox.abortOnLoss, r.inbox.takeCompiler = r.cfg.AbortOnLoss, r.takeCompiler
 	if r.store != nil {
 		r.inbox.peers = newPeers(r.world, r.store, r.scratch.Dir(), r.makeScratch)
 	}
@@ -271,6 +268,9 @@ func (r *run) together(ctx context.Context) (err error) {
 		made.Wait()
 		if made.err != nil {
 			return made.err
+		}
+		if err := r.makeCompiler(running); err != nil {
+			return err
 		}
 		if p, err = r.distribute(made.plan); err != nil {
 			return err
@@ -368,6 +368,9 @@ func (r *run) distribute(p *plan.Plan) (*plan.Plan, error) {
 		seen.goHome(p, hosts, ranks, r.cfg.Mode == superstep.Blocking)
 	}
 	fetchHome(p, r.away, slots)
+	if err := r.giveCompiler(p); err != nil {
+		return nil, err
+	}
 	begun := time.Now()
 	r.report.PlanBytes, err = sendPlan(r.world, p, r.cfg.Mode, func(to plan.Rank) *away {
 		if !r.away[to] {

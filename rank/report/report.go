@@ -31,7 +31,7 @@ type Report struct {
 	Capture    int64       `json:"capture_us"`            // the go command's part of planning
 	PlanStored bool        `json:"plan_stored,omitempty"` // the go command had not to be asked
 	Plan       int64       `json:"plan_us"`               // from start to the plan sent, capture and meeting included
-	Making     int64       `json:"making_us,omitempty"`   // of Plan, at least in part: the pipelined compiler, where root's store had none
+	Making     int64       `json:"making_us,omitempty"`   // of Plan: the pipelined compiler, where root's store had none
 	Meet       int64       `json:"meet_us"`               // from start to the world's standing
 	Send       int64       `json:"distribute_us"`         // encoding and queueing the plan
 	PlanBytes  int64       `json:"plan_bytes"`

@@ -38,12 +38,13 @@
 // compile is a process that faults its memory in anew. GODEBUG=disablethp=1, which the
 // runtime knows, has it not ask.
 //
-// In distgo it stands beside the rest of rank/toolchain: every rank asks Ensure
-// for the compiler before it meets the others, and where Ensure declines, the build goes on
-// with the stock compiler and the user reads why in one line.
+// In distgo it stands beside the rest of rank/toolchain: every rank tells which compiler Find
+// finds on its node, root asks Ensure for one when there is a plan, and gives it to those that
+// lack it, who Keep it. Where Ensure declines, the build goes on with the stock compiler and the
+// user reads why in one line.
 //
-// Invariant 1: Ensure returns no compiler that has not been proved on this
-// toolchain: the probe program, compiled by it with split outputs, begun on types
+// Invariant 1: none is kept that has not been proved on this toolchain, here or on
+// the node that gave it: the probe program, compiled by it with split outputs, begun on types
 // if it hands out any, and with shares, from the runtime up, equals the stock `go
 // build`'s byte for byte, and runs.
 //

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -29,6 +30,68 @@ func Ensure(ctx context.Context, goCmd Go, storeDir string, progress func(string
 		progress("proving the pipelined compiler of " + goCmd.Version)
 		return c, Prove(ctx, goCmd, c, dir)
 	})
+}
+
+// Find returns the compiler for goCmd that is kept below storeDir, if there is one.
+func Find(goCmd Go, storeDir string) (Compiler, bool) {
+	id, types, err := identity(goCmd)
+	if err != nil {
+		return Compiler{}, false
+	}
+	c, err := kept{filepath.Join(storeDir, id), types}.load()
+	return c, err == nil
+}
+
+// Keep puts a compiler below storeDir that was proved on another node with the same
+// toolchain, unless one is there, or somebody makes one.
+func Keep(goCmd Go, storeDir string, given Compiler) error {
+	id, types, err := identity(goCmd)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(storeDir, 0o777); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	k := kept{filepath.Join(storeDir, id), types}
+	unlock, err := k.lock(ctx, cancel)
+	if ctx.Err() != nil {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if _, err := k.load(); err == nil {
+		return nil
+	}
+	_, err = k.fill(ctx, func(_ context.Context, dir string) (Compiler, error) {
+		path := filepath.Join(dir, "given")
+		if err := copyProgram(path, given.Path); err != nil {
+			return Compiler{}, err
+		}
+		c, err := open(path, types)
+		if err == nil && c.Digest != given.Digest {
+			err = fmt.Errorf("%s became another when it was copied", given.Path)
+		}
+		return c, err
+	})
+	return err
+}
+
+func copyProgram(to, from string) (err error) {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o777)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Close())
 }
 
 // A maker makes a proved compiler somewhere in dir.

@@ -155,6 +155,66 @@ func TestUntouchedIsNotRead(t *testing.T) {
 	}
 }
 
+// What another node gives is kept as if it had been made here, and takes the place of nothing that is whole.
+func TestKeep(t *testing.T) {
+	goCmd, store := fakeRoot(t), filepath.Join(t.TempDir(), "a", "b")
+	if c, ok := Find(goCmd, store); ok {
+		t.Fatalf("%+v was found where there is none", c)
+	}
+	path := filepath.Join(t.TempDir(), "given")
+	write(t, path, "a compiler")
+	given, err := open(path, TypesEnv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := func(what string) {
+		t.Helper()
+		if err := Keep(goCmd, store, given); err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		c, ok := Find(goCmd, store)
+		if text, _ := os.ReadFile(c.Path); !ok || c.Digest != given.Digest || c.Types != TypesEnv || string(text) != "a compiler" {
+			t.Errorf("%s: %v, %+v, %q", what, ok, c, text)
+		}
+		if info, err := os.Stat(c.Path); err != nil || info.Mode()&0o100 == 0 {
+			t.Errorf("%s: it is no program: %v", what, err)
+		}
+	}
+	check("none there")
+	m := counted{}
+	if c, err := m.ensure(t, goCmd, store); err != nil || c.Digest != given.Digest || m.made.Load() != 0 {
+		t.Errorf("made %d times: %+v, %v", m.made.Load(), c, err)
+	}
+	damaged, _ := Find(goCmd, store)
+	if err := os.WriteFile(damaged.Path, []byte("something else"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	check("a damaged one there")
+
+	other := given
+	other.Digest = strings.Repeat("0", len(given.Digest))
+	os.RemoveAll(filepath.Dir(damaged.Path))
+	if err := Keep(goCmd, store, other); err == nil {
+		t.Error("a compiler of another digest was kept")
+	}
+	if c, ok := Find(goCmd, store); ok {
+		t.Errorf("%+v was found", c)
+	}
+
+	maker := kept{path: strings.TrimSuffix(only(t, store, lockSuffix), lockSuffix)}
+	unlock, err := maker.lock(t.Context(), func() {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
+	if err := Keep(goCmd, store, given); err != nil { // at once
+		t.Errorf("while somebody makes one: %v", err)
+	}
+	if c, ok := Find(goCmd, store); ok {
+		t.Errorf("%+v was found", c)
+	}
+}
+
 func TestEnsureAfterKilledMaker(t *testing.T) {
 	goCmd, store := fakeRoot(t), t.TempDir()
 	id, _, err := identity(goCmd)
