@@ -36,7 +36,7 @@ check: ## what CI runs: format, vet, staticcheck, tests, samples of the identity
 	SIZES=3 testdata/matrix.sh --sample
 
 check-all: check identity ## everything, the slow tier too (hours on two cores)
-	$(GO) test -tags slow -timeout 60m ./...
+	DISTGO_SLOW=1 $(GO) test -tags slow -timeout 60m ./...
 
 matrix: distgo ## what is built and what is refused, mode by mode, and what is said about broken programs (slow)
 	testdata/matrix.sh

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/badbubble/distgo/bench"
@@ -60,8 +62,8 @@ type experiment struct {
 
 type benchRun struct {
 	experiment
-	Nodes     []int    `default:"1" placeholder:"N,..." help:"Numbers of nodes."`
-	Cores     []int    `default:"1" placeholder:"C,..." help:"Cores of each node."`
+	Nodes     []int    `placeholder:"N,..." help:"Numbers of nodes (1, or none beside --shape)."`
+	Cores     []int    `placeholder:"C,..." help:"Cores of each node (1)."`
 	Shape     []string `placeholder:"NxC,..." help:"Further worlds, as 4x2 for four nodes of two cores."`
 	Barrier   []string `default:"split,blocking" enum:"split,blocking" help:"Barrier modes."`
 	Baselines bool     `negatable:"" default:"true" help:"Measure go build too, on one node of C cores and on one of all N x C."`
@@ -77,8 +79,8 @@ func (c *benchRun) Run(env *environment) error {
 		further = append(further, s)
 	}
 	nodes, cores := c.Nodes, c.Cores
-	if len(further) > 0 && len(nodes) == 1 && len(cores) == 1 && nodes[0] == 1 && cores[0] == 1 {
-		nodes, cores = nil, nil
+	if len(nodes) > 0 || len(cores) > 0 || len(further) == 0 {
+		nodes, cores = orOne(nodes), orOne(cores)
 	}
 	shapes, err := bench.Shapes(nodes, cores, further)
 	if err != nil {
@@ -322,13 +324,24 @@ func (c *benchPin) Run(env *environment) error {
 	return benchError(err)
 }
 
+func orOne(numbers []int) []int {
+	if len(numbers) == 0 {
+		return []int{1}
+	}
+	return numbers
+}
+
 // benchError gives an experiment's errors their exit codes; a program that was run has spoken for itself.
 func benchError(err error) error {
-	if exit, ok := errors.AsType[interface {
-		error
-		ExitCode() int
-	}](err); ok {
-		return &rank.Error{Code: max(exit.ExitCode(), 1), Err: err, Silent: true}
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		code := exit.ExitCode()
+		if status := exit.Sys().(syscall.WaitStatus); status.Signaled() {
+			code = 128 + int(status.Signal())
+		}
+		return &rank.Error{Code: code, Err: err, Silent: true}
+	}
+	if _, ok := errors.AsType[*bench.TimeLimit](err); ok {
+		return &rank.Error{Code: 124, Err: err} // as prun.sh, and timeout(1)
 	}
 	if _, ok := errors.AsType[*bench.Config](err); ok {
 		return rank.Usage(err)

@@ -6,7 +6,6 @@ import (
 	"io"
 	"math"
 	"os"
-	"os/exec"
 	"regexp"
 	"runtime"
 	"strconv"
@@ -114,6 +113,13 @@ func prunLimit(text string) (time.Duration, error) {
 	return time.Duration(seconds) * time.Second, nil
 }
 
+// TimeLimit says that a program took longer than it may.
+type TimeLimit struct{ Limit time.Duration }
+
+func (e *TimeLimit) Error() string {
+	return fmt.Sprintf("the time limit of %s is reached (-t sets another)", e.Limit)
+}
+
 var assignment = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*=`)
 
 // Run makes the cluster, runs the program on all nodes, says what the nodes used, and removes the cluster. The error of
@@ -153,7 +159,7 @@ func (r *ClusterRun) Run(ctx context.Context) (err error) {
 			err = derr
 		}
 	}()
-	limited, cancel := context.WithTimeoutCause(ctx, r.Limit, config("the time limit of %s is reached (-t sets another)", r.Limit))
+	limited, cancel := context.WithTimeoutCause(ctx, r.Limit, &TimeLimit{r.Limit})
 	defer cancel()
 	if r.Verbose {
 		fmt.Fprintf(r.Stderr, "emulated cluster: %d nodes of %d cores, dilation %.4g, links of %s\n", spec.Nodes, spec.Cores, spec.Dilation, spec.Net)
@@ -180,12 +186,4 @@ func (r *ClusterRun) tellUsage(c *emulate.Cluster, elapsed time.Duration) {
 		fmt.Fprintf(r.Stderr, "%s: %.2f s of CPU, %.2f MB in, %.2f MB out\n", c.Spec().Hostname(node), u.CPU.Seconds(), float64(u.In)/1e6, float64(u.Out)/1e6)
 	}
 	fmt.Fprintf(r.Stderr, "took %.2f s, which are %.2f s on real cores\n", elapsed.Seconds(), elapsed.Seconds()/c.Spec().Dilation)
-}
-
-// ExitCode is that of a program that failed, and 0 for other errors.
-func ExitCode(err error) int {
-	if exit, ok := err.(*exec.ExitError); ok {
-		return max(exit.ExitCode(), 1)
-	}
-	return 0
 }

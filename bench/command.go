@@ -16,17 +16,22 @@ import (
 // endTime is what a command has between the request to end and being killed; distgo's ranks clean up in it.
 const endTime = 15 * time.Second
 
-// run executes a command in a process group of its own, with what it says going to the task's log, and waits for it. The
-// error is for commands that could not be started and for an ended context; a command that failed is a Result.
+// run executes a command in a process group of its own, for the task's time at most, with what it says going to the task's
+// log, and waits for it. The error is for commands that could not be started and for an ended context; a command that failed is a Result.
 func (t *Task) run(ctx context.Context, dir string, env, argv []string) (*Result, error) {
+	limited, cancel := context.WithTimeoutCause(ctx, t.Limit, errLimit)
+	defer cancel()
+	return t.submit(limited, dir, env, argv)
+}
+
+// submit is run without a limit of its own: a batch system's queue takes as long as it takes, and then knows the limit.
+func (t *Task) submit(ctx context.Context, dir string, env, argv []string) (*Result, error) {
 	log, err := os.OpenFile(t.log(), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 	if err != nil {
 		return nil, err
 	}
 	defer log.Close()
-	limited, cancel := context.WithTimeoutCause(ctx, t.Limit, errLimit)
-	defer cancel()
-	cmd := exec.CommandContext(limited, argv[0], argv[1:]...)
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = dir, env, log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
@@ -39,11 +44,11 @@ func (t *Task) run(ctx context.Context, dir string, env, argv []string) (*Result
 	}
 	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // what it left in its group
 	r.CPU = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, errLimit) {
+		return nil, cause
 	}
 	if err != nil {
-		r.Failed = t.whyFailed(limited, err)
+		r.Failed = t.whyFailed(ctx, err)
 	}
 	return r, nil
 }

@@ -92,10 +92,10 @@ func (e *Experiment) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, os.RemoveAll(o.work)) }()
 	if err := o.sameTools(held); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(o.work)) }()
 
 	guess := e.estimate(ctx, held)
 	if d := guess.left(turns); d > 0 {
@@ -261,11 +261,22 @@ func (o *observer) account(t *Task, s *sample.Sample) (err error) {
 	return nil
 }
 
+// inName is what a character of a file's name becomes.
+func inName(c rune) rune {
+	switch {
+	case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', strings.ContainsRune("._-", c):
+		return c
+	}
+	return '_'
+}
+
 // reportName is unlike that of any other sample's report in the same file.
 func reportName(s *sample.Sample) string {
 	name := fmt.Sprintf("%s-%s-%dx%d-%s-f%.4g", s.Program, s.Launcher, s.Nodes, s.Cores, s.Barrier, s.Dilation)
-	if s.Variant != "" {
-		name += "-" + s.Variant
+	for _, further := range []string{s.Commit[:min(len(s.Commit), 12)], s.Net, s.Slow, s.Variant} {
+		if further != "" {
+			name += "-" + strings.Map(inName, further)
+		}
 	}
 	return fmt.Sprintf("%s-%d.json", name, s.Repetition)
 }

@@ -56,7 +56,7 @@ func (b *Batch) Launch(ctx context.Context, t *Task) (*Result, error) {
 	pin := []string{t.Exe, "bench", "pin", "--cores", strconv.Itoa(b.pinned(t.Cell.Cores)), "--fresh"}
 	if t.Cell.Builder == sample.Distgo {
 		argv := append(b.command(t), append(append(pin, "--kept", t.Kept, "--"), t.distgo(0, storeWord)...)...)
-		r, err := t.run(ctx, t.Work, env, argv)
+		r, err := t.submit(ctx, t.Work, env, argv)
 		if err != nil || r.Failed != "" {
 			return r, err
 		}
@@ -68,7 +68,7 @@ func (b *Batch) Launch(ctx context.Context, t *Task) (*Result, error) {
 	}
 	result := filepath.Join(t.Work, "measured.json")
 	argv := append(b.command(t), append(append(pin, "--result", result, "--"), t.goBuild()...)...)
-	r, err := t.run(ctx, t.Program.Dir, env, argv)
+	r, err := t.submit(ctx, t.Program.Dir, env, argv)
 	if err != nil || r.Failed != "" {
 		return r, err
 	}

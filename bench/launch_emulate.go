@@ -68,6 +68,7 @@ func (l *Emulated) Launch(ctx context.Context, t *Task) (r *Result, err error) {
 	env := append(t.Program.environment(), "GOCACHE="+filepath.Join(emulate.ScratchDir, "gocache"))
 	process := emulate.Process{Dir: t.Work, Env: env, Stdout: log, Stderr: log}
 	var start time.Time
+	before := make([]emulate.Usage, t.Cell.Nodes)
 	if t.Cell.Builder == sample.Distgo {
 		for node := range t.Cell.Nodes {
 			if err := freshStore(filepath.Join(cluster.Scratch(node), "store"), t.Kept); err != nil {
@@ -90,6 +91,9 @@ func (l *Emulated) Launch(ctx context.Context, t *Task) (r *Result, err error) {
 			if err = onNode(limited, cluster, 0, filling); err == nil {
 				err = t.forgetProgram()
 			}
+			if err == nil {
+				before[0], err = cluster.Usage(0)
+			}
 		}
 		start = time.Now()
 		if err == nil {
@@ -109,6 +113,7 @@ func (l *Emulated) Launch(ctx context.Context, t *Task) (r *Result, err error) {
 		if err != nil {
 			return nil, err
 		}
+		u.CPU, u.In, u.Out = u.CPU-before[node].CPU, u.In-before[node].In, u.Out-before[node].Out
 		r.CPU += u.CPU
 		r.Usage = append(r.Usage, sample.Node{CPU: u.CPU.Microseconds(), In: u.In, Out: u.Out})
 	}

@@ -59,7 +59,8 @@ func (c *Choice) fetched(ctx context.Context, known []manifest.Program, name str
 		return Program{}, config("%s is not in %s: distgo bench fetch %s", p.Name(), c.Checkouts, p.Name())
 	}
 	dir, err := filepath.Abs(manifest.Checkout(c.Checkouts, p))
-	return Program{Name: p.Name(), Commit: p.Pin.Commit, Dir: dir, Main: p.Main(), CGO: p.Program.CGO}, err
+	_, changed := manifest.Head(ctx, dir)
+	return Program{Name: p.Name(), Commit: p.Pin.Commit, Dir: dir, Main: p.Main(), CGO: p.Program.CGO, Changed: changed}, err
 }
 
 // ownProgram is DIR or DIR:MAIN.

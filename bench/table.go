@@ -1,16 +1,19 @@
 package bench
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"text/tabwriter"
+	"time"
 
 	"github.com/badbubble/distgo/bench/figures"
 	"github.com/badbubble/distgo/bench/sample"
 )
 
 // Table prints each world of the samples beside go build on one node of all its cores, go build on one node of its shape,
-// and its bound with planning: medians of builds taken in the same repetition over each other, with their spread. Below 1
+// and its bound with planning: medians of builds over the one of go build taken nearest in time, with their spread. Below 1
 // distgo is faster.
 func Table(set *sample.Set, out io.Writer) error {
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
@@ -21,8 +24,8 @@ func Table(set *sample.Set, out io.Writer) error {
 				continue
 			}
 			barrier := g.Cell.Barrier
-			if g.Cell.Variant != "" {
-				barrier += ", " + g.Cell.Variant
+			if apart := c.Apart(); apart != "" {
+				barrier += ", " + apart
 			}
 			world := fmt.Sprintf("%d×%d %s", g.Cell.Nodes, g.Cell.Cores, g.Cell.Launcher)
 			all, one := c.GoBuild(g.Cell.Total(), sample.Cold), c.GoBuild(g.Cell.Cores, sample.Cold)
@@ -34,21 +37,16 @@ func Table(set *sample.Set, out io.Writer) error {
 	return t.Flush()
 }
 
-// pairs are the times of one group over those of another in the same repetition.
+// pairs are the times of one group, each over that of the other which was taken nearest in time: the machine is faster at
+// one time than at another.
 func pairs(of, over *sample.Group) sample.Summary {
 	if over == nil {
 		return sample.Summary{}
 	}
-	base := map[int]float64{}
-	for i := range over.Samples {
-		base[over.Samples[i].Repetition] = over.Samples[i].Seconds()
-	}
 	return of.Of(func(s *sample.Sample) (float64, bool) {
-		b := base[s.Repetition]
-		if b == 0 {
-			return 0, false
-		}
-		return s.Seconds() / b, true
+		apart := func(b sample.Sample) time.Duration { return b.Start.Sub(s.Start).Abs() }
+		nearest := slices.MinFunc(over.Samples, func(a, b sample.Sample) int { return cmp.Compare(apart(a), apart(b)) })
+		return s.Seconds() / nearest.Seconds(), true
 	})
 }
 

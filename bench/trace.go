@@ -2,8 +2,8 @@ package bench
 
 import (
 	"io"
-	"os"
 
+	"github.com/badbubble/distgo/bench/figures"
 	"github.com/badbubble/distgo/bench/trace"
 	"github.com/badbubble/distgo/rank/report"
 )
@@ -20,13 +20,5 @@ func Trace(from, to string, stdout io.Writer) (err error) {
 	if to == "" {
 		return trace.Write(stdout, r)
 	}
-	out, err := os.Create(to)
-	if err != nil {
-		return err
-	}
-	err = trace.Write(out, r)
-	if cerr := out.Close(); err == nil {
-		err = cerr
-	}
-	return err
+	return figures.WriteFile(to, func(w io.Writer) error { return trace.Write(w, r) })
 }

@@ -111,6 +111,10 @@ func (b *builder) add(kind ActionKind, block *transcript.Block, steps []transcri
 			if i > 0 && c.Args[i-1] == "-trimpath" {
 				continue // names, not files
 			}
+			if file, ok := strings.CutPrefix(arg, transcript.Work); ok && !strings.HasSuffix(file, "/") {
+				reads = append(reads, file) // whatever is in its name
+				continue
+			}
 			mention(arg)
 		}
 		mention(c.Stdout)

@@ -153,7 +153,7 @@ func run(ctx context.Context, stdout *bytes.Buffer, argv ...string) error {
 		if context.Cause(ctx) != nil {
 			return context.Cause(ctx)
 		}
-		return fmt.Errorf("%s: %w: %s", strings.Join(argv, " "), err, strings.TrimSpace(words.String()))
+		return fmt.Errorf("%s: %v: %s", strings.Join(argv, " "), err, strings.TrimSpace(words.String()))
 	}
 	return nil
 }

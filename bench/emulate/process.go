@@ -74,9 +74,3 @@ func (c *Cluster) Env(node int) []string {
 // Wait waits for the end of the process and of its output. The error is exec.Cmd's: an *exec.ExitError tells the
 // exit code.
 func (r *Running) Wait() error { return r.cmd.Wait() }
-
-// Pid is the process's ID, as the machine sees it. It leads a process group of the same ID.
-func (r *Running) Pid() int { return r.cmd.Process.Pid }
-
-// Signal sends a signal to the process alone.
-func (r *Running) Signal(signal os.Signal) error { return r.cmd.Process.Signal(signal) }

@@ -102,7 +102,7 @@ func Write(dir string, figures []*Figure) error {
 	}
 	for _, f := range figures {
 		for suffix, write := range map[string]func(io.Writer) error{".png": f.PNG, ".svg": f.SVG} {
-			if err := writeFile(filepath.Join(dir, f.Stem+suffix), write); err != nil {
+			if err := WriteFile(filepath.Join(dir, f.Stem+suffix), write); err != nil {
 				return err
 			}
 		}
@@ -110,7 +110,8 @@ func Write(dir string, figures []*Figure) error {
 	return nil
 }
 
-func writeFile(path string, write func(io.Writer) error) error {
+// WriteFile makes a file of what write writes.
+func WriteFile(path string, write func(io.Writer) error) error {
 	f, err := os.Create(path)
 	if err != nil {
 		return err

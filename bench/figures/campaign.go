@@ -2,17 +2,19 @@ package figures
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/badbubble/distgo/bench/sample"
 	"github.com/badbubble/distgo/bench/simulate"
 )
 
 // A Campaign is what one picture may compare: the samples of one program at one commit, through one launcher over one
-// network, and one variant of distgo with its baselines.
+// network, and one variant of distgo, on equal nodes or with the same slow one, with its baselines.
 type Campaign struct {
-	Program, Commit, Launcher, Net, Variant string
+	Program, Commit, Launcher, Net, Slow, Variant string
 
 	groups map[at]*sample.Group
 	// Others are cells that were measured under a further dilation: what that is worth, for tables.
@@ -33,11 +35,11 @@ type at struct {
 func Campaigns(good []sample.Sample) (campaigns []*Campaign) {
 	groups := sample.ByCell(good)
 	place := func(c sample.Cell) Campaign {
-		return Campaign{Program: c.Program, Commit: c.Commit, Launcher: c.Launcher, Net: c.Net, Variant: c.Variant}
+		return Campaign{Program: c.Program, Commit: c.Commit, Launcher: c.Launcher, Net: c.Net, Slow: c.Slow, Variant: c.Variant}
 	}
 	find := func(of Campaign) *Campaign {
 		for _, c := range campaigns {
-			if c.Program == of.Program && c.Commit == of.Commit && c.Launcher == of.Launcher && c.Net == of.Net && c.Variant == of.Variant {
+			if c.Program == of.Program && c.Commit == of.Commit && c.Launcher == of.Launcher && c.Net == of.Net && c.Slow == of.Slow && c.Variant == of.Variant {
 				return c
 			}
 		}
@@ -67,7 +69,7 @@ func Campaigns(good []sample.Sample) (campaigns []*Campaign) {
 		}
 	}
 	slices.SortStableFunc(campaigns, func(a, b *Campaign) int {
-		return cmp.Or(cmp.Compare(a.Program, b.Program), cmp.Compare(a.Launcher, b.Launcher), cmp.Compare(a.Commit, b.Commit), cmp.Compare(a.Net, b.Net), cmp.Compare(a.Variant, b.Variant))
+		return cmp.Or(cmp.Compare(a.Program, b.Program), cmp.Compare(a.Launcher, b.Launcher), cmp.Compare(a.Commit, b.Commit), cmp.Compare(a.Net, b.Net), cmp.Compare(a.Slow, b.Slow), cmp.Compare(a.Variant, b.Variant))
 	})
 	return campaigns
 }
@@ -159,3 +161,17 @@ func (c *Campaign) Least(of sample.Cell) *sample.Group {
 
 // Owns says that a picture is of this campaign.
 func (c *Campaign) Owns(f *Figure) bool { return f.of == c }
+
+// apart is in what its cells differ from the usual ones: the experimenter's word for it, and the slow node.
+func (c *Campaign) apart() (parts []string) {
+	if c.Variant != "" {
+		parts = append(parts, c.Variant)
+	}
+	if node, times, ok := strings.Cut(c.Slow, ":"); ok {
+		parts = append(parts, fmt.Sprintf("node %s %s times slower", node, times))
+	}
+	return parts
+}
+
+// Apart is that in a table's words, "" for the usual ones.
+func (c *Campaign) Apart() string { return strings.Join(c.apart(), ", ") }

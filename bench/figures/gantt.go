@@ -125,7 +125,7 @@ func kindOf(a *report.Action, own string) string {
 	switch {
 	case a.Kind == "link":
 		return kindLink
-	case a.Kind != "compile" && a.Kind != "cgo":
+	case a.Kind != "compile":
 		return kindOther
 	}
 	head, _, _ := strings.Cut(a.Package, "/")

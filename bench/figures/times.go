@@ -173,10 +173,7 @@ func (c *Campaign) subtitle() string {
 	if s == nil {
 		return ""
 	}
-	parts := []string{s.Go}
-	if c.Variant != "" {
-		parts = append(parts, c.Variant)
-	}
+	parts := append([]string{s.Go}, c.apart()...)
 	if len(c.Commit) >= 12 {
 		parts = append(parts, "commit "+c.Commit[:12])
 	}
@@ -221,6 +218,9 @@ func (c *Campaign) stem(of string) string {
 	parts := []string{strings.ReplaceAll(c.Program, "@", "-"), c.Launcher}
 	if c.Variant != "" {
 		parts = append(parts, c.Variant)
+	}
+	if c.Slow != "" {
+		parts = append(parts, "slow-"+strings.ReplaceAll(c.Slow, ":", "x"))
 	}
 	return strings.Join(append(parts, of), "-")
 }

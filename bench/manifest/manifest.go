@@ -29,9 +29,7 @@ type Pin struct {
 	Commit string `json:"commit"`
 	Date   string `json:"date"`
 	Main   string `json:"main,omitempty"` // where it differs
-	// Go is the least or greatest toolchain that builds it, where today's does not: "go1.21.6".
-	Go   string `json:"go,omitempty"`
-	Note string `json:"note,omitempty"`
+	Note   string `json:"note,omitempty"`
 }
 
 // The labels of pins.

@@ -183,8 +183,8 @@ func (c *Contents) addProgram(of *figures.Campaign, pictures []*figures.Figure) 
 	if of.Net != "" {
 		where += ", " + of.Net
 	}
-	if of.Variant != "" {
-		where += ", " + of.Variant
+	if apart := of.Apart(); apart != "" {
+		where += ", " + apart
 	}
 	p := Program{Name: of.Program, Where: where, Commit: of.Commit}
 	for _, g := range of.Groups() {
@@ -272,7 +272,7 @@ func (c *Contents) method() []string {
 		"The bound is the longest of the critical path and, for all times r and t, of r, t, and on P slots the work that cannot begin before r and that t or more must follow (with r = t = 0 it is W/P), after Fernandez and Bussell (1973), from the run's own durations.",
 	}
 	if c.Emulated {
-		method = append(method, "Nodes are emulated: with dilation F everything on a node takes F times as long as on real cores, and times are divided by F. The nodes' disks are in memory. They, fork and exec, network latency and time-outs are not dilated, which makes dilated cells look faster than they are; for nodes of more than one core, phases of a compile with fewer runnable threads than it was given run too fast as well.")
+		method = append(method, "Nodes are emulated: with dilation F everything on a node takes F times as long as on real cores, and times are divided by F. The nodes' disks are in memory. They, fork and exec, network latency and time-outs are not dilated, which makes dilated cells look faster than they are; on nodes of more than one core a thread is up to some milliseconds ahead of its core when it begins.")
 	}
 	return method
 }

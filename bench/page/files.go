@@ -2,7 +2,6 @@ package page
 
 import (
 	"io"
-	"os"
 	"path/filepath"
 
 	"github.com/badbubble/distgo/bench/figures"
@@ -20,20 +19,8 @@ func Write(dir string, set *sample.Set, prototype bool) error {
 		return err
 	}
 	c := NewContents(set, campaigns, pictures)
-	if err := writeFile(filepath.Join(dir, "report.html"), c.HTML); err != nil {
+	if err := figures.WriteFile(filepath.Join(dir, "report.html"), c.HTML); err != nil {
 		return err
 	}
-	return writeFile(filepath.Join(dir, "report.md"), func(w io.Writer) error { return c.Markdown(w, "figures") })
-}
-
-func writeFile(path string, write func(io.Writer) error) error {
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	err = write(f)
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	return err
+	return figures.WriteFile(filepath.Join(dir, "report.md"), func(w io.Writer) error { return c.Markdown(w, "figures") })
 }

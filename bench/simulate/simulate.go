@@ -137,11 +137,12 @@ func binding(before, took int64, b report.Bound, free func() (int64, error)) (Bi
 	return Ends, nil
 }
 
-// undilated is a report with its times divided, as far as a simulation reads them.
+// undilated is a report with its times divided, as far as a simulation reads them, and without the making of the compiler,
+// which is once.
 func undilated(r *report.Report, f float64) *report.Report {
 	scaled := *r
 	of := func(us int64) int64 { return int64(float64(us) / f) }
-	scaled.Wall, scaled.Plan, scaled.Capture, scaled.Making = of(r.Wall), of(r.Plan), of(r.Capture), of(r.Making)
+	scaled.Wall, scaled.Plan, scaled.Capture, scaled.Making = of(r.Wall-r.Making), of(r.Plan-r.Making), of(r.Capture), 0
 	held := func(all []report.Hold) []report.Hold {
 		all = slices.Clone(all)
 		for i := range all {
