@@ -138,7 +138,7 @@ func cutDashes(args []string) (before, after []string) {
 func interruptible() (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 1) // the first one decides
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	launch.Notify(signals)
 	done := make(chan struct{})
 	go func() {
 		select {

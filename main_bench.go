@@ -7,9 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"github.com/badbubble/distgo/bench"
@@ -333,11 +331,7 @@ func orOne(numbers []int) []int {
 
 // benchError gives an experiment's errors their exit codes; a program that was run has spoken for itself.
 func benchError(err error) error {
-	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
-		code := exit.ExitCode()
-		if status := exit.Sys().(syscall.WaitStatus); status.Signaled() {
-			code = 128 + int(status.Signal())
-		}
+	if code, ok := bench.ExitCode(err); ok {
 		return &rank.Error{Code: code, Err: err, Silent: true}
 	}
 	if _, ok := errors.AsType[*bench.TimeLimit](err); ok {

@@ -119,6 +119,7 @@ func remoteError(err error) error {
 	var (
 		known *rank.Error
 		ended *rank.Interrupted
+		early *launch.Ended
 		place *launch.Error
 		way   *remote.Error
 	)
@@ -127,6 +128,8 @@ func remoteError(err error) error {
 		return err
 	case errors.As(err, &ended):
 		return ended
+	case errors.As(err, &early):
+		return &rank.Interrupted{Signal: early.Signal}
 	case errors.As(err, &place), errors.As(err, &way):
 		return rank.Usage(err)
 	}

@@ -40,9 +40,7 @@ func (s stageHosts) bar() *stage.Bar {
 // finish says what was done.
 func (s stageHosts) finish(bar *stage.Bar, begun time.Time, verb string, hosts []string, sum stage.Summary, err error) error {
 	bar.Clear()
-	for _, path := range sum.Skipped {
-		fmt.Fprintf(os.Stderr, "distgo: %s was left alone\n", path)
-	}
+	leftAlone(sum)
 	switch {
 	case err != nil:
 		return remoteError(err)
@@ -51,6 +49,12 @@ func (s stageHosts) finish(bar *stage.Bar, begun time.Time, verb string, hosts [
 			verb, sum.Files, float64(sum.Bytes)/1e6, len(hosts), time.Since(begun).Seconds(), sum.Same)
 	}
 	return nil
+}
+
+func leftAlone(sum stage.Summary) {
+	for _, path := range sum.Skipped {
+		fmt.Fprintf(os.Stderr, "distgo: %s was left alone\n", path)
+	}
 }
 
 func (s stageHosts) some() ([]string, error) {
@@ -84,7 +88,7 @@ func (c *stagePut) Run(env *environment) error {
 	if c.Project || c.Toolchain {
 		tools, err := toolchain.Find(env.ctx, c.Dir)
 		if err != nil {
-			return rank.Usage(err)
+			return rank.Failed(env.ctx, err)
 		}
 		if c.Project {
 			paths = append(paths, filepath.Dir(cmp.Or(tools.Env["GOWORK"], tools.Env["GOMOD"])))
@@ -132,5 +136,12 @@ func (c *stageClean) Run(env *environment) error {
 	}
 	begun := time.Now()
 	sum, err := stage.Clean(env.ctx, hosts)
-	return c.finish(nil, begun, "removed", hosts, sum, err)
+	leftAlone(sum)
+	if err != nil {
+		return remoteError(err)
+	}
+	if !c.Quiet {
+		fmt.Fprintf(os.Stderr, "distgo: removed %d files on %d hosts in %.1fs\n", sum.Files, len(hosts), time.Since(begun).Seconds())
+	}
+	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -29,6 +30,12 @@ func TestMain(m *testing.M) {
 	guardian := len(os.Args) > 1 && os.Args[1] == "guard" // has no environment
 	if os.Getenv(asDistgo) != "" || guardian {
 		os.Exit(run(os.Args[1:]))
+	}
+	// Signals that this process was started to ignore, as in the background of a shell, reach what tests start.
+	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+		if signal.Ignored(s) {
+			signal.Notify(make(chan os.Signal, 1), s)
+		}
 	}
 	os.Exit(m.Run())
 }

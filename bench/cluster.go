@@ -2,14 +2,17 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math"
 	"os"
+	"os/exec"
 	"regexp"
 	"runtime"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/badbubble/distgo/bench/emulate"
@@ -186,4 +189,17 @@ func (r *ClusterRun) tellUsage(c *emulate.Cluster, elapsed time.Duration) {
 		fmt.Fprintf(r.Stderr, "%s: %.2f s of CPU, %.2f MB in, %.2f MB out\n", c.Spec().Hostname(node), u.CPU.Seconds(), float64(u.In)/1e6, float64(u.Out)/1e6)
 	}
 	fmt.Fprintf(r.Stderr, "took %.2f s, which are %.2f s on real cores\n", elapsed.Seconds(), elapsed.Seconds()/c.Spec().Dilation)
+}
+
+// ExitCode is that of a program that was run and failed, in a shell's way, 128 and a signal's number where one ended it;
+// false for other errors.
+func ExitCode(err error) (code int, ok bool) {
+	exit, ok := errors.AsType[*exec.ExitError](err)
+	if !ok {
+		return 0, false
+	}
+	if status := exit.Sys().(syscall.WaitStatus); status.Signaled() {
+		return 128 + int(status.Signal()), true
+	}
+	return exit.ExitCode(), true
 }

@@ -102,12 +102,13 @@ func (t *tracer) compilersOf(ctx context.Context, a *plan.Action) ([]string, err
 	return slices.Sorted(maps.Keys(files)), nil
 }
 
-// consistsOf asks a compiler, once, for the files that it consists of.
+// consistsOf asks a compiler, once, for the files that it consists of. That takes some milliseconds, and is for all actions,
+// whatever becomes of the one that asks first.
 func (t *tracer) consistsOf(ctx context.Context, name string) ([]string, error) {
 	t.mu.Lock()
 	answer, asked := t.own[name]
 	if !asked {
-		answer = sync.OnceValues(func() ([]string, error) { return t.askFor(ctx, name) })
+		answer = sync.OnceValues(func() ([]string, error) { return t.askFor(context.WithoutCancel(ctx), name) })
 		if t.own == nil {
 			t.own = map[string]func() ([]string, error){}
 		}

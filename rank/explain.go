@@ -38,7 +38,8 @@ type note struct {
 }
 
 type notes struct {
-	Last    int64           `msgpack:"l"` // when the last run that executed anything was
+	Last    int64           `msgpack:"l"`           // when the last run that executed anything began on this rank
+	ID      string          `msgpack:"i,omitempty"` // its ID, which all its ranks have in common
 	Actions map[string]note `msgpack:"a"`
 }
 
@@ -101,15 +102,15 @@ func (b *notebook) recall(path string) {
 	})
 }
 
-// keep adds what was noted to the file at path.
-func (b *notebook) keep(path string, now time.Time) error {
+// keep adds what was noted in a run that began then to the file at path.
+func (b *notebook) keep(path, run string, began time.Time) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !slices.Contains(slices.Collect(maps.Values(b.executed)), true) {
 		return nil
 	}
 	b.recall(path)
-	added := notes{Last: now.Unix(), Actions: map[string]note{}}
+	added := notes{Last: began.Unix(), ID: run, Actions: map[string]note{}}
 	for name, n := range b.seen {
 		before, known := b.before.Actions[name]
 		n.Run, n.Why = before.Run, before.Why
@@ -215,7 +216,7 @@ func readNotes(path string) (all notes, parts int, err error) {
 		end := 4 + int(binary.LittleEndian.Uint32(text))
 		var part notes
 		err = unpack(text[4:end], &part)
-		all.Last = part.Last
+		all.Last, all.ID = part.Last, part.ID
 		maps.Copy(all.Actions, part.Actions)
 		text, parts = text[end:], parts+1
 	}
@@ -234,24 +235,30 @@ func Explain(_ context.Context, w io.Writer, dir, pkg string) error {
 	if err != nil {
 		return err
 	}
-	var found []note
-	var last int64
+	type known struct {
+		note
+		ranks *notes // those that it is from
+	}
+	var found []known
+	var last notes
 	for _, path := range paths {
 		all, _, err := readNotes(path)
 		if err != nil {
 			return fmt.Errorf("reading %s: %w", path, err)
 		}
-		last = max(last, all.Last)
+		if all.Last > last.Last {
+			last = all
+		}
 		for _, n := range all.Actions {
 			if n.Package == pkg || strings.HasSuffix(n.Package, "/"+pkg) {
-				found = append(found, n)
+				found = append(found, known{n, &all})
 			}
 		}
 	}
 	if len(found) == 0 {
 		return usage("nothing is known of package %s in %s; give its import path, and build it on this node first", pkg, dir)
 	}
-	slices.SortFunc(found, func(a, b note) int {
+	slices.SortFunc(found, func(a, b known) int {
 		return cmp.Or(cmp.Compare(b.Run, a.Run), strings.Compare(a.Package, b.Package), strings.Compare(a.Kind, b.Kind))
 	})
 	var text bytes.Buffer
@@ -259,7 +266,7 @@ func Explain(_ context.Context, w io.Writer, dir, pkg string) error {
 		switch {
 		case n.Run == 0:
 			continue // always out of the store
-		case n.Run < last:
+		case n.Run < n.ranks.Last || n.ranks.ID != last.ID:
 			fmt.Fprintf(&text, "%s %s: not in the last run; last on %s, because\n", n.Kind, n.Package, time.Unix(n.Run, 0).Format(time.DateTime))
 		default:
 			fmt.Fprintf(&text, "%s %s: executed in the last run, because\n", n.Kind, n.Package)

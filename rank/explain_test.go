@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -23,7 +24,7 @@ func TestNotesAreAdded(t *testing.T) {
 		for _, pkg := range executed {
 			b.note(&plan.Action{Kind: plan.Compile, Package: pkg}, []store.Part{{Label: "file " + pkg, Sum: [32]byte{edited, 1}}}, true)
 		}
-		if err := b.keep(path, time.Unix(at, 0)); err != nil {
+		if err := b.keep(path, "a run", time.Unix(at, 0)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -86,6 +87,31 @@ func TestNotesAreAdded(t *testing.T) {
 		run(100, 5, "p")
 		if all, parts := kept(); len(all) != 3 || parts != 1 {
 			t.Errorf("%d actions in %d parts after damage, want 3 in 1", len(all), parts)
+		}
+	}
+}
+
+// Ranks of one run begin at different times, and each has its own notes.
+func TestExplainKnowsTheLastRun(t *testing.T) {
+	dir := t.TempDir()
+	for _, ran := range []struct {
+		rank int
+		run  string
+		at   int64
+		pkg  string
+	}{
+		{2, "first", 100, "old"}, {0, "second", 200, "early"}, {1, "second", 201, "late"},
+	} {
+		var b notebook
+		b.note(&plan.Action{Kind: plan.Compile, Package: ran.pkg}, nil, true)
+		if err := b.keep(notesPath(dir, ran.rank), ran.run, time.Unix(ran.at, 0)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for pkg, want := range map[string]string{"old": "not in the last run; last on", "early": "executed in the last run", "late": "executed in the last run"} {
+		var said strings.Builder
+		if err := Explain(t.Context(), &said, dir, pkg); err != nil || !strings.Contains(said.String(), want) {
+			t.Errorf("%s: %q, %v", pkg, &said, err)
 		}
 	}
 }

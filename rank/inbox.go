@@ -22,8 +22,8 @@ type inbox struct {
 
 	peers *peers // nil where there is no store; set before the world is started
 
-	abortOnLoss  bool // --on-loss=abort
-	takeCompiler func(transport.Frame) error
+	abortOnLoss  bool                        // --on-loss=abort
+	takeCompiler func(transport.Frame) error // nil: it is not needed
 
 	ready chan struct{} // closed when loop is set
 	loop  *loop
@@ -78,6 +78,9 @@ func (b *inbox) Receive(from transport.Rank, f transport.Frame) error {
 	case kindGiven:
 		return b.peers.given(from, f)
 	case kindCompiler:
+		if b.takeCompiler == nil {
+			return drop(f)
+		}
 		return b.takeCompiler(f)
 	case kindPlan:
 		plan, err := readPlanFrame(f)

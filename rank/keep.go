@@ -121,7 +121,11 @@ func (r *run) serve(ctx context.Context, cancel context.CancelCauseFunc) (stop f
 	serving, end := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		if err := errors.Join(p.announce(), p.serve(serving)); err != nil && serving.Err() == nil {
+		err := p.announce()
+		if err == nil {
+			err = p.serve(serving)
+		}
+		if err != nil && serving.Err() == nil {
 			cancel(err)
 		}
 	})
@@ -137,7 +141,7 @@ func (r *run) closeStore(ctx context.Context, tidy bool) {
 	if r.keeps != nil {
 		r.keeps()
 	}
-	err := r.notes.keep(notesPath(r.store.Dir(), r.cfg.Place.Rank), r.begun)
+	err := r.notes.keep(notesPath(r.store.Dir(), r.cfg.Place.Rank), r.cfg.Place.RunID(), r.begun)
 	if store.Full(err) {
 		err = nil // the actions' files were told of
 	}

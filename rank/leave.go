@@ -26,7 +26,7 @@ func (r *run) leave(err error) error {
 		if !r.isRoot() {
 			if !e.Silent {
 				text := e.Error()
-				if e.Code < ExitInterrupt { // a signal reaches all ranks: it does not matter which heard first
+				if e.Code <= exitSignalled { // a signal reaches all ranks: it does not matter which heard first
 					text = fmt.Sprintf("rank %d (%s): %s", r.cfg.Place.Rank, r.world.Peer(r.world.Rank()).Host, text)
 				}
 				sendErr := r.world.Send(root, transport.Express, transport.Message{Kind: kindAbort, Body: abortMessage{uint8(e.Code), text}})

@@ -53,7 +53,7 @@ func (r *run) meet(ctx context.Context) error {
 	}
 	t := transport.Config{
 		Rank: transport.Rank(place.Rank), Size: place.Size,
-		TLS: r.cfg.TLS, RunID: place.RunID(), Secret: r.cfg.Secret, Hosts: place.Hosts, SilenceLimit: silenceLimit, MeetTimeout: cmp.Or(r.cfg.Launch.MeetTimeout, meetTimeout),
+		TLS: r.cfg.TLS, RunID: place.RunID(), Secret: r.cfg.Secret, Hosts: place.Hosts, MeetTimeout: cmp.Or(r.cfg.Launch.MeetTimeout, meetTimeout),
 		Facts: []transport.Fact{
 			{Name: "the executable", Value: r.cfg.Version + " " + executable},
 			{Name: "platform", Value: runtime.GOOS + "/" + runtime.GOARCH},

@@ -66,7 +66,7 @@ func newPeers(w *transport.World, s *store.Store, dir string, makeDir func() err
 	}
 	p.own = sync.OnceValue(func() int { return s.Summary().Len() })
 	for to := range w.Size() {
-		if r := transport.Rank(to); r != w.Rank() && !p.shares(r) {
+		if r := transport.Rank(to); r != w.Rank() && p.other(r) {
 			p.silent[r] = true
 		}
 	}
@@ -76,11 +76,11 @@ func newPeers(w *transport.World, s *store.Store, dir string, makeDir func() err
 	return p
 }
 
-// shares reports whether a rank has this one's store.
-func (p *peers) shares(r transport.Rank) bool {
+// other reports whether a rank has a store, and another than this one's.
+func (p *peers) other(r transport.Rank) bool {
 	var v view
 	err := (transport.Frame{Body: p.world.Peer(r).Info}).Decode(&v)
-	return err == nil && v.Store == p.store.ID()
+	return err == nil && v.Store != "" && v.Store != p.store.ID()
 }
 
 // announce tells the others what this rank's store holds.
@@ -88,7 +88,7 @@ func (p *peers) announce() error {
 	m := holdsMessage{Store: p.store.ID()}
 	var to []transport.Rank
 	for r := range transport.Rank(p.world.Size()) {
-		if r != p.world.Rank() && !p.shares(r) {
+		if r != p.world.Rank() && p.other(r) {
 			to = append(to, r)
 		}
 	}

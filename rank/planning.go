@@ -56,6 +56,11 @@ func makePlan(ctx context.Context, cfg Config, tools *toolchain.Toolchain) (p *p
 		return nil, captured, questions, err
 	}
 	p.Env = tools.CommandEnv()
+	if cfg.Verify {
+		if err := verifiable(p, tools.Env["GOOS"]); err != nil {
+			return nil, captured, questions, err
+		}
+	}
 	return p, captured, questions, check(cfg, p)
 }
 

@@ -29,10 +29,6 @@ const (
 	farewellTimeout = 5 * time.Second // for the records of the others
 	closeTimeout    = 3 * time.Second // for their goodbyes, and for an abort to reach them
 	joinGrace       = 5 * time.Second // for joining ranks, once root knows that there is no plan
-
-	// silenceLimit is after how long a silent rank is lost. With what ending the others takes, a frozen rank ends the
-	// run within 10 s.
-	silenceLimit = 5 * time.Second
 )
 
 // Run is one rank's life: it returns when the program is in its place and

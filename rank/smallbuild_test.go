@@ -207,8 +207,7 @@ func (b *smallBuild) run(t *testing.T, tools string, faults ...*transporttest.Fa
 	o.errs = make([]error, len(b.slots))
 	synctest.Test(t, func(t *testing.T) {
 		worlds := transporttest.NewWorld(t, len(b.slots), transporttest.WithFaults(faults...), transporttest.WithConfig(func(c *transport.Config) {
-			c.SilenceLimit = silenceLimit
-			c.Info, _ = msgpack.Marshal(view{Slots: b.slots[c.Rank]}) // of numbers and strings alone
+			c.Info, _ = msgpack.Marshal(view{Slots: b.slots[c.Rank], Store: fmt.Sprint("of rank ", c.Rank)}) // of numbers and strings alone
 		}))
 		ctx, cancel := context.WithTimeoutCause(t.Context(), runDeadline, errHung)
 		defer cancel()

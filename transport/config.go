@@ -53,8 +53,8 @@ type Config struct {
 	// joined.
 	MeetTimeout time.Duration
 
-	// SilenceLimit is how long nothing may come from a peer; 0 means 6 s. It is compared like a fact, as each rank sends
-	// heartbeats at a sixth of its own.
+	// SilenceLimit is how long nothing may come from a peer; 0 means 5 s. It is compared like a fact, as each rank sends
+	// heartbeats at a third of its own.
 	SilenceLimit time.Duration
 
 	// BodyLimits lowers MaxBody for single kinds of the upper layers.

@@ -58,9 +58,9 @@ const (
 	// defaultMeetTimeout covers a batch system that starts processes a minute apart at worst on loaded nodes.
 	defaultMeetTimeout = 60 * time.Second
 
-	// defaultSilenceLimit leaves four seconds to report a frozen rank within ten, and is longer than the pauses that
+	// defaultSilenceLimit leaves five seconds to report a frozen rank within ten, and is longer than the pauses that
 	// loaded nodes and a TCP retransmission or two (0.2 + 0.4 + 0.8 + 1.6 s) cause.
-	defaultSilenceLimit = 6 * time.Second
+	defaultSilenceLimit = 5 * time.Second
 
 	// beatsPerLimit heartbeats fit into the silence limit, so that one may be lost and repeated by TCP, which takes three
 	// seconds at most until it has worked, before a peer is. Each wakes up two processes, and a world of n ranks has n².

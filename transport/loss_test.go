@@ -154,13 +154,13 @@ func TestOneStalledLaneIsALoss(t *testing.T) {
 			worlds := transporttest.NewWorld(t, 2, transporttest.WithFaults(f))
 			inboxes := startAll(worlds)
 			send(t, worlds[0], 1, transport.Bulk, transport.Message{Kind: 40})
-			wait(t, 25*time.Second)
+			wait(t, 20*time.Second)
 			if f.Fired() != 1 {
 				t.Errorf("the fault fired %d times", f.Fired())
 			}
 			wantNothingElse(t, inboxes...)
 			wait(t, 10*time.Second)
-			wantLost(t, inboxes[1], 0, transport.LossSilent, "sent nothing on the bulk lane for 3")
+			wantLost(t, inboxes[1], 0, transport.LossSilent, "sent nothing on the bulk lane for 2")
 			wantLost(t, inboxes[0], 1, transport.LossCut, "")
 		})
 	}
@@ -231,7 +231,7 @@ func TestSlowSourceIsNotSilence(t *testing.T) {
 
 // An idle world costs three heartbeats in the silence limit on the express lane, and one on the other.
 func TestHeartbeats(t *testing.T) {
-	const limit, limits = 6 * time.Second, 10
+	const limit, limits = 5 * time.Second, 10
 	synctest.Test(t, func(t *testing.T) {
 		worlds := transporttest.NewWorld(t, 3)
 		startAll(worlds)

@@ -110,7 +110,7 @@ func TestProtocolTables(t *testing.T) {
 		"meeting":          defaultMeetTimeout.String(),
 		"reaching a peer":  meshLimit.String(),
 		"silence":          defaultSilenceLimit.String(),
-		"heartbeat":        (defaultSilenceLimit / beatsPerLimit).String(),
+		"heartbeat":        (defaultSilenceLimit / beatsPerLimit).Round(10 * time.Millisecond).String(),
 		"stuck lane":       (defaultSilenceLimit * stuckFactor).String(),
 	})
 

@@ -132,7 +132,7 @@ func run(ctx context.Context, dir string, env []string, argv ...string) (string,
 		return "", context.Cause(ctx)
 	}
 	if err != nil {
-		return "", fmt.Errorf("%s %s: %w%s", argv[0], argv[1], err, indent(said.String()))
+		return "", fmt.Errorf("%s %s: %v%s", argv[0], argv[1], err, indent(said.String()))
 	}
 	return string(text), nil
 }

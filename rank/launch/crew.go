@@ -27,6 +27,7 @@ type member interface {
 
 const (
 	signalled = 128 // what exit codes of processes that a signal ended exceed, as in a shell
+	usageCode = 2   // of what is not set up (rank.ExitUsage)
 	lostCode  = 3   // of a rank that lost the others (rank.ExitWorld), and of one to which the connection is lost
 )
 

@@ -158,7 +158,7 @@ func TestDetectErrors(t *testing.T) {
 		{nil, Flags{Rank: -1, Size: -1, Launcher: "prun"}, "--launcher=prun but it did not start this process: it is known by PRUN_CPU_RANK"},
 		{nil, Flags{Rank: -1, Size: -1, Launcher: "qrun"}, "--launcher=qrun is unknown: one of flags, distgo, prun"},
 		{[]string{"SLURM_STEP_ID=0", "SLURM_PROCID=0", "SLURM_NTASKS=2", "SLURM_STEP_NODELIST=n[1"}, none, "SLURM_STEP_NODELIST=n[1: a bracket"},
-		{[]string{"OMPI_COMM_WORLD_RANK=0", fmt.Sprint("OMPI_COMM_WORLD_SIZE=", MaxSize+1)}, none, "OMPI_COMM_WORLD_SIZE=65537: a world has"},
+		{[]string{"OMPI_COMM_WORLD_RANK=0", fmt.Sprint("OMPI_COMM_WORLD_SIZE=", MaxSize+1)}, none, "OMPI_COMM_WORLD_SIZE=1025: a world has"},
 		{[]string{"PBS_VNODENUM=0", "PBS_NODEFILE=/gone"}, none, "PBS_VNODENUM=0 but PBS_NODEFILE"},
 		{[]string{"JOB_COMPLETION_INDEX=0"}, none, "JOB_COMPLETION_INDEX=0 but pods are not told"},
 	} {

@@ -12,7 +12,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/badbubble/distgo/rank/scratch"
 )
@@ -44,7 +43,7 @@ func StartLocal(ctx context.Context, n int, exe string, args, env []string, out 
 	defer runtime.UnlockOSThread()
 
 	signals := make(chan os.Signal, 8) // more than a user presses before they are read
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	Notify(signals)
 	defer signal.Stop(signals)
 
 	c := newCrew(n, out)

@@ -25,6 +25,12 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(rank(args[0]))
 	}
+	// Signals that this process was started to ignore, as in the background of a shell, reach what tests start.
+	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+		if signal.Ignored(s) {
+			signal.Notify(make(chan os.Signal, 1), s)
+		}
+	}
 	os.Exit(m.Run())
 }
 

@@ -4,11 +4,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+
+	"github.com/badbubble/distgo/transport"
 )
 
-// MaxSize bounds the number of ranks: it keeps a mistyped variable from becoming an allocation. The largest cluster that
-// distgo is meant for has a few hundred nodes of a few dozen cores.
-const MaxSize = 1 << 16
+// MaxSize bounds the number of ranks, which also keeps a mistyped variable from becoming an allocation.
+const MaxSize = transport.MaxSize
 
 // Flags are what the command line says about this process.
 type Flags struct {

@@ -38,7 +38,7 @@ func StartRemote(ctx context.Context, hosts []string, exe string, args, env []st
 		return 0, err
 	}
 	signals := make(chan os.Signal, 8) // more than a user presses before they are read
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	Notify(signals)
 	defer signal.Stop(signals)
 
 	clients, err := login(ctx, dialer, hosts, signals)
@@ -133,13 +133,18 @@ func login(ctx context.Context, dialer *remote.Dialer, hosts []string, signals <
 		}
 		all.Wait()
 	}()
+	var ended *Ended
 	for waiting := true; waiting; {
 		select {
 		case <-done:
 			waiting = false
 		case s := <-signals:
-			cancel(fmt.Errorf("ended by %s", s))
+			ended = &Ended{s.(syscall.Signal)}
+			cancel(ended)
 		}
+	}
+	if ended != nil {
+		errs = []error{ended}
 	}
 	var failed []error
 	for i, err := range errs {
@@ -224,6 +229,7 @@ func (s *session) await() int {
 	case errors.As(err, &exit):
 		if code := exit.ExitStatus(); code == 126 || code == 127 { // the shell's, not distgo's
 			fmt.Fprintf(s.stderr, "distgo: %s is not on %s, or not for it: distgo stage puts it there\n", s.exe, s.client.Target.Name)
+			return usageCode
 		}
 		return exit.ExitStatus()
 	}

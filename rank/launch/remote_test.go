@@ -164,7 +164,7 @@ func TestStartRemoteWithoutDistgoThere(t *testing.T) {
 	c := newCluster(t, 1)
 	var words strings.Builder
 	code, err := StartRemote(t.Context(), c.hosts, "/nonexistent/dist'go", nil, nil, Output{Stderr: &words})
-	if code != 127 || err != nil || !strings.Contains(words.String(), "/nonexistent/dist'go is not on 127.0.0.1") {
+	if code != usageCode || err != nil || !strings.Contains(words.String(), "/nonexistent/dist'go is not on 127.0.0.1") {
 		t.Errorf("exit code %d, %v: %s", code, err, words.String())
 	}
 }
