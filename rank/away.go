@@ -56,21 +56,21 @@ func (r *run) compareViews() error {
 	r.away = make([]bool, r.cfg.Place.Size)
 	reasons := map[string]map[plan.Rank]bool{}
 	var order []string
-	for i := 1; i < r.cfg.Place.Size; i++ {
-		var v view
-		if err := (transport.Frame{Body: r.world.Peer(transport.Rank(i)).Info}).Decode(&v); err != nil {
-			return err
-		}
+	views, err := r.views()
+	if err != nil {
+		return err
+	}
+	for i, v := range views {
 		reason := r.unlike(v)
 		if reason == "" {
 			continue
 		}
-		r.away[i] = true
+		r.away[i+1] = true
 		if reasons[reason] == nil {
 			reasons[reason] = map[plan.Rank]bool{}
 			order = append(order, reason)
 		}
-		reasons[reason][plan.Rank(i)] = true
+		reasons[reason][plan.Rank(i+1)] = true
 	}
 	for _, reason := range order {
 		r.progress.Say("distgo: %s: %s; what is compiled there is sent, and cgo and links stay with those that see root's files", named(reasons[reason]), reason)

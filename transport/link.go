@@ -57,23 +57,13 @@ func (l *link) writeLoop() {
 }
 
 // writeBatch writes frames with as few system calls as their blobs allow.
-func (l *link) writeBatch(batch []outgoing) (err error) {
+func (l *link) writeBatch(batch []outgoing) error {
 	for _, o := range batch {
-		if o.mark != nil {
-			if err == nil {
-				err = l.out.Flush()
-			}
-			o.mark <- err
-			continue
-		}
-		if err == nil {
-			err = l.write(o)
+		if err := l.write(o); err != nil {
+			return err
 		}
 	}
-	if err == nil {
-		err = l.out.Flush()
-	}
-	return err
+	return l.out.Flush()
 }
 
 func (l *link) write(o outgoing) error {

@@ -79,9 +79,6 @@ func TestFaultsAreLosses(t *testing.T) {
 				if err := worlds[1].Send(0, transport.Bulk, transport.Message{Kind: 40}); !errors.As(err, &lost) || lost.How != tc.how {
 					t.Errorf("Send to the lost rank = %v", err)
 				}
-				if err := worlds[1].Flush(t.Context()); !errors.As(err, &lost) {
-					t.Errorf("Flush with a lost rank = %v", err)
-				}
 				send(t, worlds[1], 2, transport.Express, transport.Message{Kind: 41})
 				<-inboxes[2].frames
 				closeAll(t, worlds)

@@ -5,12 +5,11 @@ import (
 	"sync"
 )
 
-// outgoing is one entry of a queue: a frame, or a mark.
+// outgoing is a frame that is to be sent.
 type outgoing struct {
 	head header
 	body []byte
 	blob *Blob
-	mark chan<- error // if not nil, this is no frame: it gets nil when everything before has been written
 }
 
 // A queue holds what waits for one lane of one peer. Anyone puts; one writer takes.
@@ -55,7 +54,7 @@ func (q *queue) last(o outgoing, drop bool, err error) {
 		return
 	}
 	if drop {
-		q.forget(err)
+		q.items, q.bytes = nil, 0
 	}
 	q.closed = err
 	q.add(o)
@@ -67,15 +66,6 @@ func (q *queue) close(err error) {
 	defer q.mu.Unlock()
 	if q.closed == nil {
 		q.closed = err
-	}
-	q.forget(q.closed)
-}
-
-func (q *queue) forget(err error) {
-	for _, o := range q.items {
-		if o.mark != nil {
-			o.mark <- err
-		}
 	}
 	q.items, q.bytes = nil, 0
 }

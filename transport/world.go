@@ -158,40 +158,6 @@ func (w *World) Send(to Rank, lane Lane, m Message) error {
 	return nil
 }
 
-// Flush waits until everything queued so far has been handed to the system. What was queued for lost peers is gone; then
-// the error is the LostError of one of them, after the others' has been written.
-func (w *World) Flush(ctx context.Context) error {
-	var marks []chan error
-	var lost error
-	for _, p := range w.peers {
-		for _, l := range p.each() {
-			mark := make(chan error, 1) // the writer must not wait for us
-			if err := l.queue.put(outgoing{mark: mark}); err != nil {
-				lost = firstError(lost, err)
-				continue
-			}
-			marks = append(marks, mark)
-		}
-	}
-	for _, mark := range marks {
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case err := <-mark:
-			lost = firstError(lost, err)
-		}
-	}
-	return lost
-}
-
-// firstError returns the first error that is one.
-func firstError(a, b error) error {
-	if a != nil {
-		return a
-	}
-	return b
-}
-
 // Abort ends the world with a cause that the other ranks get to read: for them this rank is then lost. It drops what is
 // queued, and does not wait. Close must still be called.
 func (w *World) Abort(cause error) {

@@ -199,28 +199,6 @@ func TestSlowPeerDelaysNobodyElse(t *testing.T) {
 	})
 }
 
-func TestFlushWaitsForTheWriters(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		slow := transporttest.SlowReader(transporttest.Point{From: 0, To: 1, Lane: transport.Bulk}, 100<<10)
-		worlds := transporttest.NewWorld(t, 2, transporttest.WithFaults(slow))
-		startAll(worlds)
-		send(t, worlds[0], 1, transport.Bulk, transport.Message{Kind: 40, Blob: bytesBlob(noise(2<<20, 1))})
-		begin := time.Now()
-		short, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		if err := worlds[0].Flush(short); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("Flush returned %v before the blob can have been written", err)
-		}
-		if err := worlds[0].Flush(t.Context()); err != nil {
-			t.Error(err)
-		}
-		if d := time.Since(begin); d < 10*time.Second { // 2 MiB less the buffers, at 100 KiB/s
-			t.Errorf("Flush returned after %s", d)
-		}
-		closeAll(t, worlds)
-	})
-}
-
 func TestSendChecksItsArguments(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		worlds := transporttest.NewWorld(t, 2, transporttest.WithConfig(func(c *transport.Config) {

@@ -28,8 +28,7 @@ submitted=0
 while read -r program nodes cores; do
 	name=distgo-$(cell_name "$program" "$nodes" "$cores")
 	if grep -qxF -- "$name" <<<"$queued"; then continue; fi
-	left=$(cell "$program" "$nodes" "$cores" srun --left)
-	if ((left == 0)); then continue; fi
+	if [[ -e $(cell_file "$program" "$nodes" "$cores") && $(cell "$program" "$nodes" "$cores" srun --left </dev/null) == 0 ]]; then continue; fi
 	# shellcheck disable=SC2086 # SBATCH_ARGS is words
 	sbatch ${WAIT:+--wait} --job-name="$name" --nodes="$nodes" --ntasks-per-node=1 --cpus-per-task="$NODE_CORES" --exclusive \
 		--time="$JOB_MINUTES" --output="$RESULTS/$name.%j.log" $SBATCH_ARGS "$HERE/cell.sbatch" "$program" "$nodes" "$cores" </dev/null

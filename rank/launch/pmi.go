@@ -117,12 +117,6 @@ func (p *PMI) Finalize(ctx context.Context) error {
 	return err
 }
 
-// Abort asks the launcher to end all ranks with an exit code. There is no answer: the end comes as a signal.
-func (p *PMI) Abort(code int) error {
-	_, err := fmt.Fprintf(p.conn, "cmd=abort exitcode=%d\n", code)
-	return err
-}
-
 // Close closes the descriptor, if that can be done.
 func (p *PMI) Close() error {
 	if c, ok := p.conn.(io.Closer); ok {
