@@ -25,7 +25,7 @@ RESULTS=${RESULTS-$PWD/results}
 CHECKOUTS=${CHECKOUTS-$HOME/distgo-bench}
 
 # The node's own disk, for work directories and caches; the nodes make it themselves if it can be made.
-LOCAL=${LOCAL-/local/$USER}
+LOCAL=${LOCAL-/local/$(id -un)}
 
 # Further arguments of bench run, as --no-pin, or --through-arg=-native --through-arg='-C cpunode'.
 MORE=${MORE-}
