@@ -93,6 +93,13 @@ func (b *builder) add(kind ActionKind, block *transcript.Block, steps []transcri
 	name := block.Package // or what cmd/go reports in its stead
 	var reads []string
 	mention := func(s string) { reads = append(reads, mentioned(s)...) }
+	argument := func(s string) { // a file, whatever is in its name, or what names files
+		if file, ok := strings.CutPrefix(s, transcript.Work); ok && strings.Contains(file, "/") && !strings.HasSuffix(file, "/") {
+			reads = append(reads, file)
+		} else {
+			mention(s)
+		}
+	}
 	for i := range steps {
 		c := &steps[i]
 		if c.Dir == "" || c.Dir == "." {
@@ -111,15 +118,11 @@ func (b *builder) add(kind ActionKind, block *transcript.Block, steps []transcri
 			if i > 0 && c.Args[i-1] == "-trimpath" {
 				continue // names, not files
 			}
-			if file, ok := strings.CutPrefix(arg, transcript.Work); ok && !strings.HasSuffix(file, "/") {
-				reads = append(reads, file) // whatever is in its name
-				continue
-			}
-			mention(arg)
+			argument(arg)
 		}
-		mention(c.Stdout)
+		argument(c.Stdout)
 		if isCCompile(c) {
-			mention(absolute(c, c.Args[len(c.Args)-1]))
+			argument(absolute(c, c.Args[len(c.Args)-1]))
 			// What it may include: the header that cgo makes for every package, and files of an overlay.
 			mention(transcript.Work + block.Node + "/_cgo_export.h")
 			reads = append(reads, b.copy[block.Node]...)

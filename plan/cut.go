@@ -45,14 +45,12 @@ func cut(node string, commands []transcript.Command) []part {
 		switch {
 		case whole && !isTool(&c, "compile"):
 			steps = append(steps, c)
-			markTrial(steps)
 		case isCCompile(&c):
 			flush(Prepare)
 			steps = append(steps, c)
 			flush(Prepare)
 		case isTool(&c, "cgo") && slices.Contains(c.Args, "-dynimport"):
 			steps = append(steps, c)
-			markTrial(steps)
 			flush(Prepare)
 		default:
 			if isTool(&c, "compile") {
@@ -63,19 +61,6 @@ func cut(node string, commands []transcript.Command) []part {
 	}
 	flush(kind)
 	return exportHeader(node, joinArchive(node, parts))
-}
-
-// markTrial marks the trial link that stands before cgo -dynimport, which reads
-// what it makes. Before go1.24 the transcript does not tell it from a command
-// that must succeed.
-func markTrial(steps []transcript.Command) {
-	n := len(steps)
-	if n < 2 || !isTool(&steps[n-1], "cgo") || steps[n-2].Op != transcript.Run {
-		return
-	}
-	if i := slices.Index(steps[n-1].Args, "-dynimport"); i >= 0 && slices.Contains(steps[n-2].Args, steps[n-1].Args[i+1]) {
-		steps[n-2].MayFail = true
-	}
 }
 
 // readsGenerated reports whether c runs cgo on a file in the scratch directory.

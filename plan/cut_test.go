@@ -139,3 +139,16 @@ func TestExportHeader(t *testing.T) {
 		t.Errorf("targets %v, expected %v", got, want)
 	}
 }
+
+// cgo keeps the names of the files that it reads, whatever is in them.
+func TestNamesOfFiles(t *testing.T) {
+	b := &builder{plan: &Plan{}, made: map[string]ActionID{}, copy: map[string][]string{}}
+	b.add(Compile, &transcript.Block{Node: "b002"}, []transcript.Command{{Op: transcript.Run, Args: []string{
+		"/go/compile", "-o", "$WORK/b002/_pkg_.a", "-trimpath", "$WORK/b003/x=>y", "-flag=$WORK/b004/one,$WORK/b005/two", "$WORK/b006/", "$WORK/b007",
+		"$WORK/b002/a,b=c;d e.cgo1.go",
+	}}})
+	want := []string{"b002/_pkg_.a", "b004/one", "b005/two", "b002/a,b=c;d e.cgo1.go"}
+	if !slices.Equal(b.deps[0], want) {
+		t.Errorf("it reads %q, want %q", b.deps[0], want)
+	}
+}

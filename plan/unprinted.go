@@ -98,9 +98,6 @@ func Complete(script *transcript.Script, u Unprinted, goroot string) error {
 			origin, trimmed = Origin{goroot, "GOROOT"}, true
 		}
 		var answer PkgConfig
-		for n := range b.Commands { // who may fail is linked as what comes of it
-			markTrial(b.Commands[:n+1])
-		}
 		commands := b.Commands[:0]
 		for _, c := range b.Commands {
 			if question, ok := pkgConfigQuestion(&c); ok {

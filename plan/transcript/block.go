@@ -44,8 +44,15 @@ func (p *parser) file() error {
 	return nil
 }
 
+// append puts a command at the end of its block. Before go1.24 nothing tells the trial link
+// but that cgo -dynimport, behind it, reads what it makes.
 func (p *parser) append(line int, block int32, c Command) {
 	b := &p.script.Blocks[block]
+	if i := slices.Index(c.Args, "-dynimport"); i >= 0 && i+1 < len(c.Args) && len(b.Commands) > 0 {
+		if link := &b.Commands[len(b.Commands)-1]; link.Op == Run && slices.Contains(link.Args, c.Args[i+1]) {
+			link.MayFail = true
+		}
+	}
 	ln := &p.script.lines[line]
 	ln.block, ln.index = block, int32(len(b.Commands))
 	b.Commands = append(b.Commands, c)
