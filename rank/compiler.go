@@ -184,7 +184,7 @@ func (r *run) takeCompiler(f transport.Frame) error {
 	}
 	r.compiler = &c
 	if dir, err := r.compilersDir(); err == nil && r.tools != nil {
-		if err := pipeline.Keep(r.goCommand(), dir, c); err != nil && r.cfg.Verbose {
+		if err := pipeline.Keep(r.goCommand(), dir, c); err != nil && !r.cfg.Quiet {
 			fmt.Fprintf(r.cfg.Stderr, "distgo: rank %d: the pipelined compiler is not kept, and sent again the next time: %v\n", r.cfg.Place.Rank, err)
 		}
 	}

@@ -22,8 +22,8 @@ type inbox struct {
 
 	peers *peers // nil where there is no store; set before the world is started
 
-	abortOnLoss  bool                        // --on-loss=abort
-	takeCompiler func(transport.Frame) error // nil: it is not needed
+	abortOnLoss  bool // --on-loss=abort
+	takeCompiler func(transport.Frame) error
 
 	ready chan struct{} // closed when loop is set
 	loop  *loop
@@ -37,10 +37,12 @@ type inbox struct {
 
 func newInbox(done <-chan struct{}) *inbox {
 	return &inbox{
-		done:   done,
-		plans:  make(chan transport.Frame, 1),
-		aborts: make(chan *Error, 1), // one is enough: the first is kept
-		ready:  make(chan struct{}),
+		done: done,
+
+		takeCompiler: drop,
+		plans:        make(chan transport.Frame, 1),
+		aborts:       make(chan *Error, 1), // one is enough: the first is kept
+		ready:        make(chan struct{}),
 	}
 }
 
@@ -78,9 +80,6 @@ func (b *inbox) Receive(from transport.Rank, f transport.Frame) error {
 	case kindGiven:
 		return b.peers.given(from, f)
 	case kindCompiler:
-		if b.takeCompiler == nil {
-			return drop(f)
-		}
 		return b.takeCompiler(f)
 	case kindPlan:
 		plan, err := readPlanFrame(f)

@@ -123,7 +123,6 @@ func (r *run) alone(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.lookForCompiler()
 	if err := r.makeCompiler(ctx); err != nil {
 		return err
 	}
