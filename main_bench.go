@@ -87,6 +87,13 @@ func (c *benchRun) Run(env *environment) error {
 	return benchError(c.measure(env, bench.Matrix{Shapes: shapes, Barriers: c.Barrier, Baselines: c.Baselines}))
 }
 
+func orOne(numbers []int) []int {
+	if len(numbers) == 0 {
+		return []int{1}
+	}
+	return numbers
+}
+
 func (c *experiment) measure(env *environment, m bench.Matrix) (err error) {
 	if c.Checkouts == "" {
 		if c.Checkouts, err = bench.Checkouts(); err != nil {
@@ -320,13 +327,6 @@ func (c *benchPin) Run(env *environment) error {
 	pinned := bench.Pinned{Cores: c.Cores, Result: c.Result, Fresh: c.Fresh, Kept: c.Kept, Argv: env.goFlags}
 	err := pinned.Run(env.ctx)
 	return benchError(err)
-}
-
-func orOne(numbers []int) []int {
-	if len(numbers) == 0 {
-		return []int{1}
-	}
-	return numbers
 }
 
 // benchError gives an experiment's errors their exit codes; a program that was run has spoken for itself.

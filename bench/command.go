@@ -17,7 +17,8 @@ import (
 const endTime = 15 * time.Second
 
 // run executes a command in a process group of its own, for the task's time at most, with what it says going to the task's
-// log, and waits for it. The error is for commands that could not be started and for an ended context; a command that failed is a Result.
+// log, and waits for it. The error is for commands that could not be started and for an ended context; a command that
+// failed is a Result.
 func (t *Task) run(ctx context.Context, dir string, env, argv []string) (*Result, error) {
 	limited, cancel := context.WithTimeoutCause(ctx, t.Limit, errLimit)
 	defer cancel()

@@ -298,3 +298,27 @@ func TestCompare(t *testing.T) {
 		t.Error("nothing is like nothing")
 	}
 }
+
+// TestReportName: samples of one file that differ in anything have reports of different names.
+func TestReportName(t *testing.T) {
+	names := map[string]sample.Sample{}
+	base := sample.Cell{Program: "p", Commit: "0123456789abcdef", Nodes: 4, Cores: 1, Barrier: "split", Launcher: "emulate", Dilation: 2, Net: "1gbit"}
+	for _, change := range []func(*sample.Sample){
+		func(*sample.Sample) {},
+		func(s *sample.Sample) { s.Repetition = 2 },
+		func(s *sample.Sample) { s.Commit = "" },
+		func(s *sample.Sample) { s.Commit = "fedcba9876543210" },
+		func(s *sample.Sample) { s.Net = "100mbit" },
+		func(s *sample.Sample) { s.Slow = "2:3" },
+		func(s *sample.Sample) { s.Slow = "1:3" },
+		func(s *sample.Sample) { s.Variant = "stock" },
+	} {
+		s := sample.Sample{Cell: base, Repetition: 1}
+		change(&s)
+		name := reportName(&s)
+		if before, taken := names[name]; taken || strings.ContainsAny(name, "/: ") {
+			t.Errorf("%s is the report of %+v and %+v", name, before, s)
+		}
+		names[name] = s
+	}
+}

@@ -17,8 +17,9 @@ import (
 	"github.com/badbubble/distgo/transport/transporttest"
 )
 
-// notInjected are kinds that some builds send only after a fault, or not each time, or, as a compiler, before they begin. Types are damaged in TestDamagedTypes:
-// while a compiler is paused, a build's time stands still, and most faults need time to be noticed.
+// notInjected are kinds that some builds send only after a fault, or not each time, or, as a compiler, before they begin.
+// Types are damaged in TestDamagedTypes: while a compiler is paused, a build's time stands still, and most faults need time
+// to be noticed.
 var notInjected = []string{"abort", "cut off", "types", "compiler"}
 
 // injections are all faults that the network of tests can do.

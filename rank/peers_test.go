@@ -6,8 +6,13 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
+
+	"github.com/vmihailenco/msgpack/v5"
 
 	"github.com/badbubble/distgo/rank/report"
+	"github.com/badbubble/distgo/transport"
+	"github.com/badbubble/distgo/transport/transporttest"
 )
 
 // What one node's store holds serves all: who has nothing gets it from who has,
@@ -95,5 +100,28 @@ func TestRankWithoutWorkMakesNothing(t *testing.T) {
 		if err := errors.Join(w.run(t.Context(), t)...); all != (err != nil) {
 			t.Errorf("with everything to do, %v: %v\n%s", all, err, w.words.String())
 		}
+	}
+}
+
+// What another rank's store holds is waited for, not that of a rank that has none, or this one's.
+func TestStoresAwaited(t *testing.T) {
+	own := openStore(t, t.TempDir())
+	for told, awaited := range map[string]bool{"": false, own.ID(): false, "another": true} {
+		synctest.Test(t, func(t *testing.T) {
+			worlds := transporttest.NewWorld(t, 2, transporttest.WithConfig(func(c *transport.Config) {
+				c.Info, _ = msgpack.Marshal(view{Store: told})
+			}))
+			p := newPeers(worlds[0], own, "", thereAlready)
+			select {
+			case <-p.all:
+				if awaited {
+					t.Errorf("store %q is not waited for", told)
+				}
+			default:
+				if !awaited {
+					t.Errorf("store %q is waited for", told)
+				}
+			}
+		})
 	}
 }

@@ -111,3 +111,11 @@ func TestBlankDamagedProgram(t *testing.T) {
 		}
 	}
 }
+
+func TestLinked(t *testing.T) {
+	for targets, want := range map[string]string{"/o/lib.a /o/lib.h": "/o/lib.a", "/o/tool.h": "/o/tool.h", "/o/a /o/b": "/o/a /o/b"} {
+		if got := strings.Join(linked(strings.Fields(targets)), " "); got != want {
+			t.Errorf("of %s %s are linked, want %s", targets, got, want)
+		}
+	}
+}

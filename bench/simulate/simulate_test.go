@@ -3,6 +3,7 @@ package simulate
 import (
 	"math"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -84,6 +85,17 @@ func TestInvariants(t *testing.T) {
 				t.Errorf("%s on %s: the bound %.3f is less than %.3f", c.file, p.World, p.Bound, low)
 			}
 		}
+	}
+}
+
+// TestMaking: the making of the compiler, which is once, is neither in what is predicted nor in what that is compared with.
+func TestMaking(t *testing.T) {
+	r, first := read(t, "wego-1x1.json"), read(t, "wego-1x1.json")
+	const making = 60e6
+	first.Making, first.Plan, first.Wall = making, first.Plan+making, first.Wall+making
+	ranks, cores := []int{1, 8}, []int{1, 2}
+	if got, want := simulated(t, first, 1, ranks, cores), simulated(t, r, 1, ranks, cores); !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, and without the making %+v", got, want)
 	}
 }
 
