@@ -10,7 +10,7 @@ Measures distgo beside go build and draws what came out. Run it again after a br
 nothing else to do. Needs root, iproute2 and control groups.
 
   small      wego on 1, 2, 4, 8 nodes of one core and 4 of two, both barrier modes, three times
-  large      gg on 1, 4, 8 nodes of one core, both barrier modes, once
+  large      gg on 1, 2, 4, 8 nodes of one core, both barrier modes, twice
   dilation   wego on 4 nodes of one core under twice the factor: what is not dilated is worth that
   draw       the figures and the report, of what there is
   publish    copies the pictures of README and doc/SPEED.md to doc/figures
@@ -65,7 +65,7 @@ measure() {
 	shift
 	case $step in
 	small) set -- "$small" "${small_worlds[@]}" -r "$repetitions" "$@" ;;
-	large) set -- "$large" --nodes 1,4,8 --cores 1 -r 1 "$@" ;;
+	large) set -- "$large" --nodes 1,2,4,8 --cores 1 -r 2 "$@" ;;
 	dilation) set -- "$small" --shape 4x1 --barrier split --dilation 4 --no-baselines -r "$repetitions" "$@" ;;
 	esac
 	"$distgo" bench run --through emulate -o "$out/$step.jsonl" --resume "$@"
